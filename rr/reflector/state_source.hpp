@@ -1,0 +1,138 @@
+// What the rest of the program may ask of the running reflector: plain view structs, no formatting. Calls come from the
+// control thread and block it until the shards have answered; a shard never spends over a millisecond on one page.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rr/session/close_reason.hpp"
+#include "rr/session/settings.hpp"
+#include "rr/wire/types.hpp"
+
+namespace helio::reflector {
+
+struct FamilyCounters {
+  wire::Family family = wire::Family::vpnv4;
+  std::uint64_t prefixes = 0, paths = 0, best_changes = 0;
+};
+
+struct SummaryView {
+  std::uint32_t router_id = 0, cluster_id = 0;
+  Asn local_as = 0;
+  std::uint32_t shards = 1;
+  std::chrono::seconds uptime{0};
+  bool converged = false;                 // every established peer sent its End-of-RIB and was sent ours
+  std::chrono::seconds converged_for{0};
+  std::vector<FamilyCounters> families;
+  std::uint64_t attribute_sets = 0, route_targets = 0, rt_sets = 0;
+  std::uint64_t rib_memory_bytes = 0;     // accounted by the RIB, all kinds
+  std::uint32_t peers_configured = 0, peers_established = 0;
+  std::uint32_t groups = 0;
+  double worst_lag_seconds = 0;
+  std::string worst_lag_peer;             // empty when nobody lags
+};
+
+struct PeerFamilyView {
+  wire::Family family = wire::Family::vpnv4;
+  bool negotiated = false;
+  std::uint64_t received = 0;             // prefixes in Adj-RIB-In
+  std::uint64_t sent = 0;                 // prefixes announced and not withdrawn since; follows from the RIB
+  bool eor_received = false, eor_sent = false;
+};
+
+struct PeerView {
+  wire::IpAddress address;
+  std::string group, description, hostname, state;  // state: RFC 4271 words, "Established"
+  session::PeerRole role = session::PeerRole::client;
+  bool dynamic = false;
+  Asn peer_as = 0;
+  std::uint32_t router_id = 0;
+  std::chrono::seconds since{0};          // in this state
+  std::vector<PeerFamilyView> families;
+  std::uint64_t messages_in = 0, messages_out = 0, bytes_in = 0, bytes_out = 0, updates_in = 0, updates_out = 0;
+  std::uint64_t output_queue_bytes = 0;
+  double lag_seconds = 0;
+  std::uint32_t flaps = 0;
+  std::int64_t rt_interest = -1;          // number of RTs asked for; -1: everything
+  std::string last_close;                 // close_reason_name, "" when never closed
+  std::string last_notification;          // text of the last NOTIFICATION sent or received, with direction
+  std::string last_update_error;
+};
+
+struct PathView {
+  wire::IpAddress from;                   // peer
+  wire::IpAddress next_hop;
+  std::vector<std::uint32_t> labels;      // 20-bit values
+  std::uint32_t path_id = 0;
+  bool best = false;
+  std::uint32_t local_pref = 0;
+  std::optional<std::uint32_t> med;
+  std::string as_path;                    // "65001 65002 {65003}"
+  char origin = 'i';                      // i e ?
+  std::uint32_t originator_id = 0;        // 0 when absent
+  std::vector<std::uint32_t> cluster_list;
+  std::vector<wire::RouteTarget> route_targets;
+  std::vector<std::string> communities;
+  std::chrono::seconds age{0};
+  std::string lost_at;                    // "" for the best; otherwise the decision step, e.g. "lower LOCAL_PREF"
+};
+
+struct RouteView {
+  wire::VpnPrefix prefix;
+  std::vector<PathView> paths;            // best first
+};
+
+struct RouteQuery {
+  wire::Family family = wire::Family::vpnv4;
+  std::optional<wire::RouteDistinguisher> rd;
+  std::optional<wire::RouteTarget> rt;
+  std::optional<wire::VpnPrefix> prefix;  // address and length; exact unless longer
+  bool longer = false;
+  std::optional<wire::IpAddress> from;    // paths received from this peer (adj-in)
+  std::optional<wire::IpAddress> to;      // routes that are sent to this peer (adj-out)
+  std::uint32_t limit = 100;              // rows of a page
+  std::string cursor;                     // opaque, from the page before
+};
+
+struct RoutePage {
+  std::vector<RouteView> routes;
+  std::string cursor;                     // empty: the end
+};
+
+struct RtView {
+  wire::RouteTarget rt;
+  std::uint64_t prefixes = 0;             // best paths that carry it
+  std::uint32_t exporters = 0;            // peers that announce routes with it
+  std::uint32_t importers = 0;            // peers whose RTC membership names it
+};
+
+struct RtcRouteView {
+  wire::RtMembership membership;
+  std::vector<PathView> paths;            // best first; labels empty
+};
+
+struct EncodingClassView {
+  std::string name;                       // "ibgp", "ebgp", …
+  std::uint32_t peers = 0;
+};
+
+struct MemoryView {
+  struct Kind { std::string name; std::uint64_t bytes = 0; std::uint64_t objects = 0; };
+  std::vector<Kind> kinds;                // per kind, over all shards
+};
+
+class StateSource {
+ public:
+  virtual ~StateSource() = default;
+  virtual SummaryView summary() = 0;
+  virtual std::vector<PeerView> peers() = 0;
+  virtual RoutePage routes(const RouteQuery& query) = 0;
+  virtual std::vector<RtView> route_targets() = 0;
+  virtual std::vector<RtcRouteView> rtc_routes() = 0;
+  virtual std::vector<EncodingClassView> encoding_classes() = 0;
+  virtual MemoryView memory() = 0;
+};
+
+}  // namespace helio::reflector

@@ -1,0 +1,88 @@
+// The border between sessions and the reflector: what a shard's loop calls (Engine) and what the engine may ask of
+// the sessions (SessionControl). All calls for one shard happen on that shard's thread. The engine side has no
+// socket, no clock and no thread in it; the simulation drives it through the same interface.
+#pragma once
+#include <sys/uio.h>
+
+#include <chrono>
+#include <optional>
+#include <span>
+
+#include "rr/session/close_reason.hpp"
+#include "rr/session/settings.hpp"
+#include "rr/wire/notification.hpp"
+#include "rr/wire/types.hpp"
+
+namespace helio::session {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+// What is known of a peer once the session is Established.
+struct EstablishedPeer {
+  PeerId peer;
+  wire::IpAddress address;
+  wire::IpAddress local_address;
+  std::uint32_t router_id = 0;
+  Asn peer_as = 0;
+  wire::FamilySet families;              // negotiated
+  wire::FamilySet add_path_receive;
+  wire::FamilySet add_path_send;
+  wire::FamilySet ipv6_next_hop;         // RFC 8950, towards the peer
+  bool four_octet_as = true;
+  bool enhanced_refresh = false;
+  bool extended_messages = false;        // we may send up to 65535 octets
+  bool remote_restarting = false;        // R bit of its graceful restart capability
+  std::shared_ptr<const GroupSettings> group;
+};
+
+struct RefreshRequest {
+  wire::Family family = wire::Family::vpnv4;
+  std::uint8_t subtype = 0;              // 0 request, 1 BoRR, 2 EoRR (RFC 7313)
+};
+
+struct TurnResult {
+  bool more_work = false;                // call run_turn again soon, after serving sockets and timers
+  std::optional<TimePoint> wake_at;      // nothing to do until then (or until an event)
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual void on_established(const EstablishedPeer& peer, TimePoint now) = 0;
+  // `body`: UPDATE without header. An error closes the session with that NOTIFICATION.
+  virtual std::optional<wire::Notification> on_update(PeerId peer, Bytes body) = 0;
+  virtual std::optional<wire::Notification> on_route_refresh(PeerId peer, const RefreshRequest& request) = 0;
+  // The session is gone; its output is dropped and its routes are withdrawn (or kept stale).
+  virtual void on_closed(PeerId peer, CloseReason reason) = 0;
+
+  // False: do not read from sockets now (downstream is behind). Re-asked after every turn.
+  virtual bool may_read() const = 0;
+  // Bytes of output staged in this turn so far; the loop ends its reading phase above a bound.
+  virtual std::size_t staged_bytes() const = 0;
+  // Ends the turn: packs and fans out what changed, runs a bounded slice (under 5 ms) of walks and purges.
+  virtual TurnResult run_turn(TimePoint now) = 0;
+
+  // Output of one peer: fills iovecs from the front of its queue, at most max_bytes; stays queued until consumed().
+  virtual std::size_t gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) = 0;
+  virtual void consumed(PeerId peer, std::size_t bytes) = 0;
+  virtual bool has_output(PeerId peer) const = 0;
+  // True when the next unsent byte is the first of a message: control messages may be sent now.
+  virtual bool at_message_boundary(PeerId peer) const = 0;
+  // The unsent rest of a message that was partly sent; empty at a boundary. For the last NOTIFICATION.
+  virtual Bytes rest_of_message(PeerId peer) const = 0;
+};
+
+class SessionControl {
+ public:
+  virtual ~SessionControl() = default;
+  // The peer's queue went from empty to non-empty.
+  virtual void output_ready(PeerId peer) = 0;
+  // Close the session with a NOTIFICATION. Takes effect after the current engine call returns.
+  virtual void close(PeerId peer, wire::Notification notification, CloseReason reason) = 0;
+  // Something arrived from another shard: schedule a turn.
+  virtual void wake() = 0;
+  // Queue a whole control message (ROUTE-REFRESH, …) at the next message boundary.
+  virtual void send_message(PeerId peer, std::vector<std::uint8_t> message) = 0;
+};
+
+}  // namespace helio::session

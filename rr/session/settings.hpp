@@ -1,0 +1,66 @@
+// What a session needs to know of one neighbour: plain values, made from the configuration by the application.
+#pragma once
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rr/wire/types.hpp"
+
+namespace helio::session {
+
+enum class PeerRole : std::uint8_t { client, non_client, external };  // external: eBGP
+
+// Shared by all peers of a group; immutable, replaced as a whole by a reload.
+struct GroupSettings {
+  std::string name;
+  Asn local_as = 0;
+  std::uint32_t router_id = 0;
+  std::uint32_t cluster_id = 0;
+  Asn peer_as = 0;
+  PeerRole role = PeerRole::client;
+  wire::FamilySet families;
+  std::chrono::seconds hold_time{90};
+  std::chrono::seconds keepalive_interval{30};
+  std::chrono::seconds connect_retry{10};
+  std::chrono::seconds send_hold_time{480};        // RFC 9687; 0 = off
+  std::chrono::seconds delay_open{0};              // RFC 4271 §8.1.1 DelayOpen; 0 = off
+  std::chrono::seconds rtc_initial_wait{60};       // RFC 4684 §6
+  bool passive = false;
+  bool extended_messages = true;                   // RFC 8654 offered
+  bool next_hop_self = false;                      // external groups only
+  bool without_rtc_send_all = true;                // families.without-rtc = "send-all"
+  enum class RtcAdvertise : std::uint8_t { specific, only_default, both, automatic };
+  RtcAdvertise rtc_advertise = RtcAdvertise::automatic;
+  std::optional<wire::IpAddress> local_address;
+  std::string auth_password;                       // TCP-MD5; empty = none; never printed
+  std::uint8_t ttl_min = 0;                        // GTSM (RFC 5082); 0 = off
+  std::uint8_t multihop = 0;                       // external: TTL to send with; 0 = 255 for iBGP, 1 for eBGP
+  std::string hostname;                            // FQDN capability
+  std::uint16_t graceful_restart_time = 120;       // advertised as helper; F bits and R by the application
+  bool graceful_restart_helper = false;
+};
+
+struct NeighborSettings {
+  wire::IpAddress address;
+  std::uint16_t remote_port = 179;
+  std::string description;
+  bool dynamic = false;                            // from a listen range
+  bool admin_down = false;
+  std::shared_ptr<const GroupSettings> group;
+};
+
+struct ListenRange {
+  wire::IpAddress prefix;
+  std::uint8_t length = 0;
+  std::uint32_t max_peers = 0;
+  std::shared_ptr<const GroupSettings> group;
+};
+
+struct ListenEndpoint {
+  wire::IpAddress address;
+  std::uint16_t port = 179;
+};
+
+}  // namespace helio::session
