@@ -63,8 +63,8 @@ struct RouteDistinguisher {
   std::uint64_t value = 0;
   auto operator<=>(const RouteDistinguisher&) const = default;
 };
-// "65000:101" (type 0, or type 2 when the AS needs four octets), "192.0.2.1:7" (type 1), "4200000000:5" (type 2);
-// types that have no such text: "0x" + 16 hex digits.
+// "65000:101" (type 0), "192.0.2.1:7" (type 1), "4200000000:5" and "65000L:5" (type 2; the L where the AS would
+// fit two octets); types that have no such text: "0x" + 16 hex digits. Parsing takes all of these.
 std::string format_rd(RouteDistinguisher rd);
 std::optional<RouteDistinguisher> parse_rd(std::string_view text);
 
@@ -111,7 +111,7 @@ struct RtMembership {
   }
 };
 // "default", "65000:*" for length 32, "65000:65000:101" (origin AS, then the RT) for length 96,
-// "65000:65000:64/72" style (RT prefix in hex with /length) for partial ones.
+// "65000:0x0002fde8/64" (the target's leading octets in hex, then the NLRI length) for partial ones.
 std::string format_membership(const RtMembership& membership);
 
 }  // namespace helio::wire

@@ -1,8 +1,10 @@
 // VPN NLRI (RFC 4364 §4.3.4, RFC 8277): the hot loop of the decoder and of the packer. Inline on purpose.
 //
 // One entry: [path id 4, ADD-PATH only][length in bits, 1][labels, 3 octets each][RD, 8][prefix, 0..16].
-// In an announcement the label stack ends with the S bit; at most kMaxLabels are accepted. In a withdrawal the label
-// field is ignored (RFC 8277 §2.4), met as 0x800000, 0x000000, 0x000001 or the announced stack (wire 2.4).
+// Labels: one with the S bit set is what nearly everybody sends. In a withdrawal the field is to be ignored (RFC 8277
+// §2.4) and is met as 0x800000, 0x000000, 0x000001 or the announced stack (wire 2.4, 3.1). A first label without the
+// S bit starts a stack or is one label of a speaker that leaves the bit clear (RFC 8277 §2.2: ignored on reception):
+// count_labels tells them apart by what would then be the RD.
 #pragma once
 #include "rr/wire/types.hpp"
 
@@ -19,6 +21,10 @@ struct VpnNlri {
   std::uint8_t length = 0;               // bits of the inner prefix
   const std::uint8_t* prefix = nullptr;  // (length + 7) / 8 octets; host bits may be set, mask before use
 };
+
+// The number of labels in front of the RD when the first one has no S bit; 0: no reading fits. `p` is at the first
+// label, `bits` (at least 88) is the entry's length octet and its octets are all there.
+unsigned count_labels(const std::uint8_t* p, unsigned bits, unsigned max_prefix, bool is_withdrawal);
 
 enum class NlriStatus : std::uint8_t { ok, end, malformed };
 
@@ -39,13 +45,10 @@ class VpnNlriReader {
     unsigned bits = *p_++;
     unsigned octets = (bits + 7) / 8;
     if (static_cast<std::size_t>(end_ - p_) < octets || bits < 88) return NlriStatus::malformed;
-    // The common case first: one label with the S bit set, or any three octets in a withdrawal that fit one label.
     unsigned labels = 1;
-    if (withdrawal_ ? !single_withdraw_label(bits) : (p_[2] & 1) == 0) {
-      while ((p_[labels * 3 - 1] & 1) == 0) {
-        ++labels;
-        if (labels > kMaxLabels || labels * 24 + 64 > bits) return NlriStatus::malformed;
-      }
+    if (__builtin_expect((p_[2] & 1) == 0, withdrawal_)) {
+      labels = count_labels(p_, bits, max_prefix_, withdrawal_);
+      if (labels == 0) return NlriStatus::malformed;
     }
     unsigned inner = bits - labels * 24 - 64;
     if (inner > max_prefix_) return NlriStatus::malformed;
@@ -59,12 +62,6 @@ class VpnNlriReader {
   }
 
  private:
-  // A withdrawal carries one compatibility field (0x800000 or 0x000000) or the announced stack; a label field
-  // without the S bit that is neither is the start of a stack.
-  bool single_withdraw_label(unsigned bits) const {
-    std::uint32_t field = load_be24(p_);
-    return field == 0x800000 || field == 0 || (field & 1) || bits < 88 + 24;
-  }
   const std::uint8_t* p_;
   const std::uint8_t* end_;
   unsigned max_prefix_;
