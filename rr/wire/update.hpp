@@ -31,6 +31,8 @@ struct UpdateContext {
   FamilySet families;                // negotiated; others in MP_REACH/MP_UNREACH are ignored
   FamilySet add_path_receive;        // families whose NLRIs carry a path id in our direction
   FamilySet ipv6_next_hop;           // RFC 8950 negotiated for the family
+  bool accept_external_aigp = false; // RFC 7311 §3.1: AIGP_SESSION is off on eBGP by default
+  bool disable_family_on_error = false;  // RFC 4760 §7 instead of a session reset, see decode_update
 };
 
 struct AttributeView {
@@ -60,7 +62,7 @@ struct UnreachView {
 // The checked view; spans refer into the message.
 struct UpdateView {
   static constexpr std::size_t kMaxAttributes = 64;
-  // In the order received, without MP_REACH/MP_UNREACH, NEXT_HOP where MP_REACH is present, and discarded ones.
+  // In the order received, without MP_REACH/MP_UNREACH, NEXT_HOP that no IPv4 NLRI needs, and discarded ones.
   std::array<AttributeView, kMaxAttributes> attributes;
   std::size_t attribute_count = 0;
   std::optional<ReachView> reach;      // nullopt when treat_as_withdraw moved it to `withdrawn_reach`
@@ -68,6 +70,8 @@ struct UpdateView {
   std::optional<ReachView> withdrawn_reach;  // MP_REACH routes to be treated as withdrawn (RFC 7606 §2)
   Bytes ipv4_withdrawn;                // plain IPv4 unicast, only when negotiated
   Bytes ipv4_nlri;
+  Bytes withdrawn_ipv4_nlri;           // ipv4_nlri to be treated as withdrawn
+  FamilySet disabled;                  // families an error with action disable_family is about
   std::optional<Family> end_of_rib;    // RFC 4724 §2
   std::array<UpdateError, 8> errors;   // the first eight
   std::size_t error_count = 0;         // all of them
@@ -80,7 +84,14 @@ struct UpdateView {
 };
 
 // `body` is the message without its 19-octet header. Errors: the NOTIFICATION to send (3/x). An attribute count
-// beyond kMaxAttributes is treated as withdrawn. Also handles AFI/SAFI disable: error with action disable_family.
+// beyond kMaxAttributes is treated as withdrawn.
+//
+// MP_REACH or MP_UNREACH of a negotiated family that cannot be read (next hop length, NLRI): RFC 7606 §3.j, §5.3 and
+// §7.11 leave "session reset" (3/9 with the attribute as data, RFC 4760 §7) or "AFI/SAFI disable". The default is the
+// reset, which always ends in a consistent state. With `disable_family_on_error` the error has the action
+// disable_family, the family is in `disabled`, its routes are not in the view and the caller owes RFC 4760 §7: drop
+// what the neighbour sent of that family and ignore what follows. RT membership is always handled that second way:
+// a bad membership must not cost the VPN service of the session (pitfall 1.14).
 Result<UpdateView, Notification> decode_update(Bytes body, const UpdateContext& context);
 
 // Walks RT membership NLRIs (RFC 4684 §4). Length 1..31 is reported as `invalid` (treated as withdrawn alone) and the

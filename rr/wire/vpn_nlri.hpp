@@ -46,7 +46,7 @@ class VpnNlriReader {
     unsigned octets = (bits + 7) / 8;
     if (static_cast<std::size_t>(end_ - p_) < octets || bits < 88) return NlriStatus::malformed;
     unsigned labels = 1;
-    if (__builtin_expect((p_[2] & 1) == 0, withdrawal_)) {
+    if ((p_[2] & 1) == 0 && !(withdrawal_ && load_be24(p_) == 0x800000 && bits - 88 <= max_prefix_)) {
       labels = count_labels(p_, bits, max_prefix_, withdrawal_);
       if (labels == 0) return NlriStatus::malformed;
     }
