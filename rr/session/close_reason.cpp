@@ -1,0 +1,17 @@
+#include "rr/session/close_reason.hpp"
+
+#include <array>
+
+namespace helio::session {
+
+std::string_view close_reason_name(CloseReason reason) {
+  constexpr std::array<std::string_view, static_cast<std::size_t>(CloseReason::count_)> kNames = {
+      "none",          "hold-timer-expired", "send-hold-timer-expired", "notification-received", "tcp-closed",
+      "tcp-error",     "collision",          "open-rejected",           "update-error",          "header-error",
+      "fsm-error",     "admin-down",         "admin-reset",             "deconfigured",          "shutdown",
+      "max-prefixes",  "out-of-resources",   "slow-peer",               "configuration-changed"};
+  auto at = static_cast<std::size_t>(reason);
+  return at < kNames.size() ? kNames[at] : "unknown";
+}
+
+}  // namespace helio::session

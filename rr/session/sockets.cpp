@@ -1,0 +1,191 @@
+#include "rr/session/sockets.hpp"
+
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73  // linux/in6.h, which clashes with netinet/in.h
+#endif
+
+namespace helio::session {
+namespace {
+
+constexpr int kBacklog = 1024;
+constexpr int kDscpCs6 = 0xc0;  // network control, as every BGP speaker marks it
+
+// Closes the descriptor unless it was released: for the error paths of the open functions.
+class OwnedFd {
+ public:
+  explicit OwnedFd(int fd) : fd_(fd) {}
+  OwnedFd(const OwnedFd&) = delete;
+  OwnedFd& operator=(const OwnedFd&) = delete;
+  ~OwnedFd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+bool set_int(int fd, int level, int option, int value) {
+  return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+Unexpected<SocketError> failed(const char* step) { return Unexpected(SocketError{errno, step}); }
+
+int new_socket(bool is_v6) {
+  return ::socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+}
+
+bool set_ttl(int fd, bool is_v6, int ttl) {
+  return is_v6 ? set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl) : set_int(fd, IPPROTO_IP, IP_TTL, ttl);
+}
+
+int ttl_to_send(const GroupSettings& group) {
+  if (group.ttl_min != 0) return 255;  // RFC 5082 §3: "TTL ... set to 255"
+  if (group.multihop != 0) return group.multihop;
+  return group.role == PeerRole::external ? 1 : 255;
+}
+
+}  // namespace
+
+SocketAddress to_socket_address(const wire::IpAddress& address, std::uint16_t port) {
+  SocketAddress out;
+  if (address.is_v6) {
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    std::memcpy(&v6.sin6_addr, address.bytes.data(), 16);
+    std::memcpy(&out.storage, &v6, sizeof v6);
+    out.length = sizeof v6;
+  } else {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    std::memcpy(&v4.sin_addr, address.bytes.data(), 4);
+    std::memcpy(&out.storage, &v4, sizeof v4);
+    out.length = sizeof v4;
+  }
+  return out;
+}
+
+wire::IpAddress from_socket_address(const sockaddr_storage& storage, std::uint16_t* port) {
+  wire::IpAddress out;
+  if (storage.ss_family == AF_INET6) {
+    sockaddr_in6 v6;
+    std::memcpy(&v6, &storage, sizeof v6);
+    if (port) *port = ntohs(v6.sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+      std::memcpy(out.bytes.data(), v6.sin6_addr.s6_addr + 12, 4);
+    } else {
+      out.is_v6 = true;
+      std::memcpy(out.bytes.data(), &v6.sin6_addr, 16);
+    }
+  } else {
+    sockaddr_in v4;
+    std::memcpy(&v4, &storage, sizeof v4);
+    if (port) *port = ntohs(v4.sin_port);
+    std::memcpy(out.bytes.data(), &v4.sin_addr, 4);
+  }
+  return out;
+}
+
+wire::IpAddress local_address_of(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
+  return from_socket_address(storage);
+}
+
+std::uint16_t local_port_of(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
+  std::uint16_t port = 0;
+  from_socket_address(storage, &port);
+  return port;
+}
+
+Result<int, SocketError> open_listener(const ListenEndpoint& endpoint) {
+  OwnedFd fd(new_socket(endpoint.address.is_v6));
+  if (fd.get() < 0) return failed("socket");
+  bool is_v6 = endpoint.address.is_v6;
+  if (!set_int(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1)) return failed("setsockopt(SO_REUSEADDR)");
+  if (is_v6 && !set_int(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1)) return failed("setsockopt(IPV6_V6ONLY)");
+  // Why: the address of a loopback interface may appear after the daemon has started.
+  if (!set_int(fd.get(), IPPROTO_IP, IP_FREEBIND, 1)) return failed("setsockopt(IP_FREEBIND)");
+  if (!set_ttl(fd.get(), is_v6, 255)) return failed("setsockopt(TTL)");
+  SocketAddress address = to_socket_address(endpoint.address, endpoint.port);
+  if (::bind(fd.get(), address.get(), address.length) != 0) return failed("bind");
+  if (::listen(fd.get(), kBacklog) != 0) return failed("listen");
+  return fd.release();
+}
+
+Result<void, SocketError> apply_session_options(int fd, const GroupSettings& group, bool is_v6) {
+  if (!set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1)) return failed("setsockopt(TCP_NODELAY)");
+  if (!set_ttl(fd, is_v6, ttl_to_send(group))) return failed("setsockopt(TTL)");
+  if (group.ttl_min != 0) {
+    bool done = is_v6 ? set_int(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, group.ttl_min)
+                      : set_int(fd, IPPROTO_IP, IP_MINTTL, group.ttl_min);
+    if (!done) return failed("setsockopt(minimum TTL)");
+  }
+  bool marked = is_v6 ? set_int(fd, IPPROTO_IPV6, IPV6_TCLASS, kDscpCs6) : set_int(fd, IPPROTO_IP, IP_TOS, kDscpCs6);
+  if (!marked) return failed("setsockopt(DSCP)");
+  return {};
+}
+
+Result<int, SocketError> open_connecting(const NeighborSettings& neighbor) {
+  const GroupSettings& group = *neighbor.group;
+  bool is_v6 = neighbor.address.is_v6;
+  OwnedFd fd(new_socket(is_v6));
+  if (fd.get() < 0) return failed("socket");
+  if (auto done = apply_session_options(fd.get(), group, is_v6); !done) return Unexpected(done.error());
+  if (!group.auth_password.empty()) {
+    if (auto done = set_md5_key(fd.get(), neighbor.address, 0, group.auth_password); !done) return Unexpected(done.error());
+  }
+  if (group.local_address && group.local_address->is_v6 == is_v6) {
+    set_int(fd.get(), IPPROTO_IP, IP_FREEBIND, 1);
+    set_int(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    SocketAddress local = to_socket_address(*group.local_address, 0);
+    if (::bind(fd.get(), local.get(), local.length) != 0) return failed("bind");
+  }
+  SocketAddress remote = to_socket_address(neighbor.address, neighbor.remote_port);
+  if (::connect(fd.get(), remote.get(), remote.length) != 0 && errno != EINPROGRESS) return failed("connect");
+  return fd.release();
+}
+
+Result<void, SocketError> set_md5_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length,
+                                      const std::string& password) {
+  tcp_md5sig key{};
+  SocketAddress peer = to_socket_address(address, 0);
+  std::memcpy(&key.tcpm_addr, &peer.storage, sizeof key.tcpm_addr);
+  key.tcpm_keylen = static_cast<std::uint16_t>(std::min<std::size_t>(password.size(), TCP_MD5SIG_MAXKEYLEN));
+  std::memcpy(key.tcpm_key, password.data(), key.tcpm_keylen);
+  int option = TCP_MD5SIG;
+  if (prefix_length != 0) {
+    option = TCP_MD5SIG_EXT;
+    key.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX;
+    key.tcpm_prefixlen = prefix_length;
+  }
+  int done = ::setsockopt(fd, IPPROTO_TCP, option, &key, sizeof key);
+  explicit_bzero(&key, sizeof key);
+  // Removing a key that is not there is no error.
+  if (done != 0 && !(password.empty() && errno == ENOENT)) return failed("setsockopt(TCP_MD5SIG)");
+  return {};
+}
+
+int bytes_waiting(int fd) {
+  int count = 0;
+  return ::ioctl(fd, FIONREAD, &count) == 0 ? count : 0;
+}
+
+}  // namespace helio::session

@@ -1,0 +1,44 @@
+// Sockets for BGP: creation, addresses and the TCP options of a session. Every descriptor is non-blocking and
+// close-on-exec. TCP-MD5 (RFC 2385), GTSM (RFC 5082), DSCP CS6. Passwords go to the kernel and nowhere else.
+#pragma once
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "rr/base/result.hpp"
+#include "rr/session/settings.hpp"
+
+namespace helio::session {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+SocketAddress to_socket_address(const wire::IpAddress& address, std::uint16_t port);
+// IPv4-mapped IPv6 addresses become IPv4. The port goes to *port when given.
+wire::IpAddress from_socket_address(const sockaddr_storage& storage, std::uint16_t* port = nullptr);
+wire::IpAddress local_address_of(int fd);
+std::uint16_t local_port_of(int fd);
+
+// Which step failed, for the log: "bind", "setsockopt(TCP_MD5SIG)", …
+struct SocketError {
+  int error = 0;  // errno
+  const char* step = "";
+};
+
+// A listening socket: SO_REUSEADDR, IP_FREEBIND, backlog 1024, TTL 255 so that SYN-ACKs pass a neighbour's GTSM.
+Result<int, SocketError> open_listener(const ListenEndpoint& endpoint);
+// A socket with connect() under way towards the neighbour.
+Result<int, SocketError> open_connecting(const NeighborSettings& neighbor);
+// Options of an established descriptor: TCP_NODELAY, TTL, minimum TTL, DSCP.
+Result<void, SocketError> apply_session_options(int fd, const GroupSettings& group, bool is_v6);
+
+// Installs (or, with an empty password, removes) the TCP-MD5 key for one address or for a prefix.
+// `prefix_length` beyond 0: every address of the prefix (TCP_MD5SIG_EXT). Works on listening sockets too.
+Result<void, SocketError> set_md5_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length,
+                                      const std::string& password);
+
+// Bytes that wait in the receive buffer; a connection at its end counts as zero.
+int bytes_waiting(int fd);
+
+}  // namespace helio::session
