@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+"""Runs the interop tests: each in a process and a network namespace of its own, one line per test.
+
+    tests/interop/run.py [--bin DIR] [--jobs N] [--list] [--keep] [name…]
+
+A name is `module`, `module.test` or any part of one. The closing line is `N passed, M failed`; exit status 0 when M is 0.
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.dont_write_bytecode = True
+SKIPPED = 77
+
+
+def namespace_prefix():
+    """The command that puts a child into its own network namespace; empty where that is not allowed."""
+    for prefix in (["unshare", "--net"], ["unshare", "--map-root-user", "--net"]):
+        if shutil.which("unshare") and subprocess.run(prefix + ["true"], capture_output=True).returncode == 0:
+            return prefix
+    return []
+
+
+def run_child(name, folder, binaries, reflector, isolated):
+    """One test in this process. Prints what went wrong; returns the exit status."""
+    import harness
+    if isolated:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    function, _ = harness.load_tests()[name]
+    t = harness.Test(name, folder, binaries, reflector, isolated)
+    try:
+        function(t)
+    except harness.Skip as reason:
+        t.abandon()
+        print("skipped: %s" % reason)
+        return SKIPPED
+    except BaseException as error:
+        t.abandon()
+        text = str(error) if isinstance(error, harness.Failure) else traceback.format_exc()
+        where = [f for f in traceback.extract_tb(error.__traceback__) if "/test_" in f.filename]
+        print("%s%s" % ("%s:%d: " % (pathlib.Path(where[-1].filename).name, where[-1].lineno) if where else "", text))
+        return 1
+    problems = t.finish()
+    print("\n".join(problems))
+    return 1 if problems else 0
+
+
+def run_test(name, options, prefix, root):
+    folder = root / name
+    started = time.monotonic()
+    argv = prefix + [sys.executable, __file__, "--child", name, "--folder", str(folder), "--bin", options.bin, "--reflector", options.reflector]
+    argv += ["--isolated"] if prefix else []
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=options.timeout)
+        status, text = done.returncode, (done.stdout + done.stderr).strip()
+    except subprocess.TimeoutExpired as error:
+        status, text = 1, "no end within %d s: %s" % (options.timeout, error.stdout)
+    return name, status, text, time.monotonic() - started, folder
+
+
+def report(result, clauses):
+    name, status, text, seconds, folder = result
+    word = {0: "PASS", SKIPPED: "SKIP"}.get(status, "FAIL")
+    print("%s %5.1fs %-42s %s" % (word, seconds, name, clauses))
+    if word == "PASS":
+        return
+    for line in text.splitlines():
+        print("        " + line)
+    if word == "FAIL":
+        for log in sorted(folder.rglob("*.log")):
+            tail = log.read_text(errors="replace").splitlines()[-12:]
+            if tail:
+                print("    --- %s" % log.relative_to(folder.parent))
+                print("\n".join("        " + line[:300] for line in tail))
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="interop tests with real daemons and scripted peers")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--bin", default=str(HERE.parents[1] / "build/release/bin"), help="folder with heliod and helioctl")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--timeout", type=int, default=100, help="seconds for one test")
+    parser.add_argument("--reflector", choices=["heliod", "gobgp"], default="heliod", help="another reflector, to judge the tests themselves")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="keep logs and captures, and say where")
+    parser.add_argument("--child")
+    parser.add_argument("--folder")
+    parser.add_argument("--isolated", action="store_true")
+    options = parser.parse_args()
+    options.bin = os.path.abspath(options.bin)
+    if options.child:
+        return run_child(options.child, options.folder, options.bin, options.reflector, options.isolated)
+
+    import harness
+    tests = harness.load_tests()
+    names = [n for n in tests if not options.names or any(w in n for w in options.names)]
+    if options.list:
+        for name in names:
+            print("%-42s %s" % (name, tests[name][1]))
+        return 0
+    if options.reflector == "heliod" and not os.access(options.bin + "/heliod", os.X_OK):
+        print("no heliod in %s: build first (bash tests/run.sh), or say --bin DIR" % options.bin)
+        return 2
+    prefix = namespace_prefix()
+    if not prefix:
+        print("no network namespaces here: tests run one at a time on the machine's own loopback")
+    root = pathlib.Path(tempfile.mkdtemp(prefix="helio-interop-"))
+    counts = {}
+    # The longest first, so that none of them runs alone at the end.
+    names.sort(key=lambda n: not n.startswith(("gobgp", "clients", "exabgp")))
+    with concurrent.futures.ThreadPoolExecutor(options.jobs if prefix else 1) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(run_test, n, options, prefix, root) for n in names]):
+            result = future.result()
+            counts[result[1]] = counts.get(result[1], 0) + 1
+            report(result, tests[result[0]][1])
+    if options.keep:
+        print("logs and captures: %s" % root)
+    else:
+        shutil.rmtree(root, ignore_errors=True)
+    passed, skipped = counts.get(0, 0), counts.get(SKIPPED, 0)
+    failed = len(names) - passed - skipped
+    print("%d passed, %d failed%s" % (passed, failed, ", %d skipped" % skipped if skipped else ""))
+    return 1 if failed or not names else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
