@@ -1,0 +1,197 @@
+// The configuration as typed values: what the rest of the program gets. Every value is checked and every default is
+// filled in; file names are absolute. Made by load.hpp, turned into session settings by session_settings.hpp.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rr/config/node.hpp"
+#include "rr/config/problem.hpp"
+#include "rr/config/values.hpp"
+#include "rr/session/settings.hpp"
+
+namespace helio::config {
+
+using RtcAdvertise = session::GroupSettings::RtcAdvertise;
+
+struct Global {
+  Asn as = 0;
+  std::uint32_t router_id = 0;
+  std::uint32_t cluster_id = 0;
+  std::vector<session::ListenEndpoint> listen;  // never empty
+  bool graceful_shutdown = false;
+};
+
+struct Runtime {
+  std::uint32_t shards = 0;          // 0: one per core
+  std::uint64_t memory_limit_bytes = 0;  // 0: none configured
+  std::uint32_t shard_queue = 65536;
+};
+
+struct InitialSync {
+  std::chrono::seconds max_delay{120};
+  double peers_ratio = 0.9;
+};
+
+struct Timers {
+  std::chrono::seconds hold_time{90};
+  std::chrono::seconds keepalive_interval{30};
+  std::chrono::seconds connect_retry{10};
+  std::chrono::seconds send_hold_time{480};
+  std::chrono::milliseconds advertise_delay{0};
+  std::optional<InitialSync> initial_sync;
+};
+
+struct AddPaths {
+  bool receive = false;
+  std::uint32_t send_max = 1;
+  bool operator==(const AddPaths&) const = default;
+};
+
+struct PrefixLimit {
+  enum class Action : std::uint8_t { warn, idle_hold, discard_new };
+  std::uint32_t max_prefixes = 0;
+  std::uint32_t warning_threshold_pct = 80;
+  Action action = Action::warn;
+};
+using PrefixLimits = std::map<wire::Family, PrefixLimit>;
+
+struct FamilySettings {
+  enum class WithoutRtc : std::uint8_t { send_all, send_none, configured };
+  wire::Family name = wire::Family::vpnv4;
+  AddPaths add_paths;
+  std::optional<PrefixLimit> prefix_limit;
+  WithoutRtc without_rtc = WithoutRtc::send_all;
+};
+
+struct RtConstrain {
+  std::chrono::seconds initial_wait{60};
+  RtcAdvertise advertise = RtcAdvertise::automatic;
+};
+
+struct GracefulRestart {
+  enum class Mode : std::uint8_t { off, helper, full };
+  Mode mode = Mode::off;
+  std::chrono::seconds restart_time{120};
+  std::chrono::seconds stale_routes_time{360};
+  std::chrono::seconds long_lived_stale_time{0};
+  std::chrono::seconds selection_deferral_time{360};
+};
+
+struct PeerGroup {
+  std::string name;
+  Asn peer_as = 0;
+  session::PeerRole role = session::PeerRole::client;
+  wire::FamilySet families;
+  std::uint32_t cluster_id = 0;
+  bool passive = false;
+  std::optional<wire::IpAddress> local_address;
+  std::string auth_password;  // contents of auth-password-file; never printed
+  std::uint8_t ttl_min = 0;
+  std::uint8_t multihop = 0;  // 0: the default of the role
+  bool next_hop_self = false;
+  RtConstrain rt_constrain;   // the global one with the group's overrides
+  std::optional<AddPaths> add_paths;
+  PrefixLimits prefix_limits;
+  std::vector<std::string> import_policy, export_policy;
+};
+
+struct Neighbor {
+  wire::IpAddress address;
+  std::size_t group = 0;  // index into Config::peer_groups
+  std::string description;
+  std::uint16_t remote_port = 179;
+  std::optional<bool> passive;
+  std::optional<wire::IpAddress> local_address;
+  std::string auth_password;  // empty: the group's
+  PrefixLimits prefix_limits;
+};
+
+struct ListenRange {
+  Prefix prefix;
+  std::size_t group = 0;
+  std::uint32_t max_peers = 0;
+};
+
+struct PolicySet {
+  std::string name;
+  std::vector<std::string> route_targets;
+};
+struct PolicyStatement {
+  std::string name;
+  std::string any_route_target_in;  // empty: no condition
+  bool accept = false;
+  std::optional<std::uint32_t> local_preference;
+  std::vector<std::string> communities_add, route_targets_add, route_targets_remove;
+};
+struct Policy {
+  std::vector<PolicySet> sets;
+  std::vector<PolicyStatement> statements;
+};
+
+struct Security {
+  std::uint32_t max_sessions_per_source = 1;
+  std::uint32_t max_pending_sessions = 256;
+  std::uint32_t session_rate = 200;  // per second
+  bool seccomp = false;
+};
+
+struct Control {
+  std::string socket = "/run/heliograph/control.sock";
+  std::uint32_t mode = 0660;
+  std::string group;  // empty: leave as it is
+};
+
+struct Telemetry {
+  enum class PerPeer : std::uint8_t { off, essential, full };
+  wire::IpAddress address = wire::IpAddress::v4(0x7f000001);
+  std::uint16_t port = 9179;  // 0: off
+  PerPeer per_peer = PerPeer::essential;
+  std::uint64_t max_peer_series = 200000;
+};
+
+struct Log {
+  std::string level = "info";
+  std::string format = "text";
+};
+
+struct BmpStation {
+  wire::IpAddress address;
+  std::uint16_t port = 11019;
+  std::vector<std::string> policies;
+  std::uint64_t queue_limit_bytes = 64ull << 20;
+};
+
+struct Mrt {
+  std::string directory;
+  std::chrono::seconds rib_dump_interval{7200};
+  bool updates = false;
+};
+
+struct Config {
+  std::string file;
+  std::string hash;  // of the file's text; 16 hex digits
+  Global global;
+  Runtime runtime;
+  Timers timers;
+  std::vector<FamilySettings> families;  // as listed; all three VPN families when none is
+  RtConstrain rt_constrain;
+  GracefulRestart graceful_restart;
+  std::vector<PeerGroup> peer_groups;
+  std::vector<Neighbor> neighbors;
+  std::vector<ListenRange> listen_ranges;
+  Policy policy;
+  Security security;
+  Control control;
+  Telemetry telemetry;
+  Log log;
+  std::vector<BmpStation> bmp_stations;
+  std::optional<Mrt> mrt;
+  std::vector<ConfigProblem> warnings;
+  Node tree;  // the file as written: what reloads compare and the API shows (it holds no secrets)
+};
+
+}  // namespace helio::config

@@ -1,0 +1,175 @@
+#include "rr/config/schema.hpp"
+
+#include "rr/base/check.hpp"
+
+namespace helio::config {
+namespace {
+
+constexpr std::int64_t kDay = 86400;
+constexpr std::int64_t kU32 = 0xffffffff;
+using enum Reload;
+
+// clang-format off
+constexpr Key kKeys[] = {
+    {"global.as", Kind::integer, restart, 1, kU32, "", "required", "The AS number of this route reflector."},
+    {"global.router-id", Kind::router_id, restart, 0, 0, "", "required", "BGP identifier (RFC 4271, RFC 6286); unique in the AS."},
+    {"global.cluster-id", Kind::router_id, restart, 0, 0, "", "router-id", "RFC 4456 cluster id. A redundant pair may share it: then each keeps only the paths of its own clients, which saves memory; with different ids each also learns the other's paths."},
+    {"global.listen[].address", Kind::address, restart, 0, 0, "", "required", "Local address to accept BGP connections on; 0.0.0.0 and :: stand for all."},
+    {"global.listen[].port", Kind::integer, restart, 1, 65535, "", "179", "TCP port to accept BGP connections on."},
+    {"global.graceful-shutdown", Kind::boolean, applied, 0, 0, "", "false", "Mark everything reflected with GRACEFUL_SHUTDOWN (RFC 8326)."},
+
+    {"runtime.shards", Kind::integer, restart, 0, 256, "", "0", "Threads that carry sessions and slices of the RIB; 0: one per core."},
+    {"runtime.memory-limit", Kind::size, restart, 64 << 20, 0, "", "", "Bound for the whole process; at 90 % no new peers, at 100 % the largest offender is shed. Absent: the cgroup's limit, or none."},
+    {"runtime.shard-queue", Kind::integer, restart, 1024, 1 << 24, "", "65536", "Messages a queue between two shards holds."},
+
+    {"timers.hold-time", Kind::integer, session_reset, 0, 65535, "", "90", "Seconds; 0 turns hold and keepalive timers off, otherwise at least 3 (RFC 4271 4.2)."},
+    {"timers.keepalive-interval", Kind::integer, session_reset, 0, 21845, "", "hold-time / 3", "Seconds between KEEPALIVE messages."},
+    {"timers.connect-retry", Kind::integer, applied, 1, 65535, "", "10", "Seconds between attempts to connect."},
+    {"timers.send-hold-time", Kind::integer, session_reset, 0, kDay, "", "480", "Seconds a peer may refuse to read before the session is closed (RFC 9687); 0 turns it off."},
+    {"timers.advertise-delay", Kind::duration, applied, 0, 60000, "", "\"0ms\"", "Time to gather changes before they are packed into UPDATE messages."},
+    {"timers.initial-sync.max-delay", Kind::integer, applied, 0, 3600, "", "120", "After a start, seconds to wait for the End-of-RIB of the peers before the first advertisement."},
+    {"timers.initial-sync.peers-ratio", Kind::fraction, applied, 0, 1, "", "0.9", "Part of the configured peers whose End-of-RIB ends the wait."},
+
+    {"families[].name", Kind::family, session_reset, 0, 0, "", "required", "l3vpn-ipv4-unicast, l3vpn-ipv6-unicast, rt-constrain, ipv4-unicast or ipv6-unicast."},
+    {"families[].add-paths.receive", Kind::boolean, session_reset, 0, 0, "", "false", "Accept several paths per prefix (RFC 7911)."},
+    {"families[].add-paths.send-max", Kind::integer, session_reset, 1, 64, "", "1", "Paths per prefix to send; 1 turns it off."},
+    {"families[].prefix-limit.max-prefixes", Kind::integer, applied, 1, kU32, "", "required", "Prefixes accepted from a peer."},
+    {"families[].prefix-limit.warning-threshold-pct", Kind::integer, applied, 1, 100, "", "80", "Percent of the limit at which a warning is logged."},
+    {"families[].prefix-limit.action", Kind::choice, applied, 0, 0, "warn|idle-hold|discard-new", "\"warn\"", "What happens at the limit."},
+    {"families[].without-rtc", Kind::choice, applied, 0, 0, "send-all|send-none|configured", "\"send-all\"", "What a peer gets that did not negotiate rt-constrain (on the rt-constrain entry)."},
+
+    {"rt-constrain.initial-wait", Kind::integer, applied, 0, 3600, "", "60", "Seconds to wait for a peer's rt-constrain End-of-RIB before it is sent VPN routes (RFC 4684 6)."},
+    {"rt-constrain.advertise", Kind::choice, applied, 0, 0, "specific|default|both|auto", "\"auto\"", "Memberships the reflector advertises: those of others, only the default route, both, or specific plus the default while an established VPN peer is not filtered."},
+
+    {"graceful-restart.mode", Kind::choice, session_reset, 0, 0, "off|helper|full", "\"off\"", "RFC 4724: off, keep the routes of restarting peers, or also ask peers to keep ours."},
+    {"graceful-restart.restart-time", Kind::integer, session_reset, 1, 4095, "", "120", "Seconds a session may take to come back."},
+    {"graceful-restart.stale-routes-time", Kind::integer, applied, 1, kDay, "", "360", "Seconds stale routes are kept at most."},
+    {"graceful-restart.long-lived-stale-time", Kind::integer, session_reset, 0, 16777215, "", "0", "Seconds of long-lived staleness (RFC 9494); 0 turns it off."},
+    {"graceful-restart.selection-deferral-time", Kind::integer, applied, 1, kDay, "", "360", "After our own restart, seconds route selection waits for End-of-RIB at most."},
+
+    {"peer-groups[].name", Kind::name, session_reset, 0, 0, "", "required", "The name neighbors and listen-ranges refer to."},
+    {"peer-groups[].peer-as", Kind::integer, session_reset, 1, kU32, "", "global as", "AS of the peers; other than our own makes the group external."},
+    {"peer-groups[].role", Kind::choice, session_reset, 0, 0, "client|non-client", "\"client\"", "RFC 4456: routes of clients go to everybody, routes of non-clients to clients only. Internal groups."},
+    {"peer-groups[].families", Kind::families, session_reset, 0, 0, "", "all [[families]]", "Families offered to the peers."},
+    {"peer-groups[].cluster-id", Kind::router_id, session_reset, 0, 0, "", "global cluster-id", "Cluster id of this group of clients."},
+    {"peer-groups[].passive", Kind::boolean, applied, 0, 0, "", "false", "Never connect, wait for the peer to connect."},
+    {"peer-groups[].local-address", Kind::address, session_reset, 0, 0, "", "", "Local address of the sessions."},
+    {"peer-groups[].auth-password-file", Kind::path, session_reset, 0, 0, "", "", "File with the TCP-MD5 key (RFC 2385), readable by the daemon alone."},
+    {"peer-groups[].ttl-min", Kind::integer, session_reset, 0, 255, "", "0", "GTSM (RFC 5082): smallest TTL accepted; 254 allows one hop between; 0 turns it off."},
+    {"peer-groups[].multihop", Kind::integer, session_reset, 1, 255, "", "1", "External groups: TTL of what is sent."},
+    {"peer-groups[].next-hop", Kind::choice, session_reset, 0, 0, "unchanged|self", "\"unchanged\"", "External groups: next hop of what is sent."},
+    {"peer-groups[].rt-constrain.initial-wait", Kind::integer, applied, 0, 3600, "", "[rt-constrain] initial-wait", "Overrides the global one."},
+    {"peer-groups[].rt-constrain.advertise", Kind::choice, applied, 0, 0, "specific|default|both|auto", "[rt-constrain] advertise", "Overrides the global one."},
+    {"peer-groups[].add-paths.receive", Kind::boolean, session_reset, 0, 0, "", "that of the family", "Overrides the families' one."},
+    {"peer-groups[].add-paths.send-max", Kind::integer, session_reset, 1, 64, "", "that of the family", "Overrides the families' one."},
+    {"peer-groups[].prefix-limits.*.max-prefixes", Kind::integer, applied, 1, kU32, "", "required", "Overrides the family's prefix-limit; the star stands for the family."},
+    {"peer-groups[].prefix-limits.*.warning-threshold-pct", Kind::integer, applied, 1, 100, "", "80", "As in a family."},
+    {"peer-groups[].prefix-limits.*.action", Kind::choice, applied, 0, 0, "warn|idle-hold|discard-new", "\"warn\"", "As in a family."},
+    {"peer-groups[].import-policy", Kind::names, applied, 0, 0, "", "[]", "Policy statements for what is received, in order."},
+    {"peer-groups[].export-policy", Kind::names, applied, 0, 0, "", "[]", "Policy statements for what is sent, in order."},
+
+    {"neighbors[].address", Kind::address, applied, 0, 0, "", "required", "Address of the peer."},
+    {"neighbors[].peer-group", Kind::name, session_reset, 0, 0, "", "required", "The group whose settings it has."},
+    {"neighbors[].description", Kind::text, applied, 0, 255, "", "", "Free text for people."},
+    {"neighbors[].passive", Kind::boolean, applied, 0, 0, "", "that of the group", "Never connect, wait for the peer to connect."},
+    {"neighbors[].remote-port", Kind::integer, applied, 1, 65535, "", "179", "TCP port to connect to."},
+    {"neighbors[].local-address", Kind::address, session_reset, 0, 0, "", "that of the group", "Local address of the session."},
+    {"neighbors[].auth-password-file", Kind::path, session_reset, 0, 0, "", "that of the group", "File with the TCP-MD5 key of this neighbour."},
+    {"neighbors[].prefix-limits.*.max-prefixes", Kind::integer, applied, 1, kU32, "", "required", "Overrides the group's; the star stands for the family."},
+    {"neighbors[].prefix-limits.*.warning-threshold-pct", Kind::integer, applied, 1, 100, "", "80", "As in a family."},
+    {"neighbors[].prefix-limits.*.action", Kind::choice, applied, 0, 0, "warn|idle-hold|discard-new", "\"warn\"", "As in a family."},
+
+    {"listen-ranges[].prefix", Kind::prefix, applied, 0, 0, "", "required", "Addresses that may connect without a neighbour entry of their own."},
+    {"listen-ranges[].peer-group", Kind::name, session_reset, 0, 0, "", "required", "The group whose settings they have."},
+    {"listen-ranges[].max-peers", Kind::integer, applied, 0, 1000000, "", "0", "Peers of the range at a time; 0: no limit."},
+
+    {"policy.sets[].name", Kind::name, applied, 0, 0, "", "required", "The name statements refer to."},
+    {"policy.sets[].route-targets", Kind::texts, applied, 0, 0, "", "[]", "Route targets; a star stands for any number."},
+    {"policy.statements[].name", Kind::name, applied, 0, 0, "", "required", "The name peer groups refer to."},
+    {"policy.statements[].match.any-route-target-in", Kind::name, applied, 0, 0, "", "", "Matches when a route target is in the set."},
+    {"policy.statements[].action", Kind::choice, applied, 0, 0, "accept|reject", "required", "What happens to a route that matches."},
+    {"policy.statements[].set.local-preference", Kind::integer, applied, 0, kU32, "", "", "Sets LOCAL_PREF."},
+    {"policy.statements[].set.communities-add", Kind::texts, applied, 0, 0, "", "[]", "Communities to add."},
+    {"policy.statements[].set.route-targets-add", Kind::texts, applied, 0, 0, "", "[]", "Route targets to add."},
+    {"policy.statements[].set.route-targets-remove", Kind::texts, applied, 0, 0, "", "[]", "Route targets to remove."},
+
+    {"security.max-sessions-per-source", Kind::integer, applied, 1, 1000, "", "1", "Connections accepted from one address at a time, while none is established."},
+    {"security.max-pending-sessions", Kind::integer, applied, 1, 100000, "", "256", "Connections that are open but not established, altogether."},
+    {"security.session-rate", Kind::integer, applied, 1, 100000, "", "200", "New connections accepted per second."},
+    {"security.seccomp", Kind::boolean, restart, 0, 0, "", "false", "Give up the system calls that are not needed."},
+
+    {"control.socket", Kind::path, restart, 0, 0, "", "\"/run/heliograph/control.sock\"", "Unix socket of the control API."},
+    {"control.mode", Kind::mode, restart, 0, 0, "", "\"0660\"", "Permissions of the socket; who may write to it may control the daemon."},
+    {"control.group", Kind::name, restart, 0, 0, "", "", "Group that owns the socket."},
+
+    {"telemetry.address", Kind::address, restart, 0, 0, "", "\"127.0.0.1\"", "Address of the Prometheus exporter (plain HTTP)."},
+    {"telemetry.port", Kind::integer, restart, 0, 65535, "", "9179", "Port of the Prometheus exporter; 0 turns it off."},
+    {"telemetry.per-peer", Kind::choice, applied, 0, 0, "off|essential|full", "\"essential\"", "Series per peer: none, about ten, about twenty-five."},
+    {"telemetry.max-peer-series", Kind::integer, applied, 0, 10000000, "", "200000", "Bound for all series of peers; peers beyond it are left out and counted."},
+
+    {"log.level", Kind::choice, applied, 0, 0, "trace|debug|info|warn|error", "\"info\"", "The least severe lines that are written."},
+    {"log.format", Kind::choice, restart, 0, 0, "text|json", "\"text\"", "Form of the lines on standard error."},
+
+    {"bmp.stations[].address", Kind::address, applied, 0, 0, "", "required", "BMP station (RFC 7854)."},
+    {"bmp.stations[].port", Kind::integer, applied, 1, 65535, "", "11019", "TCP port of the station."},
+    {"bmp.stations[].policies", Kind::texts, applied, 0, 0, "pre-policy|post-policy|loc-rib|adj-rib-out", "[\"pre-policy\"]", "What is sent to the station."},
+    {"bmp.stations[].queue-limit", Kind::size, applied, 1 << 16, 0, "", "\"64MiB\"", "Bytes that may wait for a slow station."},
+
+    {"mrt.directory", Kind::path, applied, 0, 0, "", "required", "Where MRT files (RFC 6396) are written."},
+    {"mrt.rib-dump-interval", Kind::integer, applied, 0, 7 * kDay, "", "7200", "Seconds between dumps of the RIB; 0 turns them off."},
+    {"mrt.updates", Kind::boolean, applied, 0, 0, "", "false", "Also write every UPDATE."},
+};
+// clang-format on
+
+const Unsupported* unsupported_row(std::string_view path) {
+  for (const Unsupported& row : unsupported())
+    if (row.path == path) return &row;
+  return nullptr;
+}
+
+SchemaNode build() {
+  SchemaNode root;
+  for (const Key& key : kKeys) {
+    SchemaNode* at = &root;
+    std::size_t from = 0;
+    while (from < key.path.size()) {
+      std::size_t end = std::min(key.path.find('.', from), key.path.size());
+      std::string_view segment = key.path.substr(from, end - from);
+      bool is_tables = segment.ends_with("[]");
+      std::string_view name = segment.substr(0, segment.size() - (is_tables ? 2 : 0));
+      SchemaNode* next = nullptr;
+      for (SchemaNode& child : at->children)
+        if (child.name == name) next = &child;
+      if (!next) {
+        next = &at->children.emplace_back();
+        next->name = name;
+        next->shape = is_tables ? SchemaNode::Shape::tables : SchemaNode::Shape::table;
+        next->unsupported = unsupported_row(key.path.substr(0, end));
+      }
+      at = next;
+      from = end + 1;
+    }
+    at->shape = SchemaNode::Shape::leaf;
+    at->key = &key;
+  }
+  return root;
+}
+
+}  // namespace
+
+std::span<const Key> keys() { return kKeys; }
+
+const SchemaNode* SchemaNode::child(std::string_view wanted) const {
+  for (const SchemaNode& candidate : children)
+    if (candidate.name == wanted) return &candidate;
+  for (const SchemaNode& candidate : children)
+    if (candidate.name == "*") return &candidate;
+  return nullptr;
+}
+
+const SchemaNode& schema() {
+  static const SchemaNode kRoot = build();
+  return kRoot;
+}
+
+}  // namespace helio::config

@@ -1,0 +1,65 @@
+#include "rr/config/session_settings.hpp"
+
+namespace helio::config {
+namespace {
+
+session::GroupSettings make_group(const Config& config, const PeerGroup& group, const std::string& hostname) {
+  session::GroupSettings out;
+  out.name = group.name;
+  out.local_as = config.global.as;
+  out.router_id = config.global.router_id;
+  out.cluster_id = group.cluster_id;
+  out.peer_as = group.peer_as;
+  out.role = group.role;
+  out.families = group.families;
+  out.hold_time = config.timers.hold_time;
+  out.keepalive_interval = config.timers.keepalive_interval;
+  out.connect_retry = config.timers.connect_retry;
+  out.send_hold_time = config.timers.send_hold_time;
+  out.rtc_initial_wait = group.rt_constrain.initial_wait;
+  out.rtc_advertise = group.rt_constrain.advertise;
+  out.passive = group.passive;
+  out.next_hop_self = group.next_hop_self;
+  for (const FamilySettings& family : config.families)
+    if (family.name == wire::Family::rtc)
+      out.without_rtc_send_all = family.without_rtc == FamilySettings::WithoutRtc::send_all;
+  out.local_address = group.local_address;
+  out.auth_password = group.auth_password;
+  out.ttl_min = group.ttl_min;
+  out.multihop = group.multihop;
+  out.hostname = hostname;
+  out.graceful_restart_time = static_cast<std::uint16_t>(config.graceful_restart.restart_time.count());
+  out.graceful_restart_helper = config.graceful_restart.mode != GracefulRestart::Mode::off;
+  return out;
+}
+
+}  // namespace
+
+SessionSettings make_session_settings(const Config& config, const std::string& hostname) {
+  SessionSettings out;
+  out.listen = config.global.listen;
+  for (const PeerGroup& group : config.peer_groups)
+    out.groups.push_back(std::make_shared<const session::GroupSettings>(make_group(config, group, hostname)));
+
+  for (const Neighbor& neighbor : config.neighbors) {
+    session::NeighborSettings settings;
+    settings.address = neighbor.address;
+    settings.remote_port = neighbor.remote_port;
+    settings.description = neighbor.description;
+    settings.group = out.groups[neighbor.group];
+    if (neighbor.passive || neighbor.local_address || !neighbor.auth_password.empty()) {
+      session::GroupSettings own = *settings.group;
+      if (neighbor.passive) own.passive = *neighbor.passive;
+      if (neighbor.local_address) own.local_address = neighbor.local_address;
+      if (!neighbor.auth_password.empty()) own.auth_password = neighbor.auth_password;
+      settings.group = std::make_shared<const session::GroupSettings>(std::move(own));
+    }
+    out.neighbors.push_back(std::move(settings));
+  }
+
+  for (const ListenRange& range : config.listen_ranges)
+    out.listen_ranges.push_back({range.prefix.address, range.prefix.length, range.max_peers, out.groups[range.group]});
+  return out;
+}
+
+}  // namespace helio::config

@@ -1,0 +1,31 @@
+// What this version of Heliograph parses and checks but refuses to run with. A feature that is built takes its rows out.
+#include "rr/config/schema.hpp"
+
+namespace helio::config {
+
+std::span<const Unsupported> unsupported() {
+  static constexpr Unsupported kRows[] = {
+      {"global.graceful-shutdown", "false"},
+      {"runtime.shard-queue", ""},
+      {"timers.advertise-delay", "\"0ms\"|\"0s\""},
+      {"timers.initial-sync", ""},
+      {"families[].add-paths.receive", "false"},
+      {"families[].add-paths.send-max", "1"},
+      {"families[].prefix-limit", ""},
+      {"families[].without-rtc", "\"send-all\"|\"send-none\""},
+      {"graceful-restart.mode", "\"off\""},
+      {"peer-groups[].add-paths.receive", "false"},
+      {"peer-groups[].add-paths.send-max", "1"},
+      {"peer-groups[].prefix-limits", ""},
+      {"peer-groups[].import-policy", "[]"},
+      {"peer-groups[].export-policy", "[]"},
+      {"neighbors[].prefix-limits", ""},
+      {"policy", ""},
+      {"security.seccomp", "false"},
+      {"bmp", ""},
+      {"mrt", ""},
+  };
+  return kRows;
+}
+
+}  // namespace helio::config

@@ -1,0 +1,276 @@
+#include "rr/config/validate.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "rr/config/decode.hpp"
+#include "rr/config/suggest.hpp"
+
+namespace helio::config {
+namespace {
+
+using session::PeerRole;
+
+class Validator {
+ public:
+  Validator(Config& config, const std::string& directory, Problems& problems)
+      : config_(config), directory_(directory), problems_(problems) {}
+
+  void run() {
+    global();
+    timers();
+    families();
+    graceful_restart();
+    for (std::size_t i = 0; i < config_.peer_groups.size(); ++i) peer_group(i);
+    neighbors();
+    listen_ranges();
+    unused();
+    policy();
+    control();
+  }
+
+ private:
+  // One table of the file, with the names its problems are reported under.
+  struct Place {
+    const Node* node = nullptr;
+    std::string path;
+  };
+  Place section(std::string_view name) const { return {config_.tree.find(name), std::string(name)}; }
+  Place item(std::string_view array, std::size_t i) const {
+    const Node* node = config_.tree.find(array);
+    return {node && node->array() && i < node->array()->size() ? &(*node->array())[i] : nullptr,
+            fmt::format("{}[{}]", array, i)};
+  }
+  static bool has(const Place& place, std::string_view key) { return place.node && place.node->find(key); }
+  static SourcePosition where(const Place& place, std::string_view key) {
+    const Node* member = place.node ? place.node->find(key) : nullptr;
+    if (member) return member->position;
+    return place.node ? place.node->position : SourcePosition{};
+  }
+  static std::string text_of(const Place& place, std::string_view key) {
+    const Node* member = place.node ? place.node->find(key) : nullptr;
+    return member && member->text() ? *member->text() : std::string();
+  }
+  void error(const Place& place, std::string_view key, std::string message, std::string hint = {}) {
+    problems_.error(where(place, key), fmt::format("{}.{}", place.path, key), std::move(message), std::move(hint));
+  }
+  void warning(const Place& place, std::string_view key, std::string message, std::string hint = {}) {
+    problems_.warning(where(place, key), fmt::format("{}.{}", place.path, key), std::move(message), std::move(hint));
+  }
+
+  void reserved_as(const Place& place, std::string_view key, Asn as) {
+    // RFC 7607: 0; RFC 6793 §9: AS_TRANS; RFC 7300: the last of each range.
+    if (has(place, key) && (as == 23456 || as == 65535 || as == 4294967295u))
+      error(place, key, fmt::format("AS {} is reserved", as));
+  }
+
+  void global() {
+    Place place = section("global");
+    reserved_as(place, "as", config_.global.as);
+    std::set<std::pair<wire::IpAddress, std::uint16_t>> seen;
+    const Node* list = config_.tree.find("global.listen");
+    if (list && list->array() && list->array()->empty())
+      warning(place, "listen", "no address to listen on is given; all of IPv4 are used", "remove the key or name addresses");
+    if (!list || !list->array() || list->array()->empty()) return;
+    for (std::size_t i = 0; i < config_.global.listen.size(); ++i) {
+      const auto& endpoint = config_.global.listen[i];
+      if (!seen.insert({endpoint.address, endpoint.port}).second)
+        error(item("global.listen", i), "address",
+              fmt::format("{} port {} is listed twice", wire::format_ip(endpoint.address), endpoint.port));
+    }
+  }
+
+  void timers() {
+    Place place = section("timers");
+    auto hold = config_.timers.hold_time.count(), keepalive = config_.timers.keepalive_interval.count();
+    // RFC 4271 §4.2: "The Hold Time MUST be either zero or at least three seconds."
+    if (hold == 1 || hold == 2) error(place, "hold-time", fmt::format("{} is not allowed", hold), "0, or 3 to 65535");
+    if (hold == 0 || !has(place, "keepalive-interval")) return;
+    if (keepalive == 0) {
+      error(place, "keepalive-interval", "0 with a hold-time loses every session", "remove it: a third of hold-time");
+    } else if (keepalive >= hold) {
+      error(place, "keepalive-interval", fmt::format("{} is not below hold-time {}", keepalive, hold), "a third of hold-time");
+    } else if (keepalive > hold / 3) {
+      warning(place, "keepalive-interval", fmt::format("over a third of hold-time {}", hold), "RFC 4271 4.4");
+    }
+  }
+
+  void families() {
+    std::set<wire::Family> seen;
+    for (std::size_t i = 0; i < config_.families.size(); ++i) {
+      Place place = item("families", i);
+      if (!place.node || !wire::parse_family(text_of(place, "name"))) continue;
+      if (!seen.insert(config_.families[i].name).second)
+        error(place, "name", fmt::format("family \"{}\" is listed twice", text_of(place, "name")));
+      if (has(place, "without-rtc") && config_.families[i].name != wire::Family::rtc)
+        error(place, "without-rtc", "belongs to the family \"rt-constrain\"", "move it there");
+    }
+  }
+
+  void graceful_restart() {
+    Place place = section("graceful-restart");
+    if (place.node && !has(place, "mode"))
+      error(place, "mode", "missing: the other keys mean nothing without it", "off, helper or full");
+  }
+
+  void peer_group(std::size_t i) {
+    PeerGroup& group = config_.peer_groups[i];
+    Place place = item("peer-groups", i);
+    if (!group.name.empty()) {
+      auto [first, inserted] = group_lines_.insert({group.name, where(place, "name").line});
+      if (!inserted) error(place, "name", fmt::format("group \"{}\" exists already, line {}", group.name, first->second));
+    }
+    reserved_as(place, "peer-as", group.peer_as);
+    if (group.families.empty() && has(place, "families"))
+      error(place, "families", "no family", "leave the key out to offer all of [[families]]");
+    bool is_external = group.role == PeerRole::external;
+    if (is_external) {
+      if (has(place, "role"))
+        warning(place, "role", fmt::format("has no effect: AS {} is not ours, the group is external", group.peer_as));
+      if (has(place, "cluster-id")) warning(place, "cluster-id", "has no effect: the group is external");
+    } else {
+      if (has(place, "multihop")) error(place, "multihop", "is for external groups only", "remove it");
+      if (group.next_hop_self)
+        error(place, "next-hop", "a reflector does not change the next hop towards internal peers (RFC 4456 10)", "remove it");
+    }
+    if (group.ttl_min && has(place, "multihop"))
+      error(place, "multihop", "contradicts ttl-min: with GTSM everything is sent with TTL 255", "choose one of the two");
+    password(place, group.auth_password);
+  }
+
+  // RFC 2385 keys; the kernel takes at most TCP_MD5SIG_MAXKEYLEN octets.
+  void password(const Place& place, std::string& out) {
+    static constexpr std::string_view kKey = "auth-password-file";
+    static constexpr std::size_t kMaxKeyLength = 80;
+    std::string name = text_of(place, kKey);
+    if (name.empty()) return;
+    std::string path = resolve_path(name, directory_);
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
+      return error(place, kKey, fmt::format("{}: {}", path, std::strerror(errno)), "a file with the key on one line");
+    }
+    if (!S_ISREG(info.st_mode)) return error(place, kKey, fmt::format("{} is not a file", path));
+    if (info.st_mode & 077)
+      warning(place, kKey, fmt::format("{} can be read by others (mode {:04o})", path, info.st_mode & 07777), "chmod 600");
+    std::ifstream in(path);
+    if (!in || !std::getline(in, out)) {
+      return error(place, kKey, fmt::format("{} is empty or cannot be read", path), "a file with the key on one line");
+    }
+    if (out.ends_with('\r')) out.pop_back();
+    if (out.empty()) error(place, kKey, fmt::format("the first line of {} is empty", path));
+    if (out.size() > kMaxKeyLength)
+      error(place, kKey, fmt::format("the key in {} has {} octets", path, out.size()), fmt::format("at most {}", kMaxKeyLength));
+  }
+
+  void group_reference(const Place& place, std::size_t group) {
+    std::string name = text_of(place, "peer-group");
+    if (group != kNoGroup || name.empty()) return;
+    std::vector<std::string_view> names;
+    for (const PeerGroup& candidate : config_.peer_groups) names.push_back(candidate.name);
+    error(place, "peer-group", fmt::format("there is no peer group \"{}\"", name), suggestion(name, names));
+  }
+
+  // The address the sessions come from must be of the family of the peer's.
+  void local_address(const Place& place, const std::optional<wire::IpAddress>& own, std::size_t group, bool peer_is_v6) {
+    std::optional<wire::IpAddress> effective = own;
+    if (!effective && group != kNoGroup) effective = config_.peer_groups[group].local_address;
+    if (effective && effective->is_v6 != peer_is_v6)
+      error(place, own ? "local-address" : "peer-group",
+            fmt::format("local address {} cannot reach an {} peer", wire::format_ip(*effective), peer_is_v6 ? "IPv6" : "IPv4"));
+  }
+
+  void neighbors() {
+    std::map<wire::IpAddress, std::uint32_t> lines;
+    for (std::size_t i = 0; i < config_.neighbors.size(); ++i) {
+      Neighbor& neighbor = config_.neighbors[i];
+      Place place = item("neighbors", i);
+      group_reference(place, neighbor.group);
+      password(place, neighbor.auth_password);
+      if (!wire::parse_ip(text_of(place, "address"))) continue;
+      auto [first, inserted] = lines.insert({neighbor.address, where(place, "address").line});
+      if (!inserted)
+        error(place, "address", fmt::format("neighbor {} exists already, line {}", text_of(place, "address"), first->second));
+      if (neighbor.address == wire::IpAddress{} || neighbor.address == wire::IpAddress{.is_v6 = true})
+        error(place, "address", "the unspecified address is no neighbor");
+      local_address(place, neighbor.local_address, neighbor.group, neighbor.address.is_v6);
+    }
+  }
+
+  void listen_ranges() {
+    for (std::size_t i = 0; i < config_.listen_ranges.size(); ++i) {
+      const ListenRange& range = config_.listen_ranges[i];
+      Place place = item("listen-ranges", i);
+      group_reference(place, range.group);
+      auto own = parse_ip_prefix(text_of(place, "prefix"));
+      if (!own) continue;
+      local_address(place, std::nullopt, range.group, own->address.is_v6);
+      for (std::size_t j = 0; j < i; ++j) {
+        Place other = item("listen-ranges", j);
+        auto earlier = parse_ip_prefix(text_of(other, "prefix"));
+        if (earlier && own->overlaps(*earlier))
+          error(place, "prefix", fmt::format("{} overlaps {}, line {}", format_ip_prefix(*own), format_ip_prefix(*earlier),
+                                             where(other, "prefix").line),
+                "a peer must belong to one range");
+      }
+    }
+  }
+
+  void unused() {
+    std::set<std::size_t> used;
+    for (const Neighbor& neighbor : config_.neighbors) used.insert(neighbor.group);
+    for (const ListenRange& range : config_.listen_ranges) used.insert(range.group);
+    for (std::size_t i = 0; i < config_.peer_groups.size(); ++i)
+      if (!used.contains(i)) warning(item("peer-groups", i), "name", "no neighbor and no listen range uses this group");
+    if (config_.neighbors.empty() && config_.listen_ranges.empty() && !problems_.errors())
+      problems_.warning({}, "", "neither [[neighbors]] nor [[listen-ranges]]: no peer can connect");
+  }
+
+  void policy() {
+    std::set<std::string> sets, statements;
+    for (std::size_t i = 0; i < config_.policy.sets.size(); ++i)
+      if (!sets.insert(config_.policy.sets[i].name).second)
+        error(item("policy.sets", i), "name", fmt::format("set \"{}\" exists already", config_.policy.sets[i].name));
+    for (std::size_t i = 0; i < config_.policy.statements.size(); ++i) {
+      const PolicyStatement& statement = config_.policy.statements[i];
+      Place place = item("policy.statements", i);
+      if (!statements.insert(statement.name).second)
+        error(place, "name", fmt::format("statement \"{}\" exists already", statement.name));
+      if (!statement.any_route_target_in.empty() && !sets.contains(statement.any_route_target_in))
+        error(place, "match.any-route-target-in", fmt::format("there is no set \"{}\"", statement.any_route_target_in));
+    }
+    for (std::size_t i = 0; i < config_.peer_groups.size(); ++i) {
+      for (const std::string& name : config_.peer_groups[i].import_policy)
+        if (!statements.contains(name))
+          error(item("peer-groups", i), "import-policy", fmt::format("there is no policy statement \"{}\"", name));
+      for (const std::string& name : config_.peer_groups[i].export_policy)
+        if (!statements.contains(name))
+          error(item("peer-groups", i), "export-policy", fmt::format("there is no policy statement \"{}\"", name));
+    }
+  }
+
+  void control() {
+    if (config_.control.socket.size() >= sizeof(sockaddr_un::sun_path))
+      error(section("control"), "socket", fmt::format("{} is too long for a Unix socket", config_.control.socket),
+            fmt::format("at most {} characters", sizeof(sockaddr_un::sun_path) - 1));
+  }
+
+  Config& config_;
+  const std::string& directory_;
+  Problems& problems_;
+  std::map<std::string, std::uint32_t> group_lines_;
+};
+
+}  // namespace
+
+void validate(Config& config, const std::string& directory, Problems& problems) {
+  Validator(config, directory, problems).run();
+}
+
+}  // namespace helio::config

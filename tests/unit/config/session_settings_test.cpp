@@ -1,0 +1,104 @@
+// Configuration to session settings: every key that a session needs arrives in it.
+#include "rr/config/session_settings.hpp"
+
+#include <gtest/gtest.h>
+
+#include "rr/config/load.hpp"
+
+namespace helio::config {
+namespace {
+
+TEST(SessionSettings, CarryGroupNeighborAndRange) {
+  auto config = parse_config(R"(
+[global]
+as = 65000
+router-id = "192.0.2.1"
+cluster-id = "192.0.2.9"
+listen = [{ address = "192.0.2.1" }, { address = "2001:db8::1", port = 1790 }]
+[timers]
+hold-time = 30
+connect-retry = 5
+send-hold-time = 60
+[rt-constrain]
+initial-wait = 20
+advertise = "both"
+[[families]]
+name = "l3vpn-ipv4-unicast"
+[[families]]
+name = "rt-constrain"
+without-rtc = "send-none"
+[[peer-groups]]
+name = "pe"
+cluster-id = "192.0.2.10"
+ttl-min = 254
+local-address = "192.0.2.1"
+rt-constrain = { advertise = "default" }
+[[peer-groups]]
+name = "asbr"
+peer-as = 65100
+multihop = 4
+next-hop = "self"
+families = ["l3vpn-ipv6-unicast"]
+[[neighbors]]
+address = "192.0.2.2"
+peer-group = "pe"
+description = "pe two"
+remote-port = 1179
+passive = true
+[[neighbors]]
+address = "192.0.2.3"
+peer-group = "pe"
+[[listen-ranges]]
+prefix = "2001:db8:1::/48"
+peer-group = "asbr"
+max-peers = 12
+)",
+                             "t.toml", "/");
+  ASSERT_TRUE(config) << format_problem(config.error()[0]);
+  SessionSettings settings = make_session_settings(*config, "rr1.example");
+
+  ASSERT_EQ(settings.listen.size(), 2u);
+  EXPECT_EQ(settings.listen[0].port, 179);
+  EXPECT_EQ(settings.listen[1].port, 1790);
+  ASSERT_EQ(settings.groups.size(), 2u);
+  const session::GroupSettings& pe = *settings.groups[0];
+  EXPECT_EQ(pe.name, "pe");
+  EXPECT_EQ(pe.local_as, 65000u);
+  EXPECT_EQ(pe.peer_as, 65000u);
+  EXPECT_EQ(pe.router_id, 0xc0000201u);
+  EXPECT_EQ(pe.cluster_id, 0xc000020au);
+  EXPECT_EQ(pe.role, session::PeerRole::client);
+  EXPECT_EQ(pe.hold_time.count(), 30);
+  EXPECT_EQ(pe.keepalive_interval.count(), 10);  // a third, when not given
+  EXPECT_EQ(pe.connect_retry.count(), 5);
+  EXPECT_EQ(pe.send_hold_time.count(), 60);
+  EXPECT_EQ(pe.rtc_initial_wait.count(), 20);
+  EXPECT_EQ(pe.rtc_advertise, RtcAdvertise::only_default);
+  EXPECT_FALSE(pe.without_rtc_send_all);
+  EXPECT_EQ(pe.ttl_min, 254);
+  EXPECT_EQ(pe.hostname, "rr1.example");
+  EXPECT_TRUE(pe.families.contains(wire::Family::vpnv4));
+  EXPECT_TRUE(pe.families.contains(wire::Family::rtc));
+  EXPECT_FALSE(pe.families.contains(wire::Family::vpnv6));
+
+  const session::GroupSettings& asbr = *settings.groups[1];
+  EXPECT_EQ(asbr.role, session::PeerRole::external);
+  EXPECT_EQ(asbr.multihop, 4);
+  EXPECT_TRUE(asbr.next_hop_self);
+  EXPECT_EQ(asbr.rtc_advertise, RtcAdvertise::both);
+  EXPECT_EQ(asbr.cluster_id, 0xc0000209u);
+
+  ASSERT_EQ(settings.neighbors.size(), 2u);
+  EXPECT_EQ(settings.neighbors[0].remote_port, 1179);
+  EXPECT_EQ(settings.neighbors[0].description, "pe two");
+  EXPECT_TRUE(settings.neighbors[0].group->passive);           // its own
+  EXPECT_FALSE(settings.groups[0]->passive);                   // and only its own
+  EXPECT_EQ(settings.neighbors[1].group, settings.groups[0]);  // shared where nothing differs
+  ASSERT_EQ(settings.listen_ranges.size(), 1u);
+  EXPECT_EQ(settings.listen_ranges[0].length, 48);
+  EXPECT_EQ(settings.listen_ranges[0].max_peers, 12u);
+  EXPECT_EQ(settings.listen_ranges[0].group, settings.groups[1]);
+}
+
+}  // namespace
+}  // namespace helio::config
