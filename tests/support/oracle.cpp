@@ -1,0 +1,269 @@
+#include "tests/support/oracle.hpp"
+
+#include <algorithm>
+#include <functional>
+
+namespace helio::test {
+namespace {
+
+using session::PeerRole;
+using Path = Oracle::Path;
+using Key = std::function<std::int64_t(const Path&)>;
+
+constexpr std::uint32_t kNoExport = 0xffffff01, kNoAdvertise = 0xffffff02, kNoExportSubconfed = 0xffffff03;
+
+bool has_community(const PathAttributes& a, std::uint32_t c) {
+  return std::find(a.communities.begin(), a.communities.end(), c) != a.communities.end();
+}
+
+std::int64_t as_path_length(const PathAttributes& a) {
+  std::int64_t length = 0;  // §9.1.2.2 a: an AS_SET counts as 1
+  for (const AsSegment& s : a.as_path) length += s.type == AsSegment::kSequence ? static_cast<std::int64_t>(s.ases.size()) : s.type == AsSegment::kSet ? 1 : 0;
+  return length;
+}
+
+// §9.1.2.2 c: the AS the route came from; 0 stands for the local AS (empty path or one that begins with a set).
+Asn neighbor_as(const PathAttributes& a) {
+  return a.as_path.empty() || a.as_path.front().type != AsSegment::kSequence ? 0 : a.as_path.front().ases.front();
+}
+
+bool contains_as(const PathAttributes& a, Asn as) {
+  for (const AsSegment& s : a.as_path)
+    if (std::find(s.ases.begin(), s.ases.end(), as) != s.ases.end()) return true;
+  return false;
+}
+
+bool is_known(std::uint8_t type) { return type <= 10 || type == 14 || type == 15 || type == 16 || type == 17 || type == 18 || type == 32; }
+
+}  // namespace
+
+std::size_t select_best(const std::vector<Path>& paths) {
+  std::vector<std::size_t> left(paths.size());
+  for (std::size_t i = 0; i < left.size(); ++i) left[i] = i;
+  auto keep_lowest = [&](const Key& key) {
+    std::int64_t best = key(paths[left.front()]);
+    for (std::size_t i : left) best = std::min(best, key(paths[i]));
+    std::erase_if(left, [&](std::size_t i) { return key(paths[i]) != best; });
+  };
+  keep_lowest([](const Path& p) { return -static_cast<std::int64_t>(p.route.attributes.local_pref.value_or(100)); });
+  keep_lowest([](const Path& p) { return as_path_length(p.route.attributes); });
+  keep_lowest([](const Path& p) { return std::int64_t{p.route.attributes.origin}; });
+  // c) MED, only among paths from the same neighbouring AS; removal does not depend on the order.
+  auto med = [&](std::size_t i) { return paths[i].route.attributes.med.value_or(0); };
+  std::vector<std::size_t> after_med;
+  for (std::size_t m : left)
+    if (std::none_of(left.begin(), left.end(), [&](std::size_t n) {
+          return neighbor_as(paths[n].route.attributes) == neighbor_as(paths[m].route.attributes) && med(n) < med(m);
+        }))
+      after_med.push_back(m);
+  left = after_med;
+  keep_lowest([](const Path& p) { return std::int64_t{p.from->is_external() ? 0 : 1}; });
+  // e) the interior cost is the same for all: next hops are not resolved.
+  keep_lowest([](const Path& p) { return std::int64_t{p.route.attributes.originator_id.value_or(p.from->router_id)}; });
+  keep_lowest([](const Path& p) { return static_cast<std::int64_t>(p.route.attributes.cluster_list.size()); });
+  keep_lowest([](const Path& p) { return std::int64_t{p.from->address.v4_value()}; });
+  return left.front();
+}
+
+Oracle::Oracle(const ReflectorSpec& reflector, const std::vector<PeerSpec>& peers) : reflector_(reflector) {
+  for (const PeerSpec& spec : peers) peers_.push_back({.spec = spec, .vpn = {}, .rtc = {}});
+}
+
+void Oracle::up(PeerId peer, Clock now) {
+  PeerState& p = peers_.at(peer.value);
+  p.up = true;
+  p.end_of_rib = false;
+  p.since = now_ = now;
+  bool has_vpn = p.spec.has(wire::Family::vpnv4) || p.spec.has(wire::Family::vpnv6);
+  if (has_vpn && !p.spec.has(wire::Family::rtc)) default_was_due_ = true;
+}
+
+void Oracle::down(PeerId peer) {
+  PeerState& p = peers_.at(peer.value);
+  p.up = false;
+  p.vpn.clear();
+  p.rtc.clear();
+}
+
+// RFC 4456 §8 and RFC 4271 §9.1.2: such routes are ignored, and replace what was there.
+bool Oracle::is_loop(const PeerSpec& from, const PathAttributes& a) const {
+  if (from.is_external()) return contains_as(a, reflector_.local_as);
+  return a.originator_id == reflector_.router_id ||
+         std::find(a.cluster_list.begin(), a.cluster_list.end(), reflector_.cluster_id) != a.cluster_list.end();
+}
+
+// What reception itself does: iBGP attributes from outside are discarded (RFC 7606 §7.5, §7.9, §7.10), unknown
+// non-transitive ones are ignored, unknown transitive ones get the Partial bit (RFC 4271 §5).
+PathAttributes Oracle::received(const PeerSpec& from, PathAttributes a) const {
+  if (from.is_external()) {
+    a.local_pref = 100;
+    a.originator_id.reset();
+    a.cluster_list.clear();
+  }
+  std::erase_if(a.others, [](const RawAttribute& o) { return !is_known(o.type) && (o.flags & 0x40) == 0; });
+  for (RawAttribute& o : a.others)
+    if (!is_known(o.type)) o.flags |= 0x20;
+  return a;
+}
+
+bool Oracle::announce(PeerId peer, const wire::VpnPrefix& prefix, const std::vector<std::uint32_t>& labels, const PathAttributes& attributes) {
+  PeerState& p = peers_.at(peer.value);
+  if (is_loop(p.spec, attributes)) return withdraw(peer, prefix);
+  HeldRoute route{labels, received(p.spec, attributes)};
+  HeldRoute& slot = p.vpn[prefix];
+  bool changed = slot != route;
+  slot = route;
+  return changed;
+}
+
+bool Oracle::withdraw(PeerId peer, const wire::VpnPrefix& prefix) { return peers_.at(peer.value).vpn.erase(prefix) != 0; }
+
+bool Oracle::announce_rtc(PeerId peer, const wire::RtMembership& membership, const PathAttributes& attributes) {
+  PeerState& p = peers_.at(peer.value);
+  if (is_loop(p.spec, attributes)) return withdraw_rtc(peer, membership);
+  HeldRoute route{{}, received(p.spec, attributes)};
+  bool is_new = !p.rtc.contains(membership);
+  HeldRoute& slot = p.rtc[membership];
+  bool changed = is_new || slot != route;
+  slot = route;
+  return changed;
+}
+
+bool Oracle::withdraw_rtc(PeerId peer, const wire::RtMembership& membership) { return peers_.at(peer.value).rtc.erase(membership) != 0; }
+void Oracle::rtc_end_of_rib(PeerId peer) { peers_.at(peer.value).end_of_rib = true; }
+
+bool Oracle::holds_back(PeerId peer) const {
+  const PeerState& p = state(peer);
+  return p.spec.has(wire::Family::rtc) && !p.end_of_rib && now_ < p.since + p.spec.rtc_initial_wait;
+}
+
+std::vector<wire::RtMembership> Oracle::memberships(PeerId peer) const {
+  std::vector<wire::RtMembership> out;
+  const PeerState& p = state(peer);
+  if (!p.up) return out;
+  if (!p.spec.has(wire::Family::rtc)) return {wire::RtMembership{}};
+  for (const auto& [membership, route] : p.rtc) out.push_back(membership);
+  return out;
+}
+
+// RFC 4684 §6: "advertised to a peer if that peer has advertised the default, or an NLRI containing any of the targets".
+bool Oracle::wants(PeerId peer, const PathAttributes& attributes) const {
+  for (const wire::RtMembership& membership : memberships(peer)) {
+    if (membership.matches_everything()) return true;
+    for (std::uint64_t c : attributes.extended_communities)
+      if (wire::is_route_target(c) && membership.matches(wire::RouteTarget{c})) return true;
+  }
+  return false;
+}
+
+std::optional<Oracle::Path> Oracle::usable(PeerId peer, const wire::VpnPrefix& prefix) const {
+  const PeerState& p = state(peer);
+  auto at = p.vpn.find(prefix);
+  if (at == p.vpn.end()) return std::nullopt;
+  return Path{&p.spec, at->second};
+}
+
+std::optional<HeldRoute> Oracle::exported(const Path& path, PeerId to_id, wire::Family family) const {
+  const PeerSpec& to = state(to_id).spec;
+  const PeerSpec& from = *path.from;
+  HeldRoute out = path.route;
+  PathAttributes& a = out.attributes;
+  bool is_rtc = family == wire::Family::rtc;
+  bool back_to_client = is_rtc && to.role == PeerRole::client;  // RFC 4684 §3.2 i: also to the originator
+  if (from.id == to.id && !back_to_client) return std::nullopt;
+  if (from.role == PeerRole::non_client && to.role == PeerRole::non_client) return std::nullopt;  // RFC 4456 §6
+  if (has_community(a, kNoAdvertise)) return std::nullopt;                                        // RFC 1997
+  if (to.is_external() && (has_community(a, kNoExport) || has_community(a, kNoExportSubconfed))) return std::nullopt;
+  // RFC 8950 §4, wire 2.15: an IPv6 next hop for VPN-IPv4 only to those who said they take it.
+  if (family == wire::Family::vpnv4 && a.next_hop.size() > 12 && !to.ipv6_next_hop.contains(family)) return std::nullopt;
+
+  if (to.is_external()) {
+    a.local_pref.reset();
+    a.originator_id.reset();
+    a.cluster_list.clear();
+    a.med.reset();  // RFC 4271 §5.1.4: not propagated to other neighbouring ASes
+    if (a.as_path.empty() || a.as_path.front().type != AsSegment::kSequence) a.as_path.insert(a.as_path.begin(), AsSegment{});
+    a.as_path.front().ases.insert(a.as_path.front().ases.begin(), reflector_.local_as);
+    std::erase_if(a.extended_communities, [](std::uint64_t c) { return (c >> 56 & 0x40) != 0; });  // RFC 4360 §6
+    return out;
+  }
+  if (!from.is_external()) {  // iBGP to iBGP: reflection, RFC 4456 §8
+    if (!a.originator_id) a.originator_id = from.router_id;
+    a.cluster_list.insert(a.cluster_list.begin(), reflector_.cluster_id);
+  }
+  if (back_to_client) {
+    a.originator_id = reflector_.router_id;
+    a.next_hop = bare_next_hop(to.local_address);
+  }
+  return out;
+}
+
+std::map<wire::VpnPrefix, HeldRoute> Oracle::expected_vpn(PeerId to) const {
+  std::map<wire::VpnPrefix, HeldRoute> out;
+  if (!is_up(to) || holds_back(to)) return out;
+  std::map<wire::VpnPrefix, std::vector<Path>> all;
+  for (const PeerState& p : peers_)
+    for (const auto& [prefix, route] : p.vpn) all[prefix].push_back({&p.spec, route});
+  for (const auto& [prefix, paths] : all) {
+    wire::Family family = prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
+    if (!state(to).spec.has(family)) continue;
+    const Path& best = paths[select_best(paths)];
+    if (!wants(to, best.route.attributes)) continue;
+    if (auto route = exported(best, to, family)) out[prefix] = *route;
+  }
+  return out;
+}
+
+// RFC 4684 §3.2 ii: to a non-client, a client's path when the best one is a non-client's.
+std::optional<HeldRoute> Oracle::exported_rtc(const std::vector<Path>& paths, const PeerSpec& to) const {
+  const Path& best = paths[select_best(paths)];
+  if (to.role != PeerRole::non_client || best.from->role != PeerRole::non_client) return exported(best, to.id, wire::Family::rtc);
+  std::vector<Path> clients;
+  for (const Path& p : paths)
+    if (p.from->role == PeerRole::client) clients.push_back(p);
+  if (clients.empty()) return std::nullopt;
+  return exported(clients[select_best(clients)], to.id, wire::Family::rtc);
+}
+
+std::map<wire::RtMembership, PathAttributes> Oracle::expected_rtc(PeerId to) const {
+  std::map<wire::RtMembership, PathAttributes> out;
+  const PeerSpec& spec = state(to).spec;
+  if (!is_up(to) || !spec.has(wire::Family::rtc) || spec.advertise == session::GroupSettings::RtcAdvertise::only_default) return out;
+  std::map<wire::RtMembership, std::vector<Path>> all;
+  for (const PeerState& p : peers_)
+    for (const auto& [membership, route] : p.rtc)
+      if (!membership.is_default()) all[membership].push_back({&p.spec, route});  // a received default goes nowhere
+  for (const auto& [membership, paths] : all)
+    if (auto route = exported_rtc(paths, spec)) out[membership] = route->attributes;
+  return out;
+}
+
+Oracle::DefaultRoute Oracle::expected_default(PeerId to) const {
+  using Advertise = session::GroupSettings::RtcAdvertise;
+  const PeerSpec& spec = state(to).spec;
+  if (!is_up(to) || !spec.has(wire::Family::rtc) || spec.advertise == Advertise::specific) return DefaultRoute::absent;
+  if (spec.advertise != Advertise::automatic) return DefaultRoute::present;
+  bool asks_for_all = false;
+  for (const PeerState& p : peers_) {
+    if (!p.up || (!p.spec.has(wire::Family::vpnv4) && !p.spec.has(wire::Family::vpnv6))) continue;
+    if (!p.spec.has(wire::Family::rtc)) return DefaultRoute::present;
+    for (const auto& [membership, route] : p.rtc) asks_for_all |= membership.is_default();
+  }
+  // "It does not flap with that peer" leaves open for how long it stays; a peer that itself asked for everything is a
+  // borderline case of "not filtered by RTC".
+  return default_was_due_ || asks_for_all ? DefaultRoute::either : DefaultRoute::absent;
+}
+
+std::vector<wire::VpnPrefix> Oracle::prefixes_of(PeerId peer) const {
+  std::vector<wire::VpnPrefix> out;
+  for (const auto& [prefix, route] : state(peer).vpn) out.push_back(prefix);
+  return out;
+}
+
+std::vector<wire::RtMembership> Oracle::rtc_routes_of(PeerId peer) const {
+  std::vector<wire::RtMembership> out;
+  for (const auto& [membership, route] : state(peer).rtc) out.push_back(membership);
+  return out;
+}
+
+}  // namespace helio::test

@@ -1,0 +1,97 @@
+// The reference model of DESIGN §4: what each established peer must hold once everything is quiet, computed afresh
+// from all Adj-RIBs-In by the letter of RFC 4271 §9, RFC 4456 and RFC 4684. No increments, no caches, no bytes:
+// slow and obvious. It is never told about turns, shards or queues.
+#pragma once
+#include <chrono>
+#include <map>
+#include <vector>
+
+#include "rr/session/settings.hpp"
+#include "tests/support/naive_codec.hpp"
+
+namespace helio::test {
+
+struct PeerSpec {
+  PeerId id;
+  wire::IpAddress address, local_address;
+  std::uint32_t router_id = 0;
+  session::PeerRole role = session::PeerRole::client;
+  Asn peer_as = 0;
+  wire::FamilySet families;
+  wire::FamilySet ipv6_next_hop;
+  bool four_octet_as = true;
+  bool enhanced_refresh = false;
+  bool extended_messages = false;
+  session::GroupSettings::RtcAdvertise advertise = session::GroupSettings::RtcAdvertise::automatic;
+  std::chrono::seconds rtc_initial_wait{60};
+
+  bool has(wire::Family family) const { return families.contains(family); }
+  bool is_external() const { return role == session::PeerRole::external; }
+};
+
+struct ReflectorSpec {
+  Asn local_as = 65000;
+  std::uint32_t router_id = 0, cluster_id = 0;
+};
+
+class Oracle {
+ public:
+  using Clock = std::chrono::steady_clock::time_point;
+  enum class DefaultRoute : std::uint8_t { absent, present, either };
+
+  // One announcement of one peer, as stored in its Adj-RIB-In.
+  struct Path {
+    const PeerSpec* from = nullptr;
+    HeldRoute route;
+  };
+
+  Oracle(const ReflectorSpec& reflector, const std::vector<PeerSpec>& peers);
+
+  void up(PeerId peer, Clock now);
+  void down(PeerId peer);
+  void set_time(Clock now) { now_ = now; }
+  // Announcements return true when the peer's Adj-RIB-In changed.
+  bool announce(PeerId peer, const wire::VpnPrefix& prefix, const std::vector<std::uint32_t>& labels, const PathAttributes& attributes);
+  bool withdraw(PeerId peer, const wire::VpnPrefix& prefix);
+  bool announce_rtc(PeerId peer, const wire::RtMembership& membership, const PathAttributes& attributes);
+  bool withdraw_rtc(PeerId peer, const wire::RtMembership& membership);
+  void rtc_end_of_rib(PeerId peer);
+
+  bool is_up(PeerId peer) const { return state(peer).up; }
+  // RFC 4684 §6: VPN routes wait for the peer's RTC End-of-RIB, at most rtc_initial_wait.
+  bool holds_back(PeerId peer) const;
+  bool wants(PeerId peer, const PathAttributes& attributes) const;
+  std::vector<wire::RtMembership> memberships(PeerId peer) const;
+  std::map<wire::VpnPrefix, HeldRoute> expected_vpn(PeerId peer) const;
+  std::map<wire::RtMembership, PathAttributes> expected_rtc(PeerId peer) const;  // without the default
+  DefaultRoute expected_default(PeerId peer) const;
+  // What `to` would be sent of a path if it were the best one; nullopt: nothing. Ignores memberships.
+  std::optional<HeldRoute> exported(const Path& path, PeerId to, wire::Family family) const;
+  // The usable path of one peer for a prefix (loops excluded), for checks of what may be in flight.
+  std::optional<Path> usable(PeerId peer, const wire::VpnPrefix& prefix) const;
+  std::vector<wire::VpnPrefix> prefixes_of(PeerId peer) const;
+  std::vector<wire::RtMembership> rtc_routes_of(PeerId peer) const;
+
+ private:
+  struct PeerState {
+    PeerSpec spec;
+    bool up = false, end_of_rib = false;
+    Clock since{};
+    std::map<wire::VpnPrefix, HeldRoute> vpn;
+    std::map<wire::RtMembership, HeldRoute> rtc;
+  };
+  const PeerState& state(PeerId peer) const { return peers_.at(peer.value); }
+  bool is_loop(const PeerSpec& from, const PathAttributes& attributes) const;
+  PathAttributes received(const PeerSpec& from, PathAttributes attributes) const;
+  std::optional<HeldRoute> exported_rtc(const std::vector<Path>& paths, const PeerSpec& to) const;
+
+  ReflectorSpec reflector_;
+  std::vector<PeerState> peers_;
+  Clock now_{};
+  bool default_was_due_ = false;
+};
+
+// RFC 4271 §9.1.2.2 with RFC 4456 §9; `paths` is not empty. The index of the best one.
+std::size_t select_best(const std::vector<Oracle::Path>& paths);
+
+}  // namespace helio::test

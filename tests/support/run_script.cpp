@@ -1,0 +1,177 @@
+// Execution of whole scripts, and the search for the smallest one that still fails.
+#include <fmt/format.h>
+
+#include "tests/support/simulation.hpp"
+
+namespace helio::test {
+
+using wire::Family;
+using Kind = Action::Kind;
+
+namespace {
+
+// One UPDATE per family and, as for all speakers, within 4096 octets.
+constexpr std::size_t kPerUpdate = 100;
+
+std::vector<std::uint32_t> of_family(const World& world, const PeerSpec& peer, const std::vector<std::uint32_t>& items, bool is_v6) {
+  std::vector<std::uint32_t> out;
+  for (std::uint32_t item : items)
+    if (world.prefixes[item].is_v6 == is_v6 && peer.has(is_v6 ? Family::vpnv6 : Family::vpnv4)) out.push_back(item);
+  return out;
+}
+
+std::vector<NaiveUpdate> updates_of(const World& world, const Action& action) {
+  const PeerSpec& peer = world.peers[action.peer];
+  std::vector<NaiveUpdate> out;
+  for (bool is_v6 : {false, true}) {
+    Family family = is_v6 ? Family::vpnv6 : Family::vpnv4;
+    auto items = of_family(world, peer, action.items, is_v6);
+    auto more = of_family(world, peer, action.more, is_v6);
+    for (std::size_t at = 0; at < items.size(); at += kPerUpdate) {
+      NaiveUpdate update;
+      std::vector<std::uint32_t> slice(items.begin() + static_cast<std::ptrdiff_t>(at), items.begin() + static_cast<std::ptrdiff_t>(std::min(at + kPerUpdate, items.size())));
+      if (action.kind == Kind::withdraw) {
+        static const std::uint32_t kLabels[] = {0x800000, 0, 1, 100 << 4 | 1};  // wire 2.4
+        update.unreach = family;
+        update.withdraw_label = kLabels[action.label % 4];
+        for (std::uint32_t item : slice) update.withdrawn.push_back(world.prefixes[item]);
+      } else {
+        update.reach = family;
+        update.attributes = make_attributes(world, peer, action.variant, family);
+        if (action.kind == Kind::announce_broken) update.broken_origin = 7;
+        for (std::uint32_t item : slice) update.announced.push_back({world.prefixes[item], make_labels(action.label)});
+        if (at == 0 && !more.empty()) {
+          update.unreach = family;
+          for (std::uint32_t item : more)
+            if (update.withdrawn.size() < kPerUpdate) update.withdrawn.push_back(world.prefixes[item]);
+        }
+      }
+      out.push_back(update);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void Simulation::execute(const Action& action) {
+  random_ = Random(world_.seed * 7919 + action.serial);
+  bool is_up = peers_[action.peer].end->is_up();
+  const PeerSpec& spec = world_.peers[action.peer];
+  NaiveUpdate update;
+  switch (action.kind) {
+    case Kind::up: up(action.peer); break;
+    case Kind::down: down(action.peer); break;
+    case Kind::announce:
+    case Kind::withdraw:
+    case Kind::announce_and_withdraw:
+    case Kind::announce_broken:
+      if (!is_up) break;
+      for (const NaiveUpdate& each : updates_of(world_, action)) {
+        send(action.peer, each);
+        if (random_.percent(10)) rounds(1);
+      }
+      break;
+    case Kind::rtc_announce:
+    case Kind::rtc_withdraw: {
+      if (!is_up || !spec.has(Family::rtc)) break;
+      auto& list = action.kind == Kind::rtc_announce ? update.announced_rtc : update.withdrawn_rtc;
+      (action.kind == Kind::rtc_announce ? update.reach : update.unreach) = Family::rtc;
+      update.attributes = make_attributes(world_, spec, action.variant, Family::rtc);
+      for (std::uint32_t item : action.items) list.push_back(world_.memberships[item]);
+      send(action.peer, update);
+      break;
+    }
+    case Kind::rtc_end_of_rib:
+    case Kind::vpn_end_of_rib:
+      update.end_of_rib = action.kind == Kind::rtc_end_of_rib ? Family::rtc : Family::vpnv4;
+      if (is_up && spec.has(*update.end_of_rib)) send(action.peer, update);
+      break;
+    case Kind::pause:
+      if (is_up) {
+        pause(action.peer);
+        auditor_.set_tolerant(true);
+      }
+      break;
+    case Kind::resume: resume(action.peer); break;
+    case Kind::refresh: refresh(action.peer, action.family); break;
+    case Kind::advance: advance(std::chrono::seconds{action.turns}); return;
+    case Kind::turns: break;
+    case Kind::quiet: check_quiet(); break;
+  }
+  rounds(action.turns);
+}
+
+Outcome run_script(const Script& script, const EngineFactory& factory) {
+  Simulation simulation(script.world, factory);
+  std::size_t at = 0;
+  for (; at < script.actions.size() && !simulation.failure(); ++at) simulation.execute(script.actions[at]);
+  if (!simulation.failure()) {
+    for (std::uint32_t i = 0; i < script.world.peers.size(); ++i) simulation.resume(i);
+    simulation.check_quiet();
+  }
+  Outcome outcome = simulation.outcome();
+  if (!outcome.failure) {
+    simulation.check_empty(script.world.seed % 2 == 0);
+    outcome.failure = simulation.failure();
+    outcome.digests = simulation.outcome().digests;
+  }
+  outcome.failed_at = at;
+  return outcome;
+}
+
+Script shrink(const Script& script, const EngineFactory& factory, std::uint32_t max_runs) {
+  Script best = script;
+  std::uint32_t runs = 0;
+  auto still_fails = [&](const Script& candidate) { return ++runs <= max_runs && run_script(candidate, factory).failure.has_value(); };
+  if (Outcome outcome = run_script(best, factory); outcome.failed_at < best.actions.size()) best.actions.resize(outcome.failed_at);
+  for (std::size_t chunk = std::max<std::size_t>(1, best.actions.size() / 2); runs < max_runs;) {
+    bool did_shrink = false;
+    for (std::size_t at = 0; at < best.actions.size() && runs < max_runs;) {
+      Script candidate = best;
+      auto from = candidate.actions.begin() + static_cast<std::ptrdiff_t>(at);
+      candidate.actions.erase(from, from + static_cast<std::ptrdiff_t>(std::min(chunk, best.actions.size() - at)));
+      if (still_fails(candidate)) {
+        best = candidate;
+        did_shrink = true;
+      } else {
+        at += chunk;
+      }
+    }
+    if (chunk > 1)
+      chunk /= 2;
+    else if (!did_shrink)
+      break;
+  }
+  // Within the actions that are left: halve or thin out the lists, drop the turns.
+  for (std::size_t i = 0; i < best.actions.size(); ++i) {
+    auto attempt = [&](auto&& change) {
+      Script candidate = best;
+      change(candidate.actions[i]);
+      if (!still_fails(candidate)) return false;
+      best = candidate;
+      return true;
+    };
+    if (best.actions[i].kind != Kind::advance && best.actions[i].turns != 0) attempt([](Action& a) { a.turns = 0; });
+    if (!best.actions[i].more.empty()) attempt([](Action& a) { a.more.clear(); });
+    while (best.actions[i].items.size() > 8 && runs < max_runs) {
+      if (attempt([](Action& a) { a.items.resize(a.items.size() / 2); })) continue;
+      if (!attempt([](Action& a) { a.items.erase(a.items.begin(), a.items.begin() + static_cast<std::ptrdiff_t>(a.items.size() / 2)); })) break;
+    }
+    for (std::size_t n = 0; n < best.actions[i].items.size() && best.actions[i].items.size() > 1 && best.actions[i].items.size() <= 8;)
+      if (!attempt([&](Action& a) { a.items.erase(a.items.begin() + static_cast<std::ptrdiff_t>(n)); })) ++n;
+  }
+  return best;
+}
+
+std::string check_seed(std::uint64_t seed, const ScriptOptions& options, const EngineFactory& factory) {
+  Script script = make_script(seed, options);
+  Outcome outcome = run_script(script, factory);
+  if (!outcome.failure) return "";
+  Script minimal = shrink(script, factory, options.bulk ? 400 : 1500);
+  Outcome again = run_script(minimal, factory);
+  return fmt::format("{}\nminimal script: {}\nfound as: {} (action {} of {})\nreplay: HELIO_SEED={} helio-test-property --gtest_filter=<this test>\n", again.failure.value_or("(not reproduced)"),
+                     format_script(minimal), *outcome.failure, outcome.failed_at, script.actions.size(), seed);
+}
+
+}  // namespace helio::test

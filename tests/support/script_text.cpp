@@ -1,0 +1,77 @@
+// Scripts as text: a failing run is reported as the list of what happened.
+#include <fmt/format.h>
+
+#include "tests/support/script.hpp"
+
+namespace helio::test {
+namespace {
+
+const char* kind_name(Action::Kind kind) {
+  static const char* const kNames[] = {"up", "down", "announce", "withdraw", "announce+withdraw", "announce-broken", "rtc-announce", "rtc-withdraw",
+                                       "rtc-eor", "vpn-eor", "pause", "resume", "refresh", "turns", "advance", "quiet"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::string format_peer(const PeerSpec& peer) {
+  static const char* const kRoles[] = {"client", "non-client", "external"};
+  static const char* const kAdvertise[] = {"specific", "default", "both", "auto"};
+  std::string out = fmt::format("peer {}: {} AS {} address {} local {} router-id {:#x} families", peer.id.value, kRoles[static_cast<std::size_t>(peer.role)],
+                                peer.peer_as, wire::format_ip(peer.address), wire::format_ip(peer.local_address), peer.router_id);
+  for (auto family : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc})
+    if (peer.has(family)) out += fmt::format(" {}", wire::family_label(family));
+  out += fmt::format(" advertise={} wait={}s", kAdvertise[static_cast<std::size_t>(peer.advertise)], peer.rtc_initial_wait.count());
+  if (!peer.four_octet_as) out += " as2";
+  if (peer.enhanced_refresh) out += " enhanced-refresh";
+  if (peer.extended_messages) out += " extended-messages";
+  if (!peer.ipv6_next_hop.empty()) out += " ipv6-next-hop";
+  return out;
+}
+
+std::string format_items(const World& world, const Action& action) {
+  std::string out;
+  bool is_rtc = action.kind == Action::Kind::rtc_announce || action.kind == Action::Kind::rtc_withdraw;
+  std::size_t shown = 0;
+  for (std::uint32_t item : action.items) {
+    if (++shown > 6) return out + fmt::format(" … {} in all", action.items.size());
+    out += is_rtc ? " " + wire::format_membership(world.memberships[item]) : fmt::format(" [{}]", format_key(world.prefixes[item]));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string format_action(const World& world, const Action& action) {
+  using Kind = Action::Kind;
+  std::string out = fmt::format("#{} {}", action.serial, kind_name(action.kind));
+  if (action.kind < Kind::turns) out += fmt::format(" peer {}", action.peer);
+  out += format_items(world, action);
+  const PeerSpec& peer = world.peers[action.peer];
+  switch (action.kind) {
+    case Kind::announce:
+    case Kind::announce_and_withdraw:
+    case Kind::announce_broken:
+      out += fmt::format(" labels {} {}", action.label, format_attributes(make_attributes(world, peer, action.variant, wire::Family::vpnv4)));
+      if (!action.more.empty()) out += " withdrawing";
+      for (std::uint32_t item : action.more) out += fmt::format(" [{}]", format_key(world.prefixes[item]));
+      break;
+    case Kind::rtc_announce:
+      out += " " + format_attributes(make_attributes(world, peer, action.variant, wire::Family::rtc));
+      break;
+    case Kind::refresh: out += fmt::format(" {}", wire::family_label(action.family)); break;
+    case Kind::advance: return out + fmt::format(" {} s", action.turns);
+    default: break;
+  }
+  if (action.turns != 0) out += fmt::format("; {} turns", action.turns);
+  return out;
+}
+
+std::string format_script(const Script& script) {
+  const World& world = script.world;
+  std::string out = fmt::format("seed {} shards {}{}{} router-id {:#x} cluster-id {:#x} AS {}\n", world.seed, world.shards, world.tiny_limits ? " tiny-limits" : "",
+                                world.bulk ? " bulk" : "", world.reflector.router_id, world.reflector.cluster_id, world.reflector.local_as);
+  for (const PeerSpec& peer : world.peers) out += "  " + format_peer(peer) + "\n";
+  for (const Action& action : script.actions) out += "  " + format_action(world, action) + "\n";
+  return out;
+}
+
+}  // namespace helio::test

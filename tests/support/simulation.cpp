@@ -1,0 +1,309 @@
+#include "tests/support/simulation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace helio::test {
+
+using wire::Family;
+
+// The sessions as the engine of one shard sees them.
+class Simulation::Control : public session::SessionControl {
+ public:
+  explicit Control(Simulation& simulation) : simulation_(simulation) {}
+  void output_ready(PeerId peer) override {
+    simulation_.peers_[peer.value].is_ready = true;
+    simulation_.has_event_ = true;
+  }
+  void close(PeerId peer, wire::Notification, session::CloseReason reason) override { simulation_.closes_.push_back({peer.value, reason}); }
+  void wake() override { simulation_.has_event_ = true; }
+  void send_message(PeerId peer, std::vector<std::uint8_t> message) override {
+    simulation_.peers_[peer.value].control_messages.push_back(std::move(message));
+    simulation_.has_event_ = true;
+  }
+
+ private:
+  Simulation& simulation_;
+};
+
+Simulation::Simulation(const World& world, const EngineFactory& factory)
+    : world_(world), oracle_(world.reflector, world.peers), auditor_(world_, oracle_), wake_at_(world.shards) {
+  std::vector<session::SessionControl*> controls;
+  for (std::uint32_t i = 0; i < world_.shards; ++i) {
+    controls_.push_back(std::make_unique<Control>(*this));
+    controls.push_back(controls_.back().get());
+  }
+  for (const PeerSpec& spec : world_.peers) {
+    peers_.emplace_back();
+    peers_.back().end = std::make_unique<ScriptedPeer>(spec, auditor_);
+  }
+  oracle_.set_time(now_);
+  auditor_.set_tolerant(world_.tiny_limits);
+  engines_ = factory(world_, controls);
+}
+
+Simulation::~Simulation() = default;
+
+void Simulation::up(std::uint32_t peer) {
+  if (has_failed() || peers_[peer].end->is_up()) return;
+  const PeerSpec& spec = world_.peers[peer];
+  auto group = std::make_shared<session::GroupSettings>();
+  group->name = "simulated";
+  group->local_as = world_.reflector.local_as;
+  group->router_id = world_.reflector.router_id;
+  group->cluster_id = world_.reflector.cluster_id;
+  group->peer_as = spec.peer_as;
+  group->role = spec.role;
+  group->families = spec.families;
+  group->rtc_advertise = spec.advertise;
+  group->rtc_initial_wait = spec.rtc_initial_wait;
+  session::EstablishedPeer established;
+  established.peer = spec.id;
+  established.address = spec.address;
+  established.local_address = spec.local_address;
+  established.router_id = spec.router_id;
+  established.peer_as = spec.peer_as;
+  established.families = spec.families;
+  established.ipv6_next_hop = spec.ipv6_next_hop;
+  established.four_octet_as = spec.four_octet_as;
+  established.enhanced_refresh = spec.enhanced_refresh;
+  established.extended_messages = spec.extended_messages;
+  established.group = group;
+  peers_[peer].end->session_up();
+  peers_[peer].is_paused = peers_[peer].is_ready = false;
+  oracle_.up(spec.id, now_);
+  auditor_.session_changed(spec.id);
+  engine_of(peer).on_established(established, now_);
+  process_closes();
+}
+
+// Both ends forget the session.
+void Simulation::drop(std::uint32_t peer) {
+  PeerId id = world_.peers[peer].id;
+  std::vector<wire::VpnPrefix> lost = oracle_.prefixes_of(id);
+  oracle_.down(id);
+  for (const wire::VpnPrefix& prefix : lost) auditor_.input_changed(id, prefix);
+  peers_[peer].end->session_down();
+  peers_[peer].is_paused = peers_[peer].is_ready = false;
+  peers_[peer].control_messages.clear();
+  peers_[peer].rest.clear();
+  auditor_.session_changed(id);
+}
+
+void Simulation::down(std::uint32_t peer) {
+  if (has_failed() || !peers_[peer].end->is_up()) return;
+  engine_of(peer).on_closed(world_.peers[peer].id, session::CloseReason::tcp_closed);
+  drop(peer);
+  process_closes();
+}
+
+void Simulation::process_closes() {
+  while (!closes_.empty()) {
+    Close close = closes_.back();
+    closes_.pop_back();
+    if (!peers_[close.peer].end->is_up()) continue;
+    bool is_policy = close.reason == session::CloseReason::slow_peer || close.reason == session::CloseReason::out_of_resources;
+    if (!is_policy || !world_.tiny_limits) fail(fmt::format("the engine closed peer {}: {}", close.peer, session::close_reason_name(close.reason)));
+    ++engine_closes_;
+    engine_of(close.peer).on_closed(world_.peers[close.peer].id, close.reason);
+    drop(close.peer);
+  }
+}
+
+void Simulation::wait_until_readable(std::uint32_t peer) {
+  for (int i = 0; !engine_of(peer).may_read() && !has_failed(); ++i) {
+    if (i == 20000) return fail(fmt::format("peer {} is never read again: may_read() stays false", peer));
+    round();
+  }
+}
+
+void Simulation::send(std::uint32_t peer, const NaiveUpdate& update) {
+  wait_until_readable(peer);
+  if (has_failed() || !peers_[peer].end->is_up()) return;
+  const PeerSpec& spec = world_.peers[peer];
+  Octets body = encode_body(update, spec.four_octet_as);
+  apply_to_model(peer, update);
+  auto error = engine_of(peer).on_update(spec.id, body);
+  std::fill(body.begin(), body.end(), 0xa5);  // the engine must not keep references into the caller's buffer
+  if (error) fail(fmt::format("peer {}: legal UPDATE refused with {}", peer, wire::format_notification(*error)));
+  process_closes();
+}
+
+// A prefix both withdrawn and announced in one message: the announcement wins (wire 2.6).
+void Simulation::apply_to_model(std::uint32_t peer, const NaiveUpdate& update) {
+  PeerId id = world_.peers[peer].id;
+  std::map<wire::VpnPrefix, std::optional<HeldRoute>> before;
+  auto remember = [&](const wire::VpnPrefix& prefix) {
+    auto path = oracle_.usable(id, prefix);
+    before.try_emplace(prefix, path ? std::optional(path->route) : std::nullopt);
+  };
+  for (const wire::VpnPrefix& prefix : update.withdrawn) {
+    remember(prefix);
+    oracle_.withdraw(id, prefix);
+  }
+  for (const LabelledPrefix& entry : update.announced) {
+    remember(entry.prefix);
+    if (update.broken_origin)
+      oracle_.withdraw(id, entry.prefix);
+    else
+      oracle_.announce(id, entry.prefix, entry.labels, update.attributes);
+  }
+  for (const auto& [prefix, route] : before) {
+    auto path = oracle_.usable(id, prefix);
+    if ((path ? std::optional(path->route) : std::nullopt) != route) auditor_.input_changed(id, prefix);
+  }
+  bool membership_changed = false;
+  for (const wire::RtMembership& m : update.withdrawn_rtc) membership_changed |= oracle_.withdraw_rtc(id, m);
+  for (const wire::RtMembership& m : update.announced_rtc)
+    membership_changed |= update.broken_origin ? oracle_.withdraw_rtc(id, m) : oracle_.announce_rtc(id, m, update.attributes);
+  if (membership_changed) auditor_.membership_changed(id);
+  if (update.end_of_rib == Family::rtc) {
+    oracle_.rtc_end_of_rib(id);
+    auditor_.note_eligibility();
+  }
+}
+
+void Simulation::send_rtc_end_of_rib(std::uint32_t peer) {
+  NaiveUpdate update;
+  update.end_of_rib = Family::rtc;
+  send(peer, update);
+}
+
+void Simulation::refresh(std::uint32_t peer, Family family) {
+  if (has_failed() || !peers_[peer].end->is_up() || !world_.peers[peer].has(family)) return;
+  PeerId id = world_.peers[peer].id;
+  peers_[peer].end->refresh_requested(family);
+  auditor_.refresh_requested(id, family);
+  if (engine_of(peer).on_route_refresh(id, {.family = family, .subtype = 0})) fail(fmt::format("peer {}: ROUTE-REFRESH refused", peer));
+  process_closes();
+}
+
+void Simulation::advance(std::chrono::milliseconds by) {
+  now_ += by;
+  oracle_.set_time(now_);
+  auditor_.note_eligibility();
+}
+
+bool Simulation::run_shard(std::uint32_t shard) {
+  session::TurnResult result = engines_->shard(shard).run_turn(now_);
+  wake_at_[shard] = result.wake_at;
+  process_closes();
+  peak_memory_ = std::max(peak_memory_, engines_->memory_bytes());
+  return result.more_work;
+}
+
+// Lets one peer read a random amount, control messages at message boundaries.
+bool Simulation::read_peer(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  PeerId id = world_.peers[index].id;
+  if (!peer.end->is_up() || peer.is_paused) return false;
+  session::Engine& engine = engine_of(index);
+  if (engine.at_message_boundary(id) != peer.end->at_message_boundary()) {
+    fail(fmt::format("peer {}: at_message_boundary() is {}", index, engine.at_message_boundary(id)));
+    return false;
+  }
+  bool did_read = false;
+  if (peer.end->at_message_boundary()) {
+    for (const Octets& message : peer.control_messages) peer.end->receive_message(message);
+    did_read = !peer.control_messages.empty();
+    peer.control_messages.clear();
+  }
+  if (!engine.has_output(id)) {
+    peer.is_ready = false;
+    return did_read;
+  }
+  if (!peer.is_ready) {
+    fail(fmt::format("peer {} has output but output_ready() was not called", index));
+    return false;
+  }
+  static const std::uint32_t kSizes[] = {5, 100, 1500, 20000, 1000000};
+  std::size_t want = 1 + random_.below(kSizes[random_.below(5)]);
+  std::array<iovec, 16> parts{};
+  std::size_t used = engine.gather(id, std::span<iovec>(parts.data(), 1 + random_.below(16)), want);
+  Octets octets;
+  for (std::size_t i = 0; i < std::min(used, parts.size()); ++i) {
+    auto* data = static_cast<const std::uint8_t*>(parts[i].iov_base);
+    octets.insert(octets.end(), data, data + parts[i].iov_len);
+  }
+  if (octets.empty() || octets.size() > want) {
+    fail(fmt::format("peer {}: gather() gave {} octets of at most {} though there is output", index, octets.size(), want));
+    return false;
+  }
+  // A short write: less goes out than was gathered.
+  if (random_.percent(20)) octets.resize(1 + random_.below(static_cast<std::uint32_t>(octets.size())));
+  std::size_t check = std::min(peer.rest.size(), octets.size());
+  if (!std::equal(octets.begin(), octets.begin() + static_cast<std::ptrdiff_t>(check), peer.rest.begin())) fail(fmt::format("peer {}: rest_of_message() was not what came next", index));
+  peer.end->receive(octets);
+  engine.consumed(id, octets.size());
+  Bytes rest = engine.rest_of_message(id);
+  peer.rest.assign(rest.begin(), rest.end());
+  if (rest.empty() != peer.end->at_message_boundary()) fail(fmt::format("peer {}: rest_of_message() has {} octets", index, rest.size()));
+  process_closes();
+  return true;
+}
+
+// Every shard once, in random order; some peers read. True when anything moved or will.
+bool Simulation::round() {
+  if (has_failed()) return false;
+  std::vector<std::uint32_t> order(world_.shards);
+  for (std::uint32_t i = 0; i < world_.shards; ++i) order[i] = i;
+  for (std::uint32_t i = world_.shards; i > 1; --i) std::swap(order[i - 1], order[random_.below(i)]);
+  bool is_busy = has_event_;
+  has_event_ = false;
+  for (std::uint32_t shard : order) {
+    if (random_.percent(15)) {  // an idle thread, descheduled for a while
+      is_busy = true;
+      continue;
+    }
+    is_busy |= run_shard(shard);
+    for (std::uint32_t peer = shard; peer < peers_.size() && !has_failed(); peer += world_.shards)
+      if (random_.percent(70)) is_busy |= read_peer(peer);
+      else is_busy = true;
+  }
+  return is_busy;
+}
+
+void Simulation::rounds(std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) round();
+}
+
+void Simulation::settle() {
+  unsigned idle = 0;
+  for (int i = 0; idle < 3 && !has_failed(); ++i) {
+    if (i == 200000) return fail("never quiet: work without end");
+    bool is_busy = has_event_;
+    has_event_ = false;
+    for (std::uint32_t shard = 0; shard < world_.shards && !has_failed(); ++shard) is_busy |= run_shard(shard);
+    for (std::uint32_t peer = 0; peer < peers_.size() && !has_failed(); ++peer) is_busy |= read_peer(peer);
+    if (is_busy) {
+      idle = 0;
+      continue;
+    }
+    ++idle;
+    for (const auto& wake_at : wake_at_)
+      if (wake_at && *wake_at > now_ && *wake_at <= now_ + std::chrono::seconds{1}) {
+        advance(std::chrono::ceil<std::chrono::milliseconds>(*wake_at - now_));
+        idle = 0;
+        break;
+      }
+  }
+}
+
+Outcome Simulation::outcome() const {
+  Outcome out;
+  out.failure = auditor_.failure();
+  for (const Peer& peer : peers_) {
+    out.digests.push_back(peer.end->digest());
+    out.final_vpn.push_back(peer.end->vpn());
+    out.final_rtc.push_back(peer.end->rtc());
+    out.messages += peer.end->messages();
+    out.routes += peer.end->routes_received();
+  }
+  out.engine_closes = engine_closes_;
+  out.tolerated = auditor_.tolerated();
+  out.peak_memory = peak_memory_;
+  return out;
+}
+
+}  // namespace helio::test
