@@ -21,7 +21,8 @@ FLAGS = {ORIGIN: 0x40, AS_PATH: 0x40, NEXT_HOP: 0x40, MED: 0x80, LOCAL_PREF: 0x4
          COMMUNITY: 0xC0, ORIGINATOR_ID: 0x80, CLUSTER_LIST: 0x80, MP_REACH: 0x80, MP_UNREACH: 0x80,
          EXT_COMMUNITY: 0xC0, AS4_PATH: 0xC0, AS4_AGGREGATOR: 0xC0, PMSI: 0xC0, TUNNEL_ENCAP: 0xC0, IPV6_EXT: 0xC0,
          AIGP: 0x80, LARGE: 0xC0, OTC: 0xC0, PREFIX_SID: 0xC0}
-WITHDRAW_LABEL = b"\x80\x00\x00"  # RFC 8277 §2.4, wire 3.1
+WITHDRAW_LABEL = b"\x80\x00\x00"  # RFC 8277 §2.4, field note 3.1
+strict_withdraw_label = True        # False only when the reflector is another implementation
 
 
 class Violation(Exception):
@@ -328,7 +329,7 @@ def _decode_vpn(family, data, withdraw):
         prefix = body[at + 8:]
         if length % 8 and prefix[-1] & (0xFF >> length % 8):
             raise Violation("host bits set in " + body.hex())
-        if withdraw and body[:3] != WITHDRAW_LABEL:
+        if withdraw and body[:3] != WITHDRAW_LABEL and strict_withdraw_label:
             raise Violation("withdrawal with label field %s (RFC 8277 §2.4 says 0x800000)" % body[:3].hex())
         yield (family, body[at:at + 8], length, prefix), labels
 

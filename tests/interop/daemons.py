@@ -3,13 +3,12 @@
 FIELD-NOTES part 3 and ECOSYSTEM §8 say what each of them does on the wire. Everything a daemon writes stays in the
 test's folder; it is ended by its pid.
 """
-import ipaddress
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import subprocess
-import time
 
 from harness import Process, Skip, check, wait_until
 
@@ -168,29 +167,32 @@ class Frr:
 class Bird:
     """BIRD with vpn4/vpn6 tables and static VPN routes. No RTC."""
 
-    def __init__(self, t, address, reflector, port=1790, routes=(), address6=None):
+    GATEWAY4, GATEWAY6 = "10.8.0.2", "2001:db8:8::2"
+
+    def __init__(self, t, address, reflector, port=1790, routes=()):
         """`routes`: (prefix, rd, label, rt)."""
         need("bird", "birdc")
+        t.addresses("10.8.0.1/24", "2001:db8:8::1/64")
         self.folder = t.folder / "bird"
         self.folder.mkdir()
-        self.address, self.reflector, self.port, self.address6 = address, reflector, port, address6
+        self.address, self.reflector, self.port = address, reflector, port
         self.write(routes)
         self.process = t.adopt(Process(["bird", "-f", "-c", self.folder / "bird.conf", "-s", self.folder / "bird.ctl"], self.folder / "bird.log"))
         wait_until(lambda: (self.folder / "bird.ctl").exists(), "control socket of BIRD", step=0.05)
 
     def write(self, routes):
-        def static(family):
-            wanted = [r for r in routes if (":" in r[0]) == (family == 6)]
-            body = "".join('  route %s %s via "lo" mpls %d { bgp_ext_community.add((rt, %s)); };\n' %
-                           (rd, prefix, label, rt.replace(":", ", ")) for prefix, rd, label, rt in wanted)
-            return "protocol static static%d {\n  vpn%d;\n%s}\n" % (family, family, body)
-        hop6 = " extended next hop on;" if not self.address6 else " next hop address %s;" % self.address6
+        # BIRD sends the label of a static route only together with its gateway as next hop; without one, implicit null.
+        def static(version, gateway):
+            wanted = [r for r in routes if (":" in r[0]) == (version == 6)]
+            body = "".join('  route %s %s via %s mpls %d { bgp_ext_community.add((rt, %s)); };\n' %
+                           (rd, prefix, gateway, label, rt.replace(":", ", ")) for prefix, rd, label, rt in wanted)
+            return "protocol static static%d {\n  vpn%d;\n%s}\n" % (version, version, body)
         (self.folder / "bird.conf").write_text(
-            'log "%s/bird-daemon.log" all;\ndebug protocols { states, events };\nrouter id %s;\nvpn4 table vpntab4;\nvpn6 table vpntab6;\n' % (self.folder, self.address) +
-            "protocol device { scan time 10; }\nprotocol direct { ipv4; }\n" + static(4) + static(6) +
-            "protocol bgp rr {\n  local %s as 65000;\n  neighbor %s port %d as 65000;\n  connect delay time 1;\n  connect retry time 1;\n"
-            "  vpn4 mpls { import all; export where source = RTS_STATIC; next hop self; };\n"
-            "  vpn6 mpls { import all; export where source = RTS_STATIC;%s };\n}\n" % (self.address, self.reflector, self.port, hop6))
+            'log "%s/bird-daemon.log" all;\ndebug protocols { states };\nrouter id %s;\nvpn4 table vpntab4;\nvpn6 table vpntab6;\n' % (self.folder, self.address) +
+            "protocol device { scan time 10; }\nprotocol direct { ipv4; ipv6; }\n" + static(4, self.GATEWAY4) + static(6, self.GATEWAY6) +
+            "protocol bgp reflector {\n  local %s as 65000;\n  strict bind yes;\n  neighbor %s port %d as 65000;\n  connect delay time 1;\n  connect retry time 1;\n"
+            "  vpn4 mpls { import all; export where source = RTS_STATIC; };\n"
+            "  vpn6 mpls { import all; export where source = RTS_STATIC; };\n}\n" % (self.address, self.reflector, self.port))
 
     def reconfigure(self, routes):
         self.write(routes)
@@ -202,7 +204,7 @@ class Bird:
     def routes(self, version=4):
         """{(rd, prefix): text} of what came from the reflector."""
         out, key = {}, None
-        for line in self.ctl("show route table vpntab%d protocol rr all" % version).splitlines():
+        for line in self.ctl("show route table vpntab%d protocol reflector all" % version).splitlines():
             words = line.split()
             if len(words) > 2 and ":" in words[0] and "/" in words[1]:
                 key = (words[0], words[1])
@@ -212,7 +214,7 @@ class Bird:
         return out
 
     def established(self):
-        return "Established" in self.ctl("show protocols rr")
+        return "Established" in self.ctl("show protocols reflector")
 
 
 class OpenBgpd:
@@ -222,6 +224,7 @@ class OpenBgpd:
         need("/usr/sbin/bgpd", "bgpctl")
         self.folder = t.folder / "openbgpd"
         self.folder.mkdir()
+        os.makedirs(pwd.getpwnam("_openbgpd").pw_dir, exist_ok=True)  # it chroots there; the service unit makes it
         self.socket = self.folder / "control"
         config = self.folder / "bgpd.conf"
         config.write_text(

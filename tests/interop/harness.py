@@ -205,8 +205,8 @@ class Test:
         if not self.isolated:
             raise Skip("needs a network namespace (root, or user namespaces)")
         for address in addresses:
-            length = 128 if ":" in address else 32
-            subprocess.run(["ip", "addr", "add", "%s/%d" % (address, length), "dev", "lo"] + (["nodad"] if length == 128 else []), check=True)
+            full = address if "/" in address else address + ("/128" if ":" in address else "/32")
+            subprocess.run(["ip", "addr", "add", full, "dev", "lo"] + (["nodad"] if ":" in address else []), check=True)
 
     def watch(self, ports=(1790,), addresses=("127.0.0.1",)):
         """Captures from here to the end; what the reflector sends is then judged by tshark."""
@@ -221,6 +221,7 @@ class Test:
         config = config or reflector_toml(listen=listen, **options)
         if self.kind == "gobgp":
             from daemons import GobgpReflector
+            bgp.strict_withdraw_label = False
             running = GobgpReflector(self.folder / folder, listen[0])
         else:
             running = Heliod(self.binaries, self.folder / folder, config)
