@@ -22,7 +22,7 @@ FLAGS = {ORIGIN: 0x40, AS_PATH: 0x40, NEXT_HOP: 0x40, MED: 0x80, LOCAL_PREF: 0x4
          EXT_COMMUNITY: 0xC0, AS4_PATH: 0xC0, AS4_AGGREGATOR: 0xC0, PMSI: 0xC0, TUNNEL_ENCAP: 0xC0, IPV6_EXT: 0xC0,
          AIGP: 0x80, LARGE: 0xC0, OTC: 0xC0, PREFIX_SID: 0xC0}
 WITHDRAW_LABEL = b"\x80\x00\x00"  # RFC 8277 §2.4, field note 3.1
-strict_withdraw_label = True        # False only when the reflector is another implementation
+strict = True  # False only when the reflector is another implementation, with habits of its own (field note 3.1)
 
 
 class Violation(Exception):
@@ -329,7 +329,7 @@ def _decode_vpn(family, data, withdraw):
         prefix = body[at + 8:]
         if length % 8 and prefix[-1] & (0xFF >> length % 8):
             raise Violation("host bits set in " + body.hex())
-        if withdraw and body[:3] != WITHDRAW_LABEL and strict_withdraw_label:
+        if withdraw and body[:3] != WITHDRAW_LABEL and strict:
             raise Violation("withdrawal with label field %s (RFC 8277 §2.4 says 0x800000)" % body[:3].hex())
         yield (family, body[at:at + 8], length, prefix), labels
 
@@ -401,7 +401,7 @@ class Update:
         for kind in (ORIGIN, AS_PATH) + ((LOCAL_PREF,) if internal else ()):
             if kind not in attrs:
                 raise Violation("mandatory attribute %d is missing" % kind)
-        forbidden = (NEXT_HOP,) if internal else (NEXT_HOP, LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST)
+        forbidden = () if not strict else (NEXT_HOP,) if internal else (NEXT_HOP, LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST)
         for kind in forbidden:
             if kind in attrs:
                 raise Violation("attribute %d must not be sent here" % kind)

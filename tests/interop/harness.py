@@ -221,7 +221,7 @@ class Test:
         config = config or reflector_toml(listen=listen, **options)
         if self.kind == "gobgp":
             from daemons import GobgpReflector
-            bgp.strict_withdraw_label = False
+            bgp.strict = False
             running = GobgpReflector(self.folder / folder, listen[0])
         else:
             running = Heliod(self.binaries, self.folder / folder, config)
