@@ -14,7 +14,7 @@ bool looks_like_rd(const std::uint8_t* p) { return p[0] == 0 && p[1] <= 2; }
 unsigned count_labels(const std::uint8_t* p, unsigned bits, unsigned max_prefix, bool is_withdrawal) {
   bool single_fits = bits - kRdBits - kLabelBits <= max_prefix;
   std::uint32_t first = load_be24(p);
-  if (is_withdrawal && single_fits && (first == 0x800000 || first == 0)) return 1;
+  if (is_withdrawal && (first == 0x800000 || first == 0)) return single_fits ? 1 : 0;
 
   // The stack up to the S bit, as far as an RD still fits behind it.
   unsigned stack = 1;
