@@ -1,0 +1,104 @@
+// ChangeLog: the best-path changes of one turn, as NLRI bytes in runs of equal attributes, waiting to be packed.
+// A prefix is in the log at most once per turn as announcement (the RIB seals the turn when it changes again).
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "rib/path.hpp"
+#include "rib/provenance.hpp"
+#include "rr/base/bytes.hpp"
+
+namespace helio::rib {
+
+// A byte buffer that grows without zeroing, with slack for 32-octet copies.
+class NlriBuffer {
+ public:
+  static constexpr std::size_t kSlack = 64;
+  std::uint8_t* reserve(std::size_t n) {
+    if (size_ + n + kSlack > capacity_) grow(n);
+    return data_.get() + size_;
+  }
+  void advance(std::size_t n) { size_ += n; }
+  const std::uint8_t* data() const { return data_.get(); }
+  std::size_t size() const { return size_; }
+  void clear() {
+    size_ = 0;
+    if (capacity_ > kKeep) {
+      data_.reset();
+      capacity_ = 0;
+    }
+  }
+
+ private:
+  static constexpr std::size_t kKeep = std::size_t{4} << 20;
+  void grow(std::size_t n) {
+    std::size_t capacity = capacity_ * 2 > size_ + n + kSlack ? capacity_ * 2 : size_ + n + 4096;
+    auto* bigger = static_cast<std::uint8_t*>(std::malloc(capacity));
+    if (bigger == nullptr) throw std::bad_alloc();
+    if (size_ != 0) std::memcpy(bigger, data_.get(), size_);
+    data_.reset(bigger);
+    capacity_ = capacity;
+  }
+  struct Free {
+    void operator()(std::uint8_t* p) const { std::free(p); }
+  };
+  std::unique_ptr<std::uint8_t[], Free> data_;
+  std::size_t size_ = 0, capacity_ = 0;
+};
+
+struct AnnounceRun {
+  AttributeId attributes;  // one reference is held until the log is cleared
+  std::uint32_t begin, end;
+};
+struct WithdrawRun {
+  ProvenanceId before, after;  // after: kNoId when the prefix is gone; one reference on each is held
+  std::uint32_t begin, end;
+};
+
+class ChangeLog {
+ public:
+  // Room for n octets of NLRI of an announcement with these attributes; new_run tells that a run began (the caller
+  // takes the reference). Write, then call announced(n).
+  std::uint8_t* announce(AttributeId attributes, std::size_t n, bool& new_run) {
+    new_run = announcements_.empty() || announcements_.back().attributes != attributes;
+    auto at = static_cast<std::uint32_t>(announced_.size());
+    if (new_run) announcements_.push_back({attributes, at, at});
+    return announced_.reserve(n);
+  }
+  void announced(std::size_t n) {
+    announced_.advance(n);
+    announcements_.back().end += static_cast<std::uint32_t>(n);
+  }
+  std::uint8_t* withdraw(ProvenanceId before, ProvenanceId after, std::size_t n, bool& new_run) {
+    new_run = withdrawals_.empty() || withdrawals_.back().before != before || withdrawals_.back().after != after;
+    auto at = static_cast<std::uint32_t>(withdrawn_.size());
+    if (new_run) withdrawals_.push_back({before, after, at, at});
+    return withdrawn_.reserve(n);
+  }
+  void withdrawn(std::size_t n) {
+    withdrawn_.advance(n);
+    withdrawals_.back().end += static_cast<std::uint32_t>(n);
+  }
+
+  bool empty() const { return announcements_.empty() && withdrawals_.empty(); }
+  std::size_t bytes() const { return announced_.size() + withdrawn_.size(); }
+  std::vector<AnnounceRun>& announcements() { return announcements_; }
+  std::vector<WithdrawRun>& withdrawals() { return withdrawals_; }
+  const std::uint8_t* announced_nlri() const { return announced_.data(); }
+  const std::uint8_t* withdrawn_nlri() const { return withdrawn_.data(); }
+  void clear() {
+    announcements_.clear();
+    withdrawals_.clear();
+    announced_.clear();
+    withdrawn_.clear();
+  }
+
+ private:
+  std::vector<AnnounceRun> announcements_;
+  std::vector<WithdrawRun> withdrawals_;
+  NlriBuffer announced_, withdrawn_;
+};
+
+}  // namespace helio::rib

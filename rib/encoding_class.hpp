@@ -1,0 +1,27 @@
+// Encoding classes: peers that receive identical bytes. What an attribute set looks like for each of them.
+// RT membership never makes a class (DESIGN §2).
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "rib/attribute_store.hpp"
+#include "rr/wire/types.hpp"
+
+namespace helio::rib {
+
+struct EncodingClass {
+  bool is_external = false;      // eBGP: AS_PATH prepended, iBGP-only attributes left out (RFC 4271 §5.1, RFC 4456 §8)
+  bool four_octet_as = true;     // false: AS_TRANS and AS4_PATH (RFC 6793)
+  Asn local_as = 0;              // external only
+  std::optional<wire::IpAddress> next_hop_self;  // external only, where configured
+  bool operator==(const EncodingClass&) const = default;
+  // The canonical bytes go out as they are.
+  bool is_plain() const { return !is_external && four_octet_as; }
+};
+
+// The attribute bytes of the set for this class; `scratch` holds them when they differ from the canonical ones.
+Bytes outbound_attributes(const EncodingClass& encoding, const AttributeSet& set, std::vector<std::uint8_t>& scratch);
+Bytes outbound_next_hop(const EncodingClass& encoding, wire::Family family, const AttributeSet& set, std::vector<std::uint8_t>& scratch);
+
+}  // namespace helio::rib

@@ -1,0 +1,536 @@
+#include "rib/family_rib.hpp"
+
+#include <algorithm>
+
+#include "rr/base/check.hpp"
+
+namespace helio::rib {
+namespace {
+
+std::uint64_t hash_rd(std::uint64_t rd) {
+  rd ^= rd >> 32;
+  rd *= 0x9e3779b97f4a7c15;
+  return rd ^ rd >> 29;
+}
+
+// Exact copy of 8..32 octets without a call.
+inline void copy_small(std::uint8_t* to, const std::uint8_t* from, std::size_t n) {
+  if (n >= 16 && n <= 32) {
+    std::memcpy(to, from, 16);
+    std::memcpy(to + n - 16, from + n - 16, 16);
+  } else if (n >= 8 && n < 16) {
+    std::memcpy(to, from, 8);
+    std::memcpy(to + n - 8, from + n - 8, 8);
+  } else {
+    std::memcpy(to, from, n);
+  }
+}
+
+template <class Address>
+void store_prefix(std::uint8_t* to, Address address, unsigned octets) {
+  for (unsigned i = 0; i < octets; ++i) to[i] = static_cast<std::uint8_t>(address >> (sizeof(Address) * 8 - 8 - 8 * i));
+}
+
+}  // namespace
+
+template <class Address>
+FamilyRib<Address>::FamilyRib(wire::Family family, RibShared& shared)
+    : family_(family), shared_(shared), tree_(shared.memory), tables_(shared.memory, MemoryKind::table), directory_(shared.memory) {}
+
+template <class Address>
+FamilyRib<Address>::~FamilyRib() {
+  for (std::uint32_t t = 0; t < tables_.limit(); ++t) {
+    tree_.walk(tables_[t].root, Key{}, [&](const Key&, Slot& slot) {
+      if (slot.has_list()) slot.list_free(shared_.memory);
+      return true;
+    });
+    tree_.clear(tables_[t].root);
+  }
+}
+
+// --- Tables -------------------------------------------------------------------------------------------------------
+
+template <class Address>
+std::optional<std::uint32_t> FamilyRib<Address>::find_table(std::uint64_t rd) const {
+  std::uint32_t id = directory_.find(hash_rd(rd), [&](std::uint32_t i) { return tables_[i].rd == rd; });
+  return id == HashIndex::kNone ? std::nullopt : std::optional(id);
+}
+
+template <class Address>
+std::uint32_t FamilyRib<Address>::table_for(std::uint64_t rd) {
+  if (last_table_ != kNoId && last_rd_ == rd) return last_table_;
+  std::uint32_t id = directory_.find(hash_rd(rd), [&](std::uint32_t i) { return tables_[i].rd == rd; });
+  if (id == HashIndex::kNone) {
+    id = tables_.add();
+    tables_[id].rd = rd;
+    directory_.insert(hash_rd(rd), id, [&](std::uint32_t i) { return hash_rd(tables_[i].rd); });
+  }
+  last_rd_ = rd;
+  last_table_ = id;
+  return id;
+}
+
+template <class Address>
+void FamilyRib<Address>::remove_table(std::uint32_t id) {
+  std::uint64_t rd = tables_[id].rd;
+  directory_.erase(hash_rd(rd), id, [&](std::uint32_t i) { return hash_rd(tables_[i].rd); });
+  tables_.remove(id);
+  finger_.reset();
+  last_table_ = kNoId;
+}
+
+template <class Address>
+bool FamilyRib<Address>::table_holds(std::uint32_t table, ProvenanceId provenance) const {
+  if (table >= tables_.limit()) return false;
+  const Table& t = tables_[table];
+  if (t.paths == 0) return false;
+  if ((t.provenance & kMixed) == 0) return t.provenance == provenance;
+  return mixed_[t.provenance & ~kMixed].contains(provenance);
+}
+
+template <class Address>
+void FamilyRib<Address>::compact(ProvenanceId provenance) {
+  std::vector<std::uint32_t> live;
+  for (std::uint32_t ref : shared_.provenances.tables_of(provenance)) {
+    // The other family's tables cannot be judged from here; it keeps them, and compacts its own.
+    if ((ref & 1) != (kIsV6 ? 1u : 0u) || table_holds(ref >> 1, provenance)) live.push_back(ref);
+  }
+  if (live.size() == shared_.provenances.provenance(provenance).live_tables) shared_.provenances.set_tables(provenance, std::move(live));
+}
+
+template <class Address>
+void FamilyRib<Address>::make_mixed(Table& t) {
+  std::uint32_t index;
+  if (mixed_free_.empty()) {
+    index = static_cast<std::uint32_t>(mixed_.size());
+    mixed_.emplace_back();
+  } else {
+    index = mixed_free_.back();
+    mixed_free_.pop_back();
+  }
+  mixed_[index].emplace(t.provenance, t.paths);
+  t.provenance = kMixed | index;
+}
+
+template <class Address>
+void FamilyRib<Address>::path_added(std::uint32_t table, ProvenanceId provenance) {
+  Table& t = tables_[table];
+  if (t.paths == 0) {
+    t.provenance = provenance;
+  } else if ((t.provenance & kMixed) == 0) {
+    if (t.provenance == provenance) {
+      ++t.paths;
+      return;
+    }
+    make_mixed(t);
+  }
+  ++t.paths;
+  if ((t.provenance & kMixed) != 0 && mixed_[t.provenance & ~kMixed][provenance]++ != 0) return;
+  shared_.provenances.table_added(provenance, table_ref(table));
+  if (shared_.provenances.wants_compaction(provenance)) compact(provenance);
+}
+
+template <class Address>
+void FamilyRib<Address>::path_removed(std::uint32_t table, ProvenanceId provenance) {
+  Table& t = tables_[table];
+  --t.paths;
+  if ((t.provenance & kMixed) == 0) {
+    if (t.paths == 0) shared_.provenances.table_removed(provenance);
+    return;
+  }
+  Mixed& mixed = mixed_[t.provenance & ~kMixed];
+  auto at = mixed.find(provenance);
+  HELIO_CHECK(at != mixed.end(), "path of a provenance the table does not have");
+  if (--at->second > 0) return;
+  mixed.erase(at);
+  shared_.provenances.table_removed(provenance);
+  if (mixed.size() == 1) {
+    std::uint32_t index = t.provenance & ~kMixed;
+    t.provenance = mixed.begin()->first;
+    mixed.clear();
+    mixed_free_.push_back(index);
+  }
+}
+
+// --- Announcements --------------------------------------------------------------------------------------------------
+
+template <class Address>
+void FamilyRib<Address>::retire(AttributeId attributes) {
+  if (retired_count_ != 0 && retired_ != attributes) flush_retired();
+  retired_ = attributes;
+  ++retired_count_;
+}
+
+template <class Address>
+void FamilyRib<Address>::flush_retired() {
+  if (retired_count_ != 0) shared_.attributes.drop_refs(retired_, retired_count_);
+  retired_count_ = 0;
+}
+
+template <class Address>
+void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span<const Entry> entries) {
+  ProvenanceId provenance = provenance_of(attributes);
+  std::uint32_t added = 0;
+  for (std::size_t i = 0; i < entries.size();) {
+    std::uint64_t rd = entries[i].rd;
+    std::uint32_t table = table_for(rd);
+    Table& t = tables_[table];
+    std::size_t run = i + 1;
+    while (run < entries.size() && entries[run].rd == rd) ++run;
+    for (; i < run; ++i) {
+      const Entry& entry = entries[i];
+      Key key{entry.address, entry.length};
+      auto [slot, inserted] = tree_.insert(t.root, key, finger_, static_cast<unsigned>(std::min<std::size_t>(run - i - 1, 63)));
+      if (!inserted || entry.path_id != 0) {
+        if (inserted) {
+          ++shared_.counters.prefixes[wire::index(family_)];
+          slot->set_single(attributes, 0);
+          slot->make_list(shared_.memory, shared_.now_seconds);
+          slot->list()[0] = Path{attributes, entry.label, entry.path_id, shared_.now_seconds};
+          slot->set_stamp(0);
+          path_added(table, provenance);
+          ++added;
+          emit(rd, key, slot, Best{}, best(*slot), &entry);
+          ++shared_.counters.paths[wire::index(family_)];
+          ++shared_.peers[peer.value].paths[wire::index(family_)];
+        } else {
+          announce_existing(table, key, *slot, peer, attributes, entry);
+        }
+        continue;
+      }
+      slot->set_single(attributes, entry.label);
+      slot->set_stamp(shared_.turn);
+      if (t.paths != 0 && t.provenance == provenance) ++t.paths;
+      else path_added(table, provenance);
+      ++added;
+      bool new_run;
+      std::uint8_t* to = log_.announce(attributes, entry.wire_length, new_run);
+      if (new_run) shared_.attributes.add_refs(attributes, 1);
+      copy_small(to, entry.wire, entry.wire_length);
+      log_.announced(entry.wire_length);
+      ++shared_.counters.best_changes[wire::index(family_)];
+      ++shared_.counters.prefixes[wire::index(family_)];
+      ++shared_.counters.paths[wire::index(family_)];
+      ++shared_.peers[peer.value].paths[wire::index(family_)];
+    }
+  }
+  shared_.attributes.add_refs(attributes, added);
+  flush_retired();
+}
+
+template <class Address>
+bool FamilyRib<Address>::same_content(AttributeId a, AttributeId b) const {
+  if (a == b) return true;
+  const AttributeSet &x = shared_.attributes[a], &y = shared_.attributes[b];
+  return x.provenance == y.provenance && std::ranges::equal(x.bytes(), y.bytes()) && std::ranges::equal(x.next_hop(), y.next_hop());
+}
+
+// The prefix has paths already. Takes over the label reference of the entry.
+template <class Address>
+void FamilyRib<Address>::announce_existing(std::uint32_t table, const Key& key, Slot& slot, PeerId peer, AttributeId attributes,
+                                           const Entry& entry) {
+  if (slot.has_list() || shared_.attributes[slot.attributes()].peer != peer || entry.path_id != 0) {
+    announce_list(table, key, slot, peer, attributes, entry);
+    return;
+  }
+  // Implicit withdrawal: the peer replaces its own, only path (RFC 4271 §3.1).
+  Best before = best(slot);
+  bool same = before.label == entry.label && same_content(before.attributes, attributes);
+  if (same) ++shared_.counters.duplicates;
+  if (before.attributes == attributes) {
+    if (same) {
+      drop_label(entry.label);
+      return;
+    }
+  } else {
+    ProvenanceId old_provenance = provenance_of(before.attributes), new_provenance = provenance_of(attributes);
+    if (old_provenance != new_provenance) {
+      path_added(table, new_provenance);
+      path_removed(table, old_provenance);
+    }
+    shared_.attributes.add_refs(attributes, 1);
+  }
+  slot.set_single(attributes, entry.label);
+  if (!same) emit(tables_[table].rd, key, &slot, before, best(slot), &entry);
+  drop_label(before.label);
+  if (before.attributes != attributes) retire(before.attributes);
+}
+
+template <class Address>
+void FamilyRib<Address>::announce_list(std::uint32_t table, const Key& key, Slot& slot, PeerId peer, AttributeId attributes,
+                                       const Entry& entry) {
+  Best before = best(slot);
+  if (!slot.has_list()) slot.make_list(shared_.memory, shared_.now_seconds);
+  Path* path = nullptr;
+  for (std::uint32_t i = 0; i < slot.list_count() && path == nullptr; ++i) {
+    Path& p = slot.list()[i];
+    if (p.path_id == entry.path_id && shared_.attributes[p.attributes].peer == peer) path = &p;
+  }
+  ProvenanceId provenance = provenance_of(attributes);
+  std::optional<Path> replaced;
+  if (path != nullptr) {
+    replaced = *path;
+    if (replaced->attributes == attributes && replaced->label == entry.label) {
+      ++shared_.counters.duplicates;
+      drop_label(entry.label);
+      return;
+    }
+    path->attributes = attributes;
+    path->label = entry.label;
+    path->time = shared_.now_seconds;
+  } else {
+    slot.list_push(shared_.memory, Path{attributes, entry.label, entry.path_id, shared_.now_seconds});
+    ++shared_.counters.paths[wire::index(family_)];
+    ++shared_.peers[peer.value].paths[wire::index(family_)];
+  }
+  path_added(table, provenance);
+  shared_.attributes.add_refs(attributes, 1);
+  select(slot);
+  Best after = best(slot);
+  // `before` may be the path that was replaced: its attribute set lives until the retire below.
+  if (before.label != after.label || !same_content(before.attributes, after.attributes))
+    emit(tables_[table].rd, key, &slot, before, after, after.attributes == attributes && after.label == entry.label ? &entry : nullptr);
+  if (replaced) {
+    path_removed(table, provenance_of(replaced->attributes));
+    drop_label(replaced->label);
+    retire(replaced->attributes);
+  }
+}
+
+// Moves the best path to the front.
+template <class Address>
+void FamilyRib<Address>::select(Slot& slot) {
+  ++shared_.counters.decisions;
+  Path* list = slot.list();
+  std::uint32_t count = slot.list_count();
+  auto candidate = [&](std::uint32_t i) {
+    const AttributeSet& set = shared_.attributes[list[i].attributes];
+    return Candidate{&set.key, shared_.peers[set.peer.value].address, list[i].path_id};
+  };
+  std::size_t winner = 0;
+  if (count == 2) {
+    Candidate two[2] = {candidate(0), candidate(1)};
+    winner = select_best(two);
+  } else {
+    std::vector<Candidate> all(count);
+    for (std::uint32_t i = 0; i < count; ++i) all[i] = candidate(i);
+    winner = select_best(all);
+  }
+  std::swap(list[0], list[winner]);
+}
+
+// --- Changes --------------------------------------------------------------------------------------------------------
+
+// The best path of a prefix went from `before` to `after`: into the log, as what peers may have to be sent. `entry`
+// holds the wire bytes when `after` has just been received. slot is null when the prefix is gone.
+template <class Address>
+void FamilyRib<Address>::emit(std::uint64_t rd, const Key& key, Slot* slot, const Best& before, const Best& after, const Entry* entry) {
+  // A prefix changes once per turn: the second change begins a new one, so that order is kept (DESIGN §4, invariant 3).
+  if (slot != nullptr && slot->stamp() == (shared_.turn & kStampMask)) shared_.sealer.seal_turn();
+  ++shared_.counters.best_changes[wire::index(family_)];
+  ProvenanceId old_provenance = before.exists ? provenance_of(before.attributes) : kNoId;
+  ProvenanceId new_provenance = after.exists ? provenance_of(after.attributes) : kNoId;
+  if (before.exists && old_provenance != new_provenance) {
+    stage_withdrawal(log_, rd, key, old_provenance, new_provenance);
+    if (shared_.keep_tombstones) {
+      shared_.provenances.add_ref(old_provenance);
+      tombstones_.push_back({rd, shared_.turn, key.address, old_provenance, key.length});
+      shared_.memory.add(MemoryKind::tombstone, sizeof(Tombstone<Address>), 1);
+    }
+  }
+  if (!after.exists) return;
+  slot->set_stamp(shared_.turn);
+  if (entry != nullptr) {
+    bool new_run;
+    std::uint8_t* to = log_.announce(after.attributes, entry->wire_length, new_run);
+    if (new_run) shared_.attributes.add_refs(after.attributes, 1);
+    copy_small(to, entry->wire, entry->wire_length);
+    log_.announced(entry->wire_length);
+  } else {
+    stage_announcement(log_, rd, key, {after.attributes, after.label, 0, 0});
+  }
+}
+
+template <class Address>
+void FamilyRib<Address>::stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path) {
+  std::uint8_t one[3];
+  Bytes labels(one, 3);
+  if ((path.label & kLabelStack) != 0) labels = shared_.label_stacks[path.label & ~kLabelStack];
+  else store_be24(one, path.label);
+  unsigned octets = (key.length + 7u) / 8;
+  std::size_t size = 1 + labels.size() + 8 + octets;
+  bool new_run;
+  std::uint8_t* to = log.announce(path.attributes, size, new_run);
+  if (new_run) shared_.attributes.add_refs(path.attributes, 1);
+  to[0] = static_cast<std::uint8_t>(labels.size() * 8 + 64 + key.length);
+  std::memcpy(to + 1, labels.data(), labels.size());
+  store_be64(to + 1 + labels.size(), rd);
+  store_prefix(to + 1 + labels.size() + 8, key.address, octets);
+  log.announced(size);
+}
+
+template <class Address>
+void FamilyRib<Address>::stage_withdrawal(ChangeLog& log, std::uint64_t rd, const Key& key, ProvenanceId before, ProvenanceId after) {
+  unsigned octets = (key.length + 7u) / 8;
+  std::size_t size = 12 + octets;
+  bool new_run;
+  std::uint8_t* to = log.withdraw(before, after, size, new_run);
+  if (new_run) {
+    shared_.provenances.add_ref(before);
+    if (after != kNoId) shared_.provenances.add_ref(after);
+  }
+  to[0] = static_cast<std::uint8_t>(88 + key.length);
+  store_be24(to + 1, 0x800000);  // RFC 8277 §2.4
+  store_be64(to + 4, rd);
+  store_prefix(to + 12, key.address, octets);
+  log.withdrawn(size);
+}
+
+template <class Address>
+void FamilyRib<Address>::clear_log(ChangeLog& log) {
+  for (const AnnounceRun& run : log.announcements()) shared_.attributes.drop_refs(run.attributes, 1);
+  for (const WithdrawRun& run : log.withdrawals()) {
+    shared_.provenances.drop_ref(run.before);
+    if (run.after != kNoId) shared_.provenances.drop_ref(run.after);
+  }
+  log.clear();
+}
+
+template <class Address>
+void FamilyRib<Address>::trim_tombstones(Stamp up_to) {
+  while (!tombstones_.empty() && tombstones_.front().stamp <= up_to) {
+    shared_.provenances.drop_ref(tombstones_.front().before);
+    shared_.memory.add(MemoryKind::tombstone, -static_cast<std::int64_t>(sizeof(Tombstone<Address>)), -1);
+    tombstones_.pop_front();
+  }
+}
+
+// --- Withdrawals ----------------------------------------------------------------------------------------------------
+
+template <class Address>
+void FamilyRib<Address>::withdraw(PeerId peer, std::span<const Entry> entries) {
+  for (const Entry& entry : entries) {
+    if (last_table_ == kNoId || last_rd_ != entry.rd) {
+      std::optional<std::uint32_t> table = find_table(entry.rd);
+      if (!table) {
+        ++shared_.counters.unknown_withdrawals;
+        continue;
+      }
+      last_rd_ = entry.rd;
+      last_table_ = *table;
+    }
+    withdraw_one(last_table_, Key{entry.address, entry.length}, peer, entry.path_id);
+  }
+  flush_retired();
+}
+
+template <class Address>
+void FamilyRib<Address>::withdraw_one(std::uint32_t table, const Key& key, PeerId peer, std::uint32_t path_id) {
+  Table& t = tables_[table];
+  Slot* slot = tree_.find(t.root, key, finger_);
+  std::uint32_t at = kNoId;
+  if (slot != nullptr && !slot->has_list()) {
+    if (path_id == 0 && shared_.attributes[slot->attributes()].peer == peer) at = 0;
+  } else if (slot != nullptr) {
+    for (std::uint32_t i = 0; i < slot->list_count() && at == kNoId; ++i)
+      if (slot->list()[i].path_id == path_id && shared_.attributes[slot->list()[i].attributes].peer == peer) at = i;
+  }
+  if (at == kNoId) {
+    ++shared_.counters.unknown_withdrawals;
+    return;
+  }
+  Best before = best(*slot);
+  Path removed = slot->has_list() ? slot->list()[at] : Path{slot->attributes(), slot->label(), 0, 0};
+  --shared_.counters.paths[wire::index(family_)];
+  --shared_.peers[peer.value].paths[wire::index(family_)];
+  if (!slot->has_list() || slot->list_count() == 1) {
+    --shared_.counters.prefixes[wire::index(family_)];
+    emit(t.rd, key, slot, before, Best{}, nullptr);
+    if (slot->has_list()) slot->list_free(shared_.memory);
+    tree_.erase(t.root, key, finger_);
+  } else {
+    slot->list_remove(shared_.memory, at);
+    if (slot->has_list()) select(*slot);
+    Best after = best(*slot);
+    if (at == 0 && (before.label != after.label || !same_content(before.attributes, after.attributes)))
+      emit(t.rd, key, slot, before, after, nullptr);
+  }
+  path_removed(table, provenance_of(removed.attributes));
+  drop_label(removed.label);
+  retire(removed.attributes);
+  if (tables_[table].paths == 0) remove_table(table);
+}
+
+template <class Address>
+std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::purge_table(std::uint32_t table, PeerId peer, Key from, std::size_t limit) {
+  struct Doomed {
+    Key key;
+    std::uint32_t path_id;
+  };
+  std::vector<Doomed> doomed;
+  std::optional<Key> next;
+  std::uint32_t generation = shared_.peers[peer.value].generation;
+  auto is_stale = [&](AttributeId id) {
+    const AttributeSet& set = shared_.attributes[id];
+    return set.peer == peer && set.generation < generation;
+  };
+  std::size_t seen = 0;
+  tree_.walk(tables_[table].root, from, [&](const Key& key, Slot& slot) {
+    if (++seen > limit) {
+      next = key;
+      return false;
+    }
+    if (!slot.has_list()) {
+      if (is_stale(slot.attributes())) doomed.push_back({key, 0});
+    } else {
+      for (std::uint32_t i = 0; i < slot.list_count(); ++i)
+        if (is_stale(slot.list()[i].attributes)) doomed.push_back({key, slot.list()[i].path_id});
+    }
+    return true;
+  });
+  for (const Doomed& d : doomed) withdraw_one(table, d.key, peer, d.path_id);
+  flush_retired();
+  return next;
+}
+
+// --- Questions ------------------------------------------------------------------------------------------------------
+
+template <class Address>
+const Slot* FamilyRib<Address>::find(std::uint64_t rd, const Key& key) const {
+  std::optional<std::uint32_t> table = find_table(rd);
+  if (!table) return nullptr;
+  typename Tree::Finger finger;
+  return tree_.find(tables_[*table].root, key, finger);
+}
+
+template <class Address>
+void FamilyRib<Address>::paths_of(const Slot& slot, std::vector<PathRef>& out) const {
+  out.clear();
+  if (!slot.has_list()) {
+    out.push_back(best_of(slot));
+    return;
+  }
+  for (std::uint32_t i = 0; i < slot.list_count(); ++i) {
+    const Path& p = slot.list()[i];
+    out.push_back({p.attributes, p.label, p.path_id, p.time});
+  }
+}
+
+template <class Address>
+std::vector<DecisionStep> FamilyRib<Address>::lost_at(const Slot& slot) const {
+  std::vector<PathRef> paths;
+  paths_of(slot, paths);
+  std::vector<Candidate> candidates;
+  for (const PathRef& p : paths) {
+    const AttributeSet& set = shared_.attributes[p.attributes];
+    candidates.push_back({&set.key, shared_.peers[set.peer.value].address, p.path_id});
+  }
+  std::vector<DecisionStep> steps(paths.size(), DecisionStep::none);
+  select_best(candidates, steps);
+  return steps;
+}
+
+template class FamilyRib<Address4>;
+template class FamilyRib<Address6>;
+
+}  // namespace helio::rib

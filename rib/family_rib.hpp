@@ -1,0 +1,167 @@
+// FamilyRib: the Loc-RIB of one VPN family in one shard: RD -> route table -> prefix -> paths, with the best path
+// first. Applying announcements and withdrawals writes best-path changes into a ChangeLog; walks and purges go table
+// by table. No sockets, no clock; the shard's thread only.
+//
+// A route table record is 24 octets; a million RDs with one route each must stay cheap.
+#pragma once
+#include <deque>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "rib/change_log.hpp"
+#include "rib/decision.hpp"
+#include "rib/prefix_tree.hpp"
+#include "rib/rib_shared.hpp"
+
+namespace helio::rib {
+
+// One decoded NLRI, ready to apply.
+template <class Address>
+struct NlriEntry {
+  std::uint64_t rd = 0;
+  Address address = 0;                 // masked
+  std::uint32_t label = 0;             // 24-bit field, or kLabelStack | id (one reference is handed over)
+  std::uint32_t path_id = 0;
+  const std::uint8_t* wire = nullptr;  // the canonical entry: length octet, labels, RD, prefix
+  std::uint8_t wire_length = 0;
+  std::uint8_t length = 0;
+};
+
+// A prefix that lost a best path, kept while somebody may not have been told.
+template <class Address>
+struct Tombstone {
+  std::uint64_t rd;
+  Stamp stamp;
+  Address address;
+  ProvenanceId before;                 // one reference is held
+  std::uint8_t length;
+};
+
+// A path with what is known of it, for views and walks.
+struct PathRef {
+  AttributeId attributes;
+  std::uint32_t label;
+  std::uint32_t path_id;
+  std::uint32_t time;                  // seconds since start; 0 when only the stamp is known
+};
+
+template <class Address>
+class FamilyRib {
+ public:
+  using Tree = PrefixTree<Address>;
+  using Key = PrefixKey<Address>;
+  using Entry = NlriEntry<Address>;
+  static constexpr bool kIsV6 = sizeof(Address) == 16;
+
+  FamilyRib(wire::Family family, RibShared& shared);
+  ~FamilyRib();
+
+  // Applies entries announced by a peer with one attribute set; the caller holds a reference of the set.
+  void announce(PeerId peer, AttributeId attributes, std::span<const Entry> entries);
+  // Withdrawals: label fields are ignored (RFC 8277 §2.4); unknown prefixes are counted, no error.
+  void withdraw(PeerId peer, std::span<const Entry> entries);
+
+  ChangeLog& log() { return log_; }
+
+  // Table ids are below this; ids without a table in between are possible.
+  std::uint32_t table_limit() const { return tables_.limit(); }
+  std::uint32_t table_count() const { return tables_.live(); }
+  bool has_table(std::uint32_t table) const { return tables_[table].paths != 0; }
+  std::uint64_t rd_of(std::uint32_t table) const { return tables_[table].rd; }
+  std::optional<std::uint32_t> find_table(std::uint64_t rd) const;
+  // True when the table may hold a path of the provenance; exact.
+  bool table_holds(std::uint32_t table, ProvenanceId provenance) const;
+
+  // Visits best paths in order from `from`: visit(key, slot, PathRef) -> bool to go on. Returns whether it ended by
+  // itself; no changes meanwhile.
+  template <class Visit>
+  bool walk_table(std::uint32_t table, Key from, Visit&& visit) const {
+    return tree_.walk(tables_[table].root, from, [&](const Key& key, Slot& slot) { return visit(key, slot, best_of(slot)); });
+  }
+  // All paths of a slot, best first; the decision's view of them for explain.
+  void paths_of(const Slot& slot, std::vector<PathRef>& out) const;
+  std::vector<DecisionStep> lost_at(const Slot& slot) const;
+  const Slot* find(std::uint64_t rd, const Key& key) const;
+
+  // Writes the best path of (rd, key) as announcement into a log of an image; `nlri_label` from the slot.
+  void stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path);
+  void stage_withdrawal(ChangeLog& log, std::uint64_t rd, const Key& key, ProvenanceId before, ProvenanceId after);
+  // Releases the references the runs hold and empties the log.
+  void clear_log(ChangeLog& log);
+
+  // Removes paths of the peer older than its generation from the table, from `from` on, at most `limit` of them. Returns
+  // where to go on, or nothing when the table is done.
+  std::optional<Key> purge_table(std::uint32_t table, PeerId peer, Key from, std::size_t limit);
+
+  const std::deque<Tombstone<Address>>& tombstones() const { return tombstones_; }
+  void trim_tombstones(Stamp up_to);
+
+  static std::uint32_t table_ref(std::uint32_t table) { return table << 1 | (kIsV6 ? 1u : 0u); }
+
+ private:
+  static constexpr std::uint32_t kMixed = 0x80000000;
+  struct Table {
+    std::uint64_t rd = 0;
+    typename Tree::Root root;
+    std::uint32_t paths = 0;               // of all prefixes
+    std::uint32_t provenance = kNoId;      // of all paths, or kMixed | index into mixed_
+  };
+  static_assert(sizeof(Table) == 24);
+  // Provenances of a table that has several, with their number of paths.
+  using Mixed = std::map<ProvenanceId, std::uint32_t>;
+
+  struct Best {
+    AttributeId attributes = 0;
+    std::uint32_t label = 0;
+    bool exists = false;
+  };
+
+  std::uint32_t table_for(std::uint64_t rd);
+  void remove_table(std::uint32_t table);
+  void path_added(std::uint32_t table, ProvenanceId provenance);
+  void path_removed(std::uint32_t table, ProvenanceId provenance);
+  void make_mixed(Table& table);
+  void compact(ProvenanceId provenance);
+
+  void announce_existing(std::uint32_t table, const Key& key, Slot& slot, PeerId peer, AttributeId attributes, const Entry& entry);
+  void announce_list(std::uint32_t table, const Key& key, Slot& slot, PeerId peer, AttributeId attributes, const Entry& entry);
+  void withdraw_one(std::uint32_t table, const Key& key, PeerId peer, std::uint32_t path_id);
+  void select(Slot& slot);
+  void emit(std::uint64_t rd, const Key& key, Slot* slot, const Best& before, const Best& after, const Entry* entry);
+  bool same_content(AttributeId a, AttributeId b) const;
+  Best best(const Slot& slot) const { return {best_of(slot).attributes, best_of(slot).label, true}; }
+  PathRef best_of(const Slot& slot) const {
+    if (!slot.has_list()) return {slot.attributes(), slot.label(), 0, 0};
+    const Path& p = slot.list()[0];
+    return {p.attributes, p.label, p.path_id, p.time};
+  }
+  void retire(AttributeId attributes);     // one reference, batched over runs of equal ids
+  void flush_retired();
+  void drop_label(std::uint32_t label) {
+    if ((label & kLabelStack) != 0) shared_.label_stacks.drop_ref(label & ~kLabelStack);
+  }
+  ProvenanceId provenance_of(AttributeId id) const { return shared_.attributes[id].provenance; }
+
+  wire::Family family_;
+  RibShared& shared_;
+  Tree tree_;
+  ChunkedArray<Table, 1024> tables_;
+  HashIndex directory_;
+  std::vector<Mixed> mixed_;
+  std::vector<std::uint32_t> mixed_free_;
+  ChangeLog log_;
+  std::deque<Tombstone<Address>> tombstones_;
+
+  mutable typename Tree::Finger finger_;
+  std::uint64_t last_rd_ = 0;
+  std::uint32_t last_table_ = kNoId;
+  AttributeId retired_ = 0;
+  std::uint32_t retired_count_ = 0;
+};
+
+extern template class FamilyRib<Address4>;
+extern template class FamilyRib<Address6>;
+
+}  // namespace helio::rib

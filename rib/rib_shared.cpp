@@ -1,0 +1,35 @@
+#include "rib/rib_shared.hpp"
+
+#include "rr/base/check.hpp"
+
+namespace helio::rib {
+
+std::uint32_t LabelStackStore::acquire(Bytes labels) {
+  std::vector<std::uint8_t> key(labels.begin(), labels.end());
+  auto [at, inserted] = ids_.try_emplace(std::move(key), 0);
+  if (inserted) {
+    std::uint32_t id;
+    if (free_.empty()) {
+      id = static_cast<std::uint32_t>(stacks_.size());
+      stacks_.emplace_back();
+    } else {
+      id = free_.back();
+      free_.pop_back();
+    }
+    HELIO_CHECK(id < (1u << 24), "more than 2^24 distinct label stacks");
+    stacks_[id].labels = at->first;
+    at->second = id;
+  }
+  ++stacks_[at->second].refs;
+  return at->second;
+}
+
+void LabelStackStore::drop_ref(std::uint32_t id) {
+  Stack& stack = stacks_[id];
+  if (--stack.refs > 0) return;
+  ids_.erase(stack.labels);
+  stack.labels = {};
+  free_.push_back(id);
+}
+
+}  // namespace helio::rib
