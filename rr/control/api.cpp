@@ -1,0 +1,245 @@
+#include "rr/control/api.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <charconv>
+
+#include "rr/config/suggest.hpp"
+
+namespace helio::control {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",   "/v1/routes",           "/v1/rt",     "/v1/rtc",
+                                       "/v1/memory",  "/v1/health",  "/v1/encoding-classes", "/v1/config", "/v1/version"};
+constexpr std::string_view kPeerPrefix = "/v1/peers/";
+
+Unexpected<ApiProblem> problem(unsigned status, std::string error, std::string message, std::string hint = {}) {
+  return Unexpected(ApiProblem{status, std::move(error), std::move(message), std::move(hint)});
+}
+Unexpected<ApiProblem> bad_parameter(std::string_view name, std::string_view value, std::string_view what) {
+  return problem(400, "bad_parameter", fmt::format("{} \"{}\" is not {}", name, value, what));
+}
+Unexpected<ApiProblem> not_found(std::string_view path) {
+  return problem(404, "not_found", fmt::format("there is nothing at {}", path), config::suggestion(path, kPaths));
+}
+
+// Sets `out` from a parameter, if given, by a parser that returns an optional.
+template <class T, class Parse>
+std::optional<ApiProblem> read(const Target& target, std::string_view name, T& out, Parse parse, std::string_view what) {
+  const std::string* value = target.find(name);
+  if (!value) return std::nullopt;
+  auto parsed = parse(*value);
+  if (!parsed) return bad_parameter(name, *value, what).error();
+  out = *parsed;
+  return std::nullopt;
+}
+
+std::optional<bool> parse_flag(std::string_view text) {
+  if (text == "true" || text == "1" || text.empty()) return true;
+  if (text == "false" || text == "0") return false;
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> parse_limit(std::string_view text) {
+  std::uint32_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value == 0 || value > Api::kMaxPage) return std::nullopt;
+  return value;
+}
+
+// Both the configuration's and the short names.
+std::optional<wire::Family> parse_any_family(std::string_view text) {
+  if (auto family = wire::parse_family(text)) return family;
+  for (std::size_t i = 0; i < wire::kFamilyCount; ++i)
+    if (wire::family_label(static_cast<wire::Family>(i)) == text) return static_cast<wire::Family>(i);
+  return std::nullopt;
+}
+
+Result<reflector::RouteQuery, ApiProblem> parse_route_query(const Target& target) {
+  if (auto bad = check_parameters(target, {"family", "rd", "rt", "prefix", "longer", "from", "to", "limit", "cursor"}))
+    return Unexpected(*bad);
+  reflector::RouteQuery query;
+  auto bad = read(target, "family", query.family, parse_any_family, "a family such as \"vpnv4\" or \"l3vpn-ipv6-unicast\"");
+  if (!bad) bad = read(target, "rd", query.rd, wire::parse_rd, "a route distinguisher such as \"65000:101\"");
+  if (!bad) bad = read(target, "rt", query.rt, wire::parse_rt, "a route target such as \"65000:101\"");
+  if (!bad) bad = read(target, "prefix", query.prefix, wire::parse_prefix, "a prefix such as \"10.0.0.0/24\", without host bits");
+  if (!bad) bad = read(target, "longer", query.longer, parse_flag, "true or false");
+  if (!bad) bad = read(target, "from", query.from, wire::parse_ip, "the address of a peer");
+  if (!bad) bad = read(target, "to", query.to, wire::parse_ip, "the address of a peer");
+  if (!bad) bad = read(target, "limit", query.limit, parse_limit, fmt::format("a number from 1 to {}", Api::kMaxPage));
+  if (bad) return Unexpected(*bad);
+  if (const std::string* cursor = target.find("cursor")) query.cursor = *cursor;
+
+  if (query.longer && !query.prefix) return problem(400, "bad_parameter", "longer needs a prefix");
+  if (query.from && query.to) return problem(400, "bad_parameter", "from and to exclude each other", "ask twice");
+  if (query.prefix && !target.find("family"))
+    query.family = query.prefix->is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
+  if (query.family != wire::Family::vpnv4 && query.family != wire::Family::vpnv6)
+    return problem(400, "bad_parameter", fmt::format("{} has no routes with a route distinguisher", wire::family_label(query.family)),
+                   query.family == wire::Family::rtc ? "see /v1/rtc" : "vpnv4 or vpnv6");
+  if (query.prefix && query.prefix->is_v6 != (query.family == wire::Family::vpnv6))
+    return problem(400, "bad_parameter", fmt::format("the prefix is not of the family {}", wire::family_label(query.family)));
+  return query;
+}
+
+struct PeerVerb {
+  std::string_view name;
+  PeerAction action;
+};
+constexpr PeerVerb kPeerVerbs[] = {
+    {"up", PeerAction::up}, {"down", PeerAction::down}, {"clear", PeerAction::clear}, {"refresh", PeerAction::refresh}};
+
+// The body of a peer action: nothing, or {"reason": "…", "soft": "in" | "out"}.
+struct PeerActionBody {
+  std::string reason;
+  std::string soft;
+};
+Result<PeerActionBody, ApiProblem> parse_action_body(std::string_view body) {
+  static constexpr std::size_t kMaxReason = 255;  // RFC 9003 §2
+  PeerActionBody out;
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return out;
+  json::error_code code;
+  json::value value = json::parse(json::string_view(body.data(), body.size()), code);
+  if (code || !value.is_object()) return problem(400, "bad_body", "the body is not a JSON object");
+  for (const auto& [name, member] : value.as_object()) {
+    if (!member.is_string()) return problem(400, "bad_body", fmt::format("\"{}\" is not a string", std::string_view(name)));
+    std::string text(member.as_string());
+    if (name == "reason") {
+      out.reason = std::move(text);
+    } else if (name == "soft" && (text == "in" || text == "out")) {
+      out.soft = std::move(text);
+    } else {
+      return problem(400, "bad_body", fmt::format("\"{}\" is not known here", std::string_view(name)),
+                     "\"reason\": text, \"soft\": \"in\" or \"out\"");
+    }
+  }
+  if (out.reason.size() > kMaxReason)
+    return problem(400, "bad_body", fmt::format("the reason has {} octets", out.reason.size()), "at most 255 (RFC 9003)");
+  return out;
+}
+
+}  // namespace
+
+ApiResponse Api::handle(const ApiRequest& request) {
+  ApiResponse response;
+  auto run = [&]() -> Answer {
+    auto target = parse_target(request.target);
+    if (!target) return Unexpected(target.error());
+    if (request.method == "GET") return get(*target);
+    if (request.method == "POST") return post(*target, request.body);
+    return problem(405, "method_not_allowed", fmt::format("{} is not used here", request.method), "GET or POST");
+  };
+  Answer answer = run();
+  json::value value = answer ? std::move(*answer) : problem_json(answer.error());
+  if (!answer) response.status = answer.error().status;
+  if (response.status == 405) response.allow = request.method == "GET" ? "POST" : request.method == "POST" ? "GET" : "GET, POST";
+  // A health answer that says "not ready" is an answer, with the status that probes understand.
+  if (answer && value.is_object() && value.as_object().contains("alive") && request.target.find("ready") != std::string_view::npos &&
+      !value.at("ready").as_bool())
+    response.status = 503;
+  response.body = json::serialize(value) + "\n";
+  return response;
+}
+
+void Api::tick(std::chrono::steady_clock::time_point now) {
+  Sample sample{.at = now};
+  for (const auto& family : state_.summary().families)
+    sample.best_changes[wire::index(family.family)] = family.best_changes;
+  double elapsed = std::chrono::duration<double>(now - last_.at).count();
+  if (last_.at != std::chrono::steady_clock::time_point{} && elapsed > 0)
+    for (std::size_t i = 0; i < wire::kFamilyCount; ++i)
+      rates_.per_second[i] = static_cast<double>(sample.best_changes[i] - last_.best_changes[i]) / elapsed;
+  last_ = sample;
+}
+
+Api::Answer Api::get(const Target& target) {
+  std::string_view path = target.path;
+  if (path == "/v1/routes") return routes(target);
+  if (path == "/v1/peers") return peers(target);
+  if (path == "/v1/health") return health(target);
+  if (path.starts_with(kPeerPrefix)) {
+    std::string_view address = path.substr(kPeerPrefix.size());
+    if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
+    for (const PeerVerb& verb : kPeerVerbs)
+      if (address.ends_with(fmt::format(":{}", verb.name)))
+        return problem(405, "method_not_allowed", fmt::format("{} changes something", path), "use POST");
+    return peer(address);
+  }
+  if (std::ranges::find(kPaths, path) == std::end(kPaths)) return not_found(path);
+  if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
+  if (path == "/v1/summary") return summary_json(state_.summary(), rates_);
+  if (path == "/v1/rt") return route_targets_json(state_.route_targets());
+  if (path == "/v1/rtc") return rtc_json(state_.rtc_routes());
+  if (path == "/v1/memory") return memory_json(state_.memory());
+  if (path == "/v1/encoding-classes") return encoding_classes_json(state_.encoding_classes());
+  if (path == "/v1/config") return config_json(*config_());
+  return version_json();
+}
+
+Api::Answer Api::post(const Target& target, std::string_view body) {
+  std::string_view path = target.path;
+  if (std::ranges::find(kPaths, path) != std::end(kPaths))
+    return problem(405, "method_not_allowed", fmt::format("{} can only be read", path), "use GET");
+  if (!path.starts_with(kPeerPrefix)) return not_found(path);
+  if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
+  std::string_view rest = path.substr(kPeerPrefix.size());
+  // An IPv6 address has colons of its own: the verb is what follows the last one and is no hex digit group.
+  std::size_t colon = rest.rfind(':');
+  auto verb = std::ranges::find(kPeerVerbs, colon == std::string_view::npos ? "" : rest.substr(colon + 1), &PeerVerb::name);
+  if (verb == std::end(kPeerVerbs))
+    return problem(404, "unknown_action", fmt::format("there is no such action: {}", path), ":up, :down, :clear or :refresh");
+  auto address = wire::parse_ip(rest.substr(0, colon));
+  if (!address) return bad_parameter("peer", rest.substr(0, colon), "an address");
+  auto arguments = parse_action_body(body);
+  if (!arguments) return Unexpected(arguments.error());
+  if (!actions_) return problem(501, "not_supported", "this daemon takes no actions over the control API");
+  PeerAction action = verb->action;
+  if (!arguments->soft.empty()) {
+    if (action != PeerAction::clear) return problem(400, "bad_body", "\"soft\" belongs to clear");
+    action = arguments->soft == "in" ? PeerAction::soft_in : PeerAction::soft_out;
+  }
+  ActionResult result = actions_->peer(*address, action, arguments->reason);
+  switch (result.status) {
+    case ActionResult::Status::done: return action_json(result);
+    case ActionResult::Status::unknown_peer:
+      return problem(404, "unknown_peer", fmt::format("there is no peer {}", wire::format_ip(*address)), "see /v1/peers");
+    case ActionResult::Status::refused: break;
+  }
+  return problem(409, "refused", result.message);
+}
+
+Api::Answer Api::peers(const Target& target) {
+  if (auto bad = check_parameters(target, {"group", "state"})) return Unexpected(*bad);
+  auto views = state_.peers();
+  if (const std::string* group = target.find("group"))
+    std::erase_if(views, [&](const reflector::PeerView& view) { return view.group != *group; });
+  if (const std::string* state = target.find("state"))
+    std::erase_if(views, [&](const reflector::PeerView& view) { return view.state != *state; });
+  std::ranges::sort(views, {}, &reflector::PeerView::address);
+  return peers_json(views);
+}
+
+Api::Answer Api::peer(std::string_view text) {
+  auto address = wire::parse_ip(text);
+  if (!address) return bad_parameter("peer", text, "an address");
+  for (const reflector::PeerView& view : state_.peers())
+    if (view.address == *address) return peer_json(view);
+  return problem(404, "unknown_peer", fmt::format("there is no peer {}", text), "see /v1/peers");
+}
+
+Api::Answer Api::routes(const Target& target) {
+  auto query = parse_route_query(target);
+  if (!query) return Unexpected(query.error());
+  return routes_json(query->family, state_.routes(*query));
+}
+
+Api::Answer Api::health(const Target& target) {
+  if (auto bad = check_parameters(target, {"ready"})) return Unexpected(*bad);
+  return health_json(state_.summary());
+}
+
+}  // namespace helio::control

@@ -1,0 +1,65 @@
+// The control API without its transport: a request in, an answer out. One thread (the control thread) calls it.
+// Paths and parameters are those of ECOSYSTEM §7; README lists them.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "rr/config/config.hpp"
+#include "rr/control/actions.hpp"
+#include "rr/control/json_views.hpp"
+#include "rr/control/query.hpp"
+#include "rr/reflector/state_source.hpp"
+
+namespace helio::control {
+
+struct ApiRequest {
+  std::string_view method;  // "GET", "POST"
+  std::string_view target;  // "/v1/routes?rd=65000:1"
+  std::string_view body;
+};
+
+struct ApiResponse {
+  unsigned status = 200;
+  std::string body;   // JSON, ends with a newline
+  std::string allow;  // 405: the methods that would do
+};
+
+class Api {
+ public:
+  using ConfigSource = std::function<std::shared_ptr<const config::Config>()>;
+  // `actions` may be null: then everything that changes something answers 501. All three outlive the Api.
+  Api(reflector::StateSource& state, ControlActions* actions, ConfigSource config)
+      : state_(state), actions_(actions), config_(std::move(config)) {}
+
+  ApiResponse handle(const ApiRequest& request);
+
+  // Called every few seconds: keeps what changes-per-second is computed from.
+  void tick(std::chrono::steady_clock::time_point now);
+
+  static constexpr std::uint32_t kMaxPage = 1000;
+
+ private:
+  using Answer = Result<boost::json::value, ApiProblem>;
+  Answer get(const Target& target);
+  Answer post(const Target& target, std::string_view body);
+  Answer peers(const Target& target);
+  Answer peer(std::string_view address);
+  Answer routes(const Target& target);
+  Answer health(const Target& target);
+
+  reflector::StateSource& state_;
+  ControlActions* actions_;
+  ConfigSource config_;
+
+  struct Sample {
+    std::chrono::steady_clock::time_point at{};
+    std::uint64_t best_changes[wire::kFamilyCount] = {};
+  };
+  Sample last_;
+  ChangeRates rates_;
+};
+
+}  // namespace helio::control

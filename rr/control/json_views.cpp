@@ -1,0 +1,219 @@
+#include "rr/control/json_views.hpp"
+
+#include <boost/json.hpp>
+#include <cmath>
+
+#include "rr/base/build_info.hpp"
+
+namespace helio::control {
+namespace {
+
+namespace json = boost::json;
+
+std::string router_id(std::uint32_t id) { return wire::format_ip(wire::IpAddress::v4(id)); }
+
+// Text that is absent is null, so that scripts need not know our empty string.
+json::value text_or_null(const std::string& text) {
+  if (text.empty()) return nullptr;
+  return json::value(text);
+}
+
+double rounded(double value) { return std::round(value * 1000.0) / 1000.0; }
+
+std::string_view role_name(session::PeerRole role) {
+  switch (role) {
+    case session::PeerRole::client: return "client";
+    case session::PeerRole::non_client: return "non-client";
+    case session::PeerRole::external: return "external";
+  }
+  return "unknown";
+}
+
+template <class Items, class Make>
+json::array array_of(const Items& items, Make make) {
+  json::array out;
+  out.reserve(items.size());
+  for (const auto& item : items) out.push_back(make(item));
+  return out;
+}
+
+json::value path_json(const reflector::PathView& path) {
+  json::object out;
+  out["from"] = wire::format_ip(path.from);
+  out["best"] = path.best;
+  out["lost_at"] = text_or_null(path.lost_at);
+  out["next_hop"] = wire::format_ip(path.next_hop);
+  out["labels"] = array_of(path.labels, [](std::uint32_t label) { return json::value(label); });
+  out["path_id"] = path.path_id;
+  out["local_pref"] = path.local_pref;
+  out["med"] = path.med ? json::value(*path.med) : json::value(nullptr);
+  out["as_path"] = path.as_path;
+  out["origin"] = std::string(1, path.origin);
+  out["originator_id"] = path.originator_id ? json::value(router_id(path.originator_id)) : json::value(nullptr);
+  out["cluster_list"] = array_of(path.cluster_list, [](std::uint32_t id) { return json::value(router_id(id)); });
+  out["route_targets"] = array_of(path.route_targets, [](auto rt) { return json::value(wire::format_rt(rt)); });
+  out["communities"] = array_of(path.communities, [](const std::string& text) { return json::value(text); });
+  out["age_seconds"] = path.age.count();
+  return out;
+}
+
+json::value tree_json(const config::Node& node) {
+  struct Maker {
+    json::value operator()(bool b) const { return b; }
+    json::value operator()(std::int64_t n) const { return n; }
+    json::value operator()(double d) const { return d; }
+    json::value operator()(const std::string& s) const { return json::value(s); }
+    json::value operator()(config::DateTime) const { return nullptr; }
+    json::value operator()(const config::Array& items) const { return array_of(items, tree_json); }
+    json::value operator()(const config::Table& entries) const {
+      json::object out;
+      for (const config::TableEntry& entry : entries) out[entry.key] = tree_json(entry.node);
+      return out;
+    }
+  };
+  return std::visit(Maker{}, node.value);
+}
+
+}  // namespace
+
+json::value summary_json(const reflector::SummaryView& view, const ChangeRates& rates) {
+  json::object out;
+  out["version"] = std::string(build_info().version);
+  out["router_id"] = router_id(view.router_id);
+  out["cluster_id"] = router_id(view.cluster_id);
+  out["as"] = view.local_as;
+  out["shards"] = view.shards;
+  out["uptime_seconds"] = view.uptime.count();
+  out["converged"] = view.converged;
+  out["converged_seconds"] = view.converged_for.count();
+  out["families"] = array_of(view.families, [&](const reflector::FamilyCounters& family) -> json::value {
+    return {{"family", std::string(wire::family_label(family.family))},
+            {"prefixes", family.prefixes},
+            {"paths", family.paths},
+            {"best_changes", family.best_changes},
+            {"changes_per_second", rounded(rates.per_second[wire::index(family.family)])}};
+  });
+  out["attribute_sets"] = view.attribute_sets;
+  out["route_targets"] = view.route_targets;
+  out["rt_sets"] = view.rt_sets;
+  out["rib_memory_bytes"] = view.rib_memory_bytes;
+  out["peers_configured"] = view.peers_configured;
+  out["peers_established"] = view.peers_established;
+  out["groups"] = view.groups;
+  out["worst_lag_seconds"] = rounded(view.worst_lag_seconds);
+  out["worst_lag_peer"] = text_or_null(view.worst_lag_peer);
+  return out;
+}
+
+json::value peer_json(const reflector::PeerView& view) {
+  json::object out;
+  out["address"] = wire::format_ip(view.address);
+  out["peer_as"] = view.peer_as;
+  out["group"] = view.group;
+  out["role"] = std::string(role_name(view.role));
+  out["dynamic"] = view.dynamic;
+  out["description"] = text_or_null(view.description);
+  out["hostname"] = text_or_null(view.hostname);
+  out["router_id"] = view.router_id ? json::value(router_id(view.router_id)) : json::value(nullptr);
+  out["state"] = view.state;
+  out["since_seconds"] = view.since.count();
+  out["families"] = array_of(view.families, [](const reflector::PeerFamilyView& family) -> json::value {
+    return {{"family", std::string(wire::family_label(family.family))},
+            {"negotiated", family.negotiated},
+            {"received", family.received},
+            {"sent", family.sent},
+            {"eor_received", family.eor_received},
+            {"eor_sent", family.eor_sent}};
+  });
+  out["messages_in"] = view.messages_in;
+  out["messages_out"] = view.messages_out;
+  out["bytes_in"] = view.bytes_in;
+  out["bytes_out"] = view.bytes_out;
+  out["updates_in"] = view.updates_in;
+  out["updates_out"] = view.updates_out;
+  out["output_queue_bytes"] = view.output_queue_bytes;
+  out["lag_seconds"] = rounded(view.lag_seconds);
+  out["flaps"] = view.flaps;
+  out["rt_interest"] = view.rt_interest;
+  out["last_close"] = text_or_null(view.last_close);
+  out["last_notification"] = text_or_null(view.last_notification);
+  out["last_update_error"] = text_or_null(view.last_update_error);
+  return out;
+}
+
+json::value peers_json(const std::vector<reflector::PeerView>& views) { return {{"peers", array_of(views, peer_json)}}; }
+
+json::value routes_json(wire::Family family, const reflector::RoutePage& page) {
+  json::object out;
+  out["family"] = std::string(wire::family_label(family));
+  out["routes"] = array_of(page.routes, [](const reflector::RouteView& route) -> json::value {
+    return {{"rd", wire::format_rd(route.prefix.rd)},
+            {"prefix", wire::format_prefix(route.prefix)},
+            {"paths", array_of(route.paths, path_json)}};
+  });
+  out["cursor"] = text_or_null(page.cursor);
+  return out;
+}
+
+json::value route_targets_json(const std::vector<reflector::RtView>& views) {
+  return {{"route_targets", array_of(views, [](const reflector::RtView& view) -> json::value {
+             return {{"route_target", wire::format_rt(view.rt)},
+                     {"prefixes", view.prefixes},
+                     {"exporters", view.exporters},
+                     {"importers", view.importers}};
+           })}};
+}
+
+json::value rtc_json(const std::vector<reflector::RtcRouteView>& views) {
+  return {{"memberships", array_of(views, [](const reflector::RtcRouteView& view) -> json::value {
+             return {{"membership", wire::format_membership(view.membership)},
+                     {"origin_as", view.membership.origin_as},
+                     {"length", view.membership.length},
+                     {"paths", array_of(view.paths, path_json)}};
+           })}};
+}
+
+json::value encoding_classes_json(const std::vector<reflector::EncodingClassView>& views) {
+  return {{"encoding_classes", array_of(views, [](const reflector::EncodingClassView& view) -> json::value {
+             return {{"name", view.name}, {"peers", view.peers}};
+           })}};
+}
+
+json::value memory_json(const reflector::MemoryView& view) {
+  std::uint64_t total = 0;
+  for (const auto& kind : view.kinds) total += kind.bytes;
+  return {{"kinds", array_of(view.kinds,
+                             [](const reflector::MemoryView::Kind& kind) -> json::value {
+                               return {{"name", kind.name}, {"bytes", kind.bytes}, {"objects", kind.objects}};
+                             })},
+          {"total_bytes", total}};
+}
+
+json::value health_json(const reflector::SummaryView& view) {
+  return {{"alive", true},
+          {"ready", view.converged},
+          {"uptime_seconds", view.uptime.count()},
+          {"peers_configured", view.peers_configured},
+          {"peers_established", view.peers_established}};
+}
+
+json::value version_json() {
+  const BuildInfo& info = build_info();
+  return {{"version", std::string(info.version)},
+          {"commit", std::string(info.commit)},
+          {"compiler", std::string(info.compiler)},
+          {"allocator", std::string(info.allocator)},
+          {"api", "v1"}};
+}
+
+json::value config_json(const config::Config& config) {
+  return {{"file", config.file}, {"hash", config.hash}, {"config", tree_json(config.tree)}};
+}
+
+json::value action_json(const ActionResult& result) { return {{"done", true}, {"message", result.message}}; }
+
+json::value problem_json(const ApiProblem& problem) {
+  return {{"error", problem.error}, {"message", problem.message}, {"hint", text_or_null(problem.hint)}};
+}
+
+}  // namespace helio::control

@@ -1,0 +1,33 @@
+// The one place where views become JSON. Field names are snake_case and stable: scripts depend on them, golden files in
+// tests/golden hold them. Durations are in seconds, sizes in bytes, addresses and route targets in their usual text.
+#pragma once
+#include <boost/json/value.hpp>
+#include <vector>
+
+#include "rr/config/config.hpp"
+#include "rr/control/actions.hpp"
+#include "rr/control/problem.hpp"
+#include "rr/reflector/state_source.hpp"
+
+namespace helio::control {
+
+// `changes_per_second`: best-path changes, by family index.
+struct ChangeRates {
+  double per_second[wire::kFamilyCount] = {};
+};
+
+boost::json::value summary_json(const reflector::SummaryView& view, const ChangeRates& rates);
+boost::json::value peer_json(const reflector::PeerView& view);
+boost::json::value peers_json(const std::vector<reflector::PeerView>& views);
+boost::json::value routes_json(wire::Family family, const reflector::RoutePage& page);
+boost::json::value route_targets_json(const std::vector<reflector::RtView>& views);
+boost::json::value rtc_json(const std::vector<reflector::RtcRouteView>& views);
+boost::json::value encoding_classes_json(const std::vector<reflector::EncodingClassView>& views);
+boost::json::value memory_json(const reflector::MemoryView& view);
+boost::json::value health_json(const reflector::SummaryView& view);
+boost::json::value version_json();
+boost::json::value config_json(const config::Config& config);
+boost::json::value action_json(const ActionResult& result);
+boost::json::value problem_json(const ApiProblem& problem);
+
+}  // namespace helio::control

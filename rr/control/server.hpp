@@ -1,0 +1,40 @@
+// The control API's transport: HTTP/1.1 on a Unix socket, in a thread of its own. Who may write to the socket file may
+// control the daemon; there is no other authentication.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "rr/base/result.hpp"
+#include "rr/control/api.hpp"
+
+namespace helio::control {
+
+struct ServerOptions {
+  std::string socket;           // absolute path; its directory is made if it is missing
+  std::uint32_t mode = 0660;
+  std::string group;            // name; empty: leave as it is
+  std::size_t max_connections = 64;
+  std::size_t max_header_bytes = 8 << 10;
+  std::size_t max_body_bytes = 64 << 10;
+  std::chrono::seconds idle_timeout{30};  // for a whole request, an answer, or the pause between two
+  std::chrono::seconds tick_interval{5};  // of Api::tick
+};
+
+class Server {
+ public:
+  // Listens and starts the thread. The error is a sentence for the operator. `api` outlives the server.
+  static Result<std::unique_ptr<Server>, std::string> start(const ServerOptions& options, Api& api);
+  // Closes connections, ends the thread, removes the socket file.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace helio::control

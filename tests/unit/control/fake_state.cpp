@@ -1,0 +1,97 @@
+#include "tests/unit/control/fake_state.hpp"
+
+namespace helio::control {
+namespace {
+
+using wire::IpAddress;
+IpAddress v4(const char* text) { return *wire::parse_ip(text); }
+
+reflector::PathView path(const char* from, std::uint32_t label) {
+  reflector::PathView out;
+  out.from = v4(from);
+  out.next_hop = v4(from);
+  out.labels = {label};
+  out.local_pref = 100;
+  out.originator_id = v4(from).v4_value();
+  out.cluster_list = {v4("192.0.2.1").v4_value()};
+  out.route_targets = {*wire::parse_rt("65000:101"), *wire::parse_rt("192.0.2.1:7")};
+  out.communities = {"65000:666"};
+  out.age = std::chrono::seconds(3 * 86400);
+  return out;
+}
+
+}  // namespace
+
+FakeState::FakeState() {
+  summary_.router_id = summary_.cluster_id = v4("192.0.2.1").v4_value();
+  summary_.local_as = 65000;
+  summary_.shards = 2;
+  summary_.uptime = std::chrono::seconds(12 * 86400 + 4 * 3600);
+  summary_.converged = true;
+  summary_.converged_for = std::chrono::seconds(11 * 86400 + 23 * 3600);
+  summary_.families = {{wire::Family::vpnv4, 10'000'000, 20'000'000, 5000}, {wire::Family::rtc, 48, 96, 100}};
+  summary_.attribute_sets = 412'006;
+  summary_.route_targets = 50'112;
+  summary_.rt_sets = 1000;
+  summary_.rib_memory_bytes = 3'113'851'289;
+  summary_.peers_configured = 2000;
+  summary_.peers_established = 1998;
+  summary_.groups = 14;
+  summary_.worst_lag_seconds = 0.4;
+  summary_.worst_lag_peer = "192.0.2.77";
+
+  reflector::PeerView up;
+  up.address = v4("192.0.2.11");
+  up.group = "pe-east";
+  up.hostname = "pe11";
+  up.description = "rack 7";
+  up.state = "Established";
+  up.peer_as = 65000;
+  up.router_id = v4("192.0.2.11").v4_value();
+  up.since = std::chrono::seconds(9 * 86400 + 2 * 3600);
+  up.families = {{wire::Family::vpnv4, true, 50'000, 61'000, true, true}, {wire::Family::rtc, true, 112, 20, true, true},
+                 {wire::Family::vpnv6, false}};
+  up.messages_in = 1000;
+  up.messages_out = 2000;
+  up.bytes_in = 100'000;
+  up.bytes_out = 200'000;
+  up.updates_in = 900;
+  up.updates_out = 1900;
+  up.rt_interest = 48;
+  reflector::PeerView down;
+  down.address = v4("192.0.2.12");
+  down.group = "pe-east";
+  down.hostname = "pe12";
+  down.state = "Active";
+  down.peer_as = 65000;
+  down.since = std::chrono::seconds(251);
+  down.flaps = 3;
+  down.last_close = "hold_timer_expired";
+  down.last_notification = "sent: Hold Timer Expired";
+  down.last_update_error = "";
+  peers_ = {down, up};
+
+  reflector::RouteView route;
+  route.prefix = *wire::parse_prefix("10.1.1.0/24");
+  route.prefix.rd = *wire::parse_rd("65000:101");
+  route.paths = {path("192.0.2.11", 1001), path("192.0.2.13", 2001)};
+  route.paths[0].best = true;
+  route.paths[1].local_pref = 90;
+  route.paths[1].med = 5;
+  route.paths[1].as_path = "65001 {65002}";
+  route.paths[1].lost_at = "lower LOCAL_PREF";
+  page_.routes = {route};
+  page_.cursor = "MTA6MQ";
+
+  route_targets_ = {{*wire::parse_rt("65000:101"), 12, 2, 3}, {*wire::parse_rt("65000:102"), 0, 0, 1}};
+  reflector::RtcRouteView membership;
+  membership.membership = {96, 65000, wire::parse_rt("65000:101")->value};
+  membership.paths = {path("192.0.2.11", 0)};
+  membership.paths[0].labels.clear();
+  membership.paths[0].route_targets.clear();
+  membership.paths[0].communities.clear();
+  membership.paths[0].best = true;
+  rtc_ = {membership};
+}
+
+}  // namespace helio::control

@@ -1,0 +1,186 @@
+// The server over a real Unix socket: whole requests, keep-alive, limits, timeouts, the socket file.
+#include "rr/control/server.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/unit/control/fake_state.hpp"
+
+namespace helio::control {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class Client {
+ public:
+  explicit Client(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    connected_ = ::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+    timeval limit{.tv_sec = 10, .tv_usec = 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  }
+  ~Client() { ::close(fd_); }
+  bool connected() const { return connected_; }
+  void send(std::string_view text) { (void)!::send(fd_, text.data(), text.size(), MSG_NOSIGNAL); }
+  // One answer: its header and as many octets as Content-Length says. Empty: the connection ended.
+  std::string receive() {
+    while (true) {
+      std::size_t end = pending_.find("\r\n\r\n");
+      if (end != std::string::npos) {
+        std::size_t at = pending_.find("Content-Length: ");
+        std::size_t length = at < end ? std::stoul(pending_.substr(at + 16)) : 0;
+        if (pending_.size() >= end + 4 + length) {
+          std::string answer = pending_.substr(0, end + 4 + length);
+          pending_.erase(0, answer.size());
+          return answer;
+        }
+      }
+      char buffer[4096];
+      ssize_t n = ::recv(fd_, buffer, sizeof(buffer), 0);
+      if (n <= 0) return {};
+      pending_.append(buffer, static_cast<std::size_t>(n));
+    }
+  }
+  std::string ask(std::string_view request) {
+    send(request);
+    return receive();
+  }
+
+ private:
+  int fd_;
+  bool connected_ = false;
+  std::string pending_;
+};
+
+constexpr std::string_view kVersionRequest = "GET /v1/version HTTP/1.1\r\nHost: x\r\n\r\n";
+
+class ServerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = testing::TempDir() + "helio-control-" + std::to_string(::getpid());
+    std::filesystem::create_directories(directory_);
+    options_.socket = directory_ + "/run/control.sock";
+  }
+  void TearDown() override {
+    server_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  void start() {
+    auto server = Server::start(options_, api_);
+    ASSERT_TRUE(server) << server.error();
+    server_ = std::move(*server);
+  }
+  std::string start_error() {
+    auto server = Server::start(options_, api_);
+    return server ? "it started" : server.error();
+  }
+
+  std::string directory_;
+  ServerOptions options_;
+  FakeState state_;
+  Api api_{state_, nullptr, [] { return std::make_shared<const config::Config>(); }};
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, AnswersAndKeepsTheConnection) {
+  start();
+  Client client(options_.socket);
+  for (int i = 0; i < 3; ++i) {
+    std::string answer = client.ask(kVersionRequest);
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Content-Type: application/json\r\n"));
+    EXPECT_THAT(answer, HasSubstr("\"api\":\"v1\""));
+  }
+  // Two requests in one write come back as two answers.
+  client.send(std::string(kVersionRequest) + "GET /v1/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(client.receive(), HasSubstr("200 OK"));
+  EXPECT_THAT(client.receive(), StartsWith("HTTP/1.1 404 Not Found"));
+  EXPECT_EQ(client.receive(), "");
+}
+
+TEST_F(ServerTest, SetsModeAndRemovesTheFileAtTheEnd) {
+  options_.mode = 0600;
+  start();
+  struct stat info {};
+  ASSERT_EQ(::stat(options_.socket.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0600u);
+  server_.reset();
+  EXPECT_FALSE(std::filesystem::exists(options_.socket));
+}
+
+TEST_F(ServerTest, ReplacesAStaleSocketOnly) {
+  start();
+  EXPECT_THAT(start_error(), HasSubstr("another daemon listens on it"));
+  EXPECT_THAT(Client(options_.socket).ask(kVersionRequest), HasSubstr("200 OK"));
+  server_.reset();
+
+  // What a killed daemon leaves: a socket file without a listener.
+  int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, options_.socket.data(), options_.socket.size());
+  ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ::close(fd);
+  start();
+  EXPECT_THAT(Client(options_.socket).ask(kVersionRequest), HasSubstr("200 OK"));
+  server_.reset();
+
+  std::ofstream(options_.socket) << "precious";
+  EXPECT_THAT(start_error(), HasSubstr("exists and is not a socket"));
+  EXPECT_TRUE(std::filesystem::exists(options_.socket));
+}
+
+TEST_F(ServerTest, UnknownGroupIsAnError) {
+  options_.group = "no-such-group-here";
+  EXPECT_THAT(start_error(), HasSubstr("there is no group \"no-such-group-here\""));
+  EXPECT_FALSE(std::filesystem::exists(options_.socket));
+}
+
+TEST_F(ServerTest, RefusesWhatIsTooLargeOrNoHttp) {
+  start();
+  std::string header = "GET /v1/version HTTP/1.1\r\nHost: x\r\nX: " + std::string(9000, 'x') + "\r\n\r\n";
+  EXPECT_THAT(Client(options_.socket).ask(header), StartsWith("HTTP/1.1 431"));
+  EXPECT_THAT(Client(options_.socket).ask("POST /v1/peers/10.0.0.1:clear HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n"),
+              StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(Client(options_.socket).ask("hello there\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(Client(options_.socket).ask("DELETE /v1/peers HTTP/1.1\r\nHost: x\r\n\r\n"),
+              testing::AllOf(StartsWith("HTTP/1.1 405"), HasSubstr("Allow: GET, POST\r\n")));
+}
+
+TEST_F(ServerTest, ClosesSilentConnectionsAndServesTheNext) {
+  options_.idle_timeout = std::chrono::seconds(1);
+  options_.max_connections = 2;
+  start();
+  Client silent(options_.socket), half(options_.socket), waiting(options_.socket);
+  half.send("GET /v1/ver");
+  // The third waits in the kernel's queue until one of the two is closed for its silence.
+  EXPECT_THAT(waiting.ask(kVersionRequest), HasSubstr("200 OK"));
+  EXPECT_EQ(silent.receive(), "");
+  EXPECT_EQ(half.receive(), "");
+}
+
+TEST_F(ServerTest, ServesManyClientsThatComeAndGo) {
+  start();
+  for (int i = 0; i < 200; ++i) {
+    Client client(options_.socket);
+    ASSERT_TRUE(client.connected());
+    if (i % 3 == 0) continue;  // leaves without a word
+    if (i % 3 == 1) client.send("GET / HT");
+    if (i % 3 == 2) {
+      EXPECT_THAT(client.ask(kVersionRequest), HasSubstr("200 OK"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace helio::control
