@@ -1,0 +1,81 @@
+// helio-pe: synthetic PEs. Options, the run, the report; everything else is in the files beside this one.
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+
+#include "bench/pe/scenario.hpp"
+
+namespace helio::pe {
+namespace {
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+void print_plan(const Options& o, const Plan& plan, const Checker& checker) {
+  fmt::print("shape {} scenario {} pes {} vrfs {} vrfs-per-pe {} routes-per-vrf {} paths {} deliveries {} checker {}\n",
+             o.shape.empty() ? "custom" : o.shape, scenario_name(o.scenario), plan.pes(), plan.vrfs(),
+             plan.options().vrfs_per_pe, plan.routes_per_slice(), plan.paths(), checker.total_target(),
+             format_bytes(static_cast<double>(checker.memory_bytes())));
+}
+
+std::string summary(const Options& o, const Plan& plan, const Report& report) {
+  auto number = [&](const char* name) {
+    const Report::Value* v = report.find(name);
+    return v == nullptr ? 0.0 : v->number;
+  };
+  std::string line = fmt::format("{} {}: {} PEs, {} paths, {} deliveries: {}", o.shape.empty() ? "custom" : o.shape,
+                                 scenario_name(o.scenario), plan.pes(), plan.paths(), number("deliveries"), report.headline);
+  if (report.find("rr_cpu_seconds") != nullptr) {
+    line += fmt::format("; RR CPU {:.3f} s ({:.0f} % user), RSS {} (peak {}), {:.1f} B/path", number("rr_cpu_seconds"),
+                        100 * number("rr_cpu_user_seconds") / std::max(1e-9, number("rr_cpu_seconds")),
+                        format_bytes(number("rr_rss_bytes")), format_bytes(number("rr_peak_rss_bytes")),
+                        number("rr_bytes_per_path"));
+  }
+  return line + fmt::format("; generator CPU {:.3f} s; verdict {}", number("generator_cpu_seconds"), report.verdict);
+}
+
+int run(const Options& o) {
+  Plan plan(o.plan);
+  if (o.only_print_plan) {
+    print_plan(o, plan, Checker(plan));
+    return 0;
+  }
+  Report report;
+  Runner runner(o, plan);
+  ScenarioRun scenario(runner, report);
+  bool exact = scenario.run();
+  if (!o.is_quiet) print_table(report);
+  fmt::print("{}\n", summary(o, plan, report));
+  if (!o.json_file.empty()) write_json(report, o.json_file);
+  if (!o.csv_file.empty()) append_csv(report, o.csv_file);
+  if (!exact) return 1;
+  if (o.is_strict) {
+    const Counters& c = runner.checker().counters;
+    if (c.duplicates != 0 || c.unknown_withdrawals != 0 || report.verdict != "valid") return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace helio::pe
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  helio::pe::Options options = helio::pe::parse_options(argc, argv);
+  helio::pe::raise_file_limit();
+  try {
+    return helio::pe::run(options);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "helio-pe: {}\n", e.what());
+    return 2;
+  }
+}
