@@ -251,6 +251,11 @@ PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::ui
   std::uint32_t next_hop = random.below(3);
   bool v6_next_hop = random.percent(15);
   std::uint32_t unknown = random.below(12);
+  if (random.percent(50)) {  // alike up to the MED: the later steps of the decision get their turn
+    a.origin = 0;
+    a.local_pref = 100;
+    a.as_path = {{AsSegment::kSequence, {random.percent(50) ? 65001u : 65002u, 65005}}};
+  }
   if (!is_rtc) a.extended_communities = world.rt_sets[rt_set];
 
   if (peer.is_external()) {

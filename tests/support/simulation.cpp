@@ -119,12 +119,14 @@ void Simulation::wait_until_readable(std::uint32_t peer) {
 }
 
 void Simulation::send(std::uint32_t peer, const NaiveUpdate& update) {
+  send_body(peer, encode_body(update, world_.peers[peer].four_octet_as), update);
+}
+
+void Simulation::send_body(std::uint32_t peer, Octets body, const NaiveUpdate& meaning) {
   wait_until_readable(peer);
   if (has_failed() || !peers_[peer].end->is_up()) return;
-  const PeerSpec& spec = world_.peers[peer];
-  Octets body = encode_body(update, spec.four_octet_as);
-  apply_to_model(peer, update);
-  auto error = engine_of(peer).on_update(spec.id, body);
+  apply_to_model(peer, meaning);
+  auto error = engine_of(peer).on_update(world_.peers[peer].id, body);
   std::fill(body.begin(), body.end(), 0xa5);  // the engine must not keep references into the caller's buffer
   if (error) fail(fmt::format("peer {}: legal UPDATE refused with {}", peer, wire::format_notification(*error)));
   process_closes();

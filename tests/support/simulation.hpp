@@ -39,6 +39,8 @@ class Simulation {
   void up(std::uint32_t peer);
   void down(std::uint32_t peer);
   void send(std::uint32_t peer, const NaiveUpdate& update);
+  // Octets as they are, and what they must be taken for.
+  void send_body(std::uint32_t peer, Octets body, const NaiveUpdate& meaning);
   void send_rtc_end_of_rib(std::uint32_t peer);
   void pause(std::uint32_t peer) { peers_[peer].is_paused = true; }
   void resume(std::uint32_t peer) { peers_[peer].is_paused = false; }
