@@ -254,7 +254,7 @@ std::vector<std::uint8_t> encode_capabilities(const Capabilities& c, bool inform
     });
   }
   if (!c.software_version.empty()) {
-    std::string_view version = std::string_view(c.software_version).substr(0, 64);
+    std::string_view version = std::string_view(c.software_version).substr(0, 254);
     writer.add(capability::software_version, [&](ByteWriter& w) {
       w.u8(static_cast<std::uint8_t>(version.size()));
       w.text(version);
