@@ -164,9 +164,9 @@ class Peer:
                 left = end - time.monotonic()
                 if self.violation:
                     raise Failure("%s was sent a violation: %s" % (self, self.violation))
-                if left <= 0 or (self.closed and self.notification is None and left < deadline - 1):
-                    raise Failure("%s: no %s within %.0f s; last heard: %s; has: %s; notification: %s" % (
-                        self, what, deadline, self.history[-6:], [bgp.format_key(k) for k in list(self.adj_in)[:8]], self.notification))
+                if left <= 0 or self.closed:
+                    raise Failure("%s: no %s %s; last heard: %s; has: %s; notification: %s" % (
+                        self, what, "before the session ended" if self.closed else "within %.0f s" % deadline, self.history[-6:], [bgp.format_key(k) for k in list(self.adj_in)[:8]], self.notification))
                 self.changed.wait(min(left, 0.2))
         return self
 
