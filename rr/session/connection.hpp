@@ -19,10 +19,17 @@ namespace helio::session {
 class Connection;
 using ConnectionPtr = std::shared_ptr<Connection>;
 
+// What a read or a write came to. drained: nothing left, readiness is awaited; more: call again; blocked: TCP takes no
+// more now, the queue gets the connection back when it does; closed: the connection is over.
+enum class ConnectionOutcome : std::uint8_t { drained, more, blocked, closed };
+
 // Upcalls, all from within read(), write() or a readiness handler. The user may close or finish the connection in any.
 class ConnectionUser {
  public:
   virtual ~ConnectionUser() = default;
+  virtual bool is_established() const = 0;  // its messages go to the engine
+  // The shard's write queue has come to this connection: call write() with the engine or without.
+  virtual ConnectionOutcome on_write_turn(Connection& connection, std::size_t max_bytes) = 0;
   virtual void on_connected(int error) = 0;  // outgoing: 0 or the errno of connect()
   virtual void on_message(const wire::Frame& frame) = 0;
   virtual void on_frame_error(const wire::Notification& notification) = 0;
@@ -40,7 +47,7 @@ class ConnectionQueues {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  enum class Outcome : std::uint8_t { drained, more, blocked, closed };
+  using Outcome = ConnectionOutcome;
 
   // Takes over `fd`, non-blocking. Call start() next.
   Connection(boost::asio::io_context& io, ConnectionQueues& queues, ConnectionUser& user, int fd);
@@ -49,11 +56,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start(bool connecting);
 
   // Reads once, at most max_bytes, through `scratch` (which has kMaxExtendedMessage octets more than max_bytes) and
-  // hands out every whole message. more: call again; drained: wait_readable() has been armed.
+  // hands out every whole message.
   Outcome read(std::span<std::uint8_t> scratch, std::size_t max_bytes);
   // Sends once: control messages and, when `engine` is given, the output of `peer`, at most max_bytes of it.
-  // blocked: the write queue gets it back when the socket takes more; drained: nothing left.
   Outcome write(Engine* engine, PeerId peer, std::size_t max_bytes);
+
+  // The write queue's turn of this connection.
+  Outcome serve_write(std::size_t max_bytes) { return user_ ? user_->on_write_turn(*this, max_bytes) : Outcome::closed; }
 
   // Appends whole messages and asks for the shard's write queue. Never between the halves of another message.
   void queue_control(Bytes messages);
@@ -67,6 +76,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close();
   bool is_open() const { return descriptor_.is_open(); }
   bool is_finishing() const { return finishing_; }
+  bool is_established() const { return user_ && user_->is_established(); }
 
   void set_max_message(std::size_t octets) { max_message_ = static_cast<std::uint32_t>(octets); }
   int fd() { return descriptor_.native_handle(); }

@@ -29,9 +29,13 @@ struct EstablishedPeer {
   wire::FamilySet add_path_send;
   wire::FamilySet ipv6_next_hop;         // RFC 8950, towards the peer
   bool four_octet_as = true;
+  bool route_refresh = false;            // the peer takes requests (RFC 2918)
   bool enhanced_refresh = false;
   bool extended_messages = false;        // we may send up to 65535 octets
   bool remote_restarting = false;        // R bit of its graceful restart capability
+  wire::FamilySet graceful_restart;      // families it wants kept over its restart; empty unless both have the capability
+  wire::FamilySet forwarding_preserved;  // of these, those with the F bit
+  std::chrono::seconds restart_time{0};
   std::shared_ptr<const GroupSettings> group;
 };
 

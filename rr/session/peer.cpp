@@ -1,0 +1,365 @@
+#include "rr/session/peer.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "rr/base/log.hpp"
+#include "rr/session/sockets.hpp"
+
+namespace helio::session {
+namespace {
+
+using fsm::Event;
+using fsm::State;
+
+constexpr TimePoint kStopped = TimePoint::max();
+constexpr auto kQuiet = std::chrono::seconds(10);  // between two log lines about failed tries of one neighbour
+
+// Whether a session under `a` may go on under `b`.
+bool same_session(const GroupSettings& a, const GroupSettings& b) {
+  return make_open(a, Offer{}) == make_open(b, Offer{}) && a.peer_as == b.peer_as && a.role == b.role &&
+         a.cluster_id == b.cluster_id && a.keepalive_interval == b.keepalive_interval && a.local_address == b.local_address &&
+         a.auth_password == b.auth_password && a.ttl_min == b.ttl_min && a.multihop == b.multihop;
+}
+
+}  // namespace
+
+Peer::Peer(ShardServices& shard, PeerId id, NeighborSettings settings, std::shared_ptr<PeerStatus> status)
+    : shard_(shard),
+      id_(id),
+      settings_(std::move(settings)),
+      status_(std::move(status)),
+      name_(wire::format_ip(settings_.address)),
+      attempts_{Attempt(*this), Attempt(*this)},
+      timer_(shard.io().get_executor()),
+      state_since_(shard.now()) {}
+
+std::chrono::steady_clock::duration Peer::jittered(std::chrono::steady_clock::duration interval) {
+  return std::chrono::duration_cast<std::chrono::steady_clock::duration>(interval * (0.75 + 0.25 * shard_.random()));
+}
+
+// --- commands -------------------------------------------------------------------------------------------------------
+
+void Peer::start() {
+  if (!settings_.admin_down) start_connector();
+}
+
+void Peer::start_connector() {
+  idle_hold_at_ = kStopped;
+  if (established_ || attempts_[0].is_running()) return;
+  attempts_[0].raise(is_passive() ? Event::automatic_start_passive : Event::automatic_start);
+}
+
+void Peer::accept(int fd) {
+  if (settings_.admin_down) {
+    ::close(fd);
+    update_status();
+    return;
+  }
+  if (auto done = apply_session_options(fd, group(), settings_.address.is_v6); !done) {
+    on_connect_failed(done.error().step, done.error().error);
+    ::close(fd);
+    update_status();
+    return;
+  }
+  // §8.2.2 refuses connections in Idle. An idle hold is our own pause between tries; a neighbour that comes ends it.
+  if (Attempt* slot = slot_for_accepted()) {
+    slot->accept(fd);
+  } else {
+    ::close(fd);
+  }
+}
+
+// The attempt for a new incoming connection. At most one connection per neighbour waits for its OPEN: a newer one replaces
+// an older one that has said nothing, so that silent connections do not lock their own address out.
+Attempt* Peer::slot_for_accepted() {
+  Attempt& slot = established_ == &attempts_[1] ? attempts_[0] : attempts_[1];
+  if (!slot.is_running()) return &slot;
+  if (slot.is_silent()) slot.raise(Event::collision_dump, wire::make_cease(wire::cease::collision), CloseReason::collision);
+  return slot.is_running() ? nullptr : &slot;
+}
+
+void Peer::stop_all(wire::Notification notification, CloseReason reason, bool manual) {
+  Event event = manual ? Event::manual_stop : Event::automatic_stop;
+  for (Attempt& attempt : attempts_)
+    if (attempt.is_running()) attempt.raise(event, notification, reason);
+}
+
+void Peer::take_down(wire::Notification notification, CloseReason reason) {
+  settings_.admin_down = true;
+  stop_all(std::move(notification), reason, true);
+  idle_hold_at_ = kStopped;
+  failures_ = 0;
+}
+
+void Peer::bring_up() {
+  settings_.admin_down = false;
+  failures_ = 0;
+  start_connector();
+}
+
+void Peer::reset(wire::Notification notification, CloseReason reason) {
+  if (settings_.admin_down) return;
+  stop_all(std::move(notification), reason, false);
+  failures_ = 0;
+  offer_ = {};
+  start_connector();
+}
+
+void Peer::configure(NeighborSettings settings) {
+  bool keep = same_session(group(), *settings.group) && settings.remote_port == settings_.remote_port &&
+              settings.group->passive == group().passive;
+  bool was_down = settings_.admin_down;
+  if (settings.admin_down && !was_down) {
+    take_down(wire::make_cease(wire::cease::administrative_shutdown), CloseReason::admin_down);
+  } else if (!keep && !was_down) {
+    stop_all(wire::make_cease(wire::cease::other_configuration_change), CloseReason::configuration_changed, false);
+  }
+  settings_ = std::move(settings);
+  offer_ = {};
+  if (!settings_.admin_down && (!keep || was_down)) bring_up();
+}
+
+bool Peer::drop_silent() {
+  for (Attempt& attempt : attempts_) {
+    if (!attempt.has_connection() || attempt.is_outgoing() || &attempt == established_ || !attempt.is_silent()) continue;
+    attempt.raise(Event::automatic_stop, wire::make_cease(wire::cease::out_of_resources), CloseReason::out_of_resources);
+    return true;
+  }
+  return false;
+}
+
+void Peer::send_message(std::vector<std::uint8_t> message) {
+  if (!established_ || message.size() < wire::kHeaderSize) return;
+  auto type = static_cast<std::size_t>(message[wire::kHeaderSize - 1]);
+  if (type < messages_out_.size()) ++messages_out_[type];
+  established_->send(message);
+}
+
+void Peer::request_close(wire::Notification notification, CloseReason reason) {
+  if (established_ && !requested_close_) requested_close_ = RequestedClose{std::move(notification), reason};
+}
+
+void Peer::apply_requested_close() {
+  if (!requested_close_ || !established_) return;
+  RequestedClose close = *std::exchange(requested_close_, std::nullopt);
+  established_->raise(Event::automatic_stop, std::move(close.notification), close.reason);
+}
+
+// --- what the attempts report -----------------------------------------------------------------------------------------
+
+std::vector<std::uint8_t> Peer::open_message() const {
+  std::vector<std::uint8_t> out;
+  wire::encode_open(out, make_open(group(), offer_));
+  return out;
+}
+
+// RFC 4271 §6.8. `attempt` has just received an acceptable OPEN. True: it goes on, and the other one is gone if the two
+// collided. RFC 6286 §2.3: equal identifiers (in different ASes) are decided by the AS number.
+bool Peer::survives_collision(Attempt& attempt) {
+  Attempt& other = other_of(attempt);
+  if (other.state() == State::established) {
+    // RFC 4724 §4.2: with graceful restart, a new connection says that the old one is dead; no NOTIFICATION.
+    const wire::Negotiated& agreed = other.negotiated()->agreed;
+    if (agreed.graceful_restart.empty() && agreed.restart_time == 0) return false;
+    other.raise(Event::tcp_fails, {}, CloseReason::tcp_closed);
+    return true;
+  }
+  if (other.state() != State::open_confirm) return true;
+  const Negotiated& remote = *attempt.negotiated();
+  bool keep_ours = group().router_id != remote.router_id ? group().router_id > remote.router_id
+                                                         : group().local_as > remote.peer_as;
+  if (attempt.is_outgoing() != keep_ours || other.is_outgoing() == attempt.is_outgoing()) return false;
+  other.raise(Event::collision_dump, wire::make_cease(wire::cease::collision), CloseReason::collision);
+  return true;
+}
+
+void Peer::on_established(Attempt& attempt) {
+  established_ = &attempt;
+  established_at_ = shard_.now();
+  idle_hold_at_ = kStopped;
+  retry_soon_ = false;
+  requested_close_.reset();
+  const Negotiated& negotiated = *attempt.negotiated();
+  hostname_ = negotiated.hostname;
+  router_id_ = negotiated.router_id;
+  if (Attempt& other = other_of(attempt); other.is_running())
+    other.raise(Event::collision_dump, wire::make_cease(wire::cease::collision), CloseReason::collision);
+
+  EstablishedPeer peer;
+  peer.peer = id_;
+  peer.address = settings_.address;
+  peer.local_address = attempt.connection()->local_address();
+  peer.router_id = negotiated.router_id;
+  peer.peer_as = negotiated.peer_as;
+  peer.families = negotiated.agreed.families;
+  peer.add_path_receive = negotiated.agreed.add_path_receive;
+  peer.add_path_send = negotiated.agreed.add_path_send;
+  peer.ipv6_next_hop = negotiated.agreed.ipv6_next_hop;
+  peer.four_octet_as = negotiated.agreed.four_octet_as;
+  peer.route_refresh = negotiated.agreed.route_refresh;
+  peer.enhanced_refresh = negotiated.agreed.enhanced_route_refresh;
+  peer.extended_messages = negotiated.agreed.max_send > wire::kMaxMessage;
+  peer.remote_restarting = negotiated.agreed.remote_restarting;
+  peer.graceful_restart = negotiated.agreed.graceful_restart;
+  peer.forwarding_preserved = negotiated.agreed.forwarding_preserved;
+  peer.restart_time = std::chrono::seconds(negotiated.agreed.restart_time);
+  peer.group = settings_.group;
+  log::info("peer={} group={} state=Established as={} hold-time={} hostname=\"{}\"", name_, group().name,
+            negotiated.peer_as, negotiated.hold_time.count(), hostname_);
+  shard_.engine().on_established(peer, shard_.now());
+}
+
+void Peer::on_routes_released(CloseReason reason) {
+  established_ = nullptr;
+  requested_close_.reset();
+  ++flaps_;
+  // A session that breaks down again and again, soon after it came up, is held back like one that never comes up.
+  if (shard_.now() - established_at_ >= shard_.limits().stable_after) failures_ = 0;
+  log::info("peer={} group={} session closed reason={} {}", name_, group().name, close_reason_name(reason),
+            reason == CloseReason::tcp_closed || reason == CloseReason::tcp_error ? "" : last_notification_);
+  shard_.engine().on_closed(id_, reason);
+}
+
+void Peer::on_state_changed(Attempt& attempt, State before, CloseReason reason) {
+  bool is_connector = &attempt == &attempts_[0];
+  if (attempt.state() == State::active && before == State::open_sent && (!is_connector || established_)) {
+    attempt.raise(Event::automatic_stop, {}, reason);  // only the connector waits for its next try
+    return;
+  }
+  if (attempt.state() == State::idle) {
+    bool had_session = before >= State::open_sent;
+    if (had_session) last_close_ = reason;
+    bool counts = reason != CloseReason::collision && reason != CloseReason::admin_down && reason != CloseReason::shutdown &&
+                  reason != CloseReason::admin_reset && reason != CloseReason::configuration_changed;
+    if (counts && failures_ < 32) ++failures_;
+    if (had_session && before != State::established && counts) {
+      if (shard_.now() < quiet_until_) {
+        ++unlogged_;
+      } else {
+        log::warn("peer={} group={} no session: reason={} {} ({} earlier failures not logged)", name_, group().name,
+                  close_reason_name(reason), last_notification_, std::exchange(unlogged_, 0));
+        quiet_until_ = shard_.now() + kQuiet;
+      }
+    }
+    if (!settings_.admin_down && !established_ && !attempts_[0].is_running() && idle_hold_at_ == kStopped)
+      hold_idle(!had_session);
+  }
+  State shown = shown_state();
+  if (shown != last_shown_) {
+    last_shown_ = shown;
+    state_since_ = shard_.now();
+  }
+}
+
+// The pause before the next try: doubles with every failure in a row. Where nobody answers, at most connect-retry.
+void Peer::hold_idle(bool connect_failed) {
+  const SessionLimits& limits = shard_.limits();
+  std::chrono::milliseconds most = limits.idle_hold_most;
+  if (connect_failed) most = std::min<std::chrono::milliseconds>(most, group().connect_retry);
+  unsigned doublings = failures_ == 0 ? 0 : std::min(failures_ - 1, 16u);
+  std::chrono::milliseconds pause = std::min(limits.idle_hold_first * (1 << doublings), most);
+  if (std::exchange(retry_soon_, false)) pause = std::min(pause, limits.idle_hold_first);
+  idle_hold_at_ = shard_.now() + jittered(pause);
+}
+
+void Peer::on_connection_gone(const Connection& connection) {
+  bytes_in_ += connection.bytes_in();
+  bytes_out_ += connection.bytes_out();
+}
+
+void Peer::on_notification_sent(const wire::Notification& notification) {
+  count_out(wire::MessageType::notification);
+  last_notification_ = "sent: " + wire::format_notification(notification);
+}
+
+void Peer::on_notification_received(const wire::Notification& notification) {
+  last_notification_ = "received: " + wire::format_notification(notification);
+  bool refuses_capability = notification.code == static_cast<std::uint8_t>(wire::ErrorCode::open_message) &&
+                            (notification.subcode == 4 || notification.subcode == 7);
+  if (!refuses_capability) return;
+  Offer less = offer_.without_refused(notification);
+  retry_soon_ = less != offer_;
+  offer_ = less;
+}
+
+void Peer::on_connect_failed(const char* step, int error) {
+  last_error_ = std::string(step) + ": " + std::strerror(error);
+  log::debug("peer={} {}", name_, last_error_);
+}
+
+// --- timers and views -------------------------------------------------------------------------------------------------
+
+void Peer::reschedule() {
+  update_status();
+  TimePoint due = std::min({idle_hold_at_, attempts_[0].deadline(), attempts_[1].deadline()});
+  if (due >= armed_for_) return;
+  armed_for_ = due;
+  timer_.expires_at(due);
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    std::shared_ptr<Peer> self = weak.lock();
+    if (error || !self) return;
+    self->armed_for_ = kStopped;
+    self->on_timer();
+  });
+}
+
+void Peer::on_timer() {
+  TimePoint now = std::chrono::steady_clock::now();
+  for (Attempt& attempt : attempts_) attempt.run_timers(now);
+  if (idle_hold_at_ <= now) start_connector();
+  reschedule();
+}
+
+void Peer::update_status() {
+  Phase phase = established_                                                      ? Phase::established
+                : attempts_[0].has_connection() || attempts_[1].has_connection() ? Phase::pending
+                                                                                  : Phase::down;
+  status_->phase.store(phase, std::memory_order_relaxed);
+}
+
+State Peer::shown_state() const { return std::max(attempts_[0].state(), attempts_[1].state()); }
+
+PeerSnapshot Peer::snapshot() const {
+  PeerSnapshot out;
+  out.peer = id_;
+  out.address = settings_.address;
+  out.group = group().name;
+  out.description = settings_.description;
+  out.hostname = hostname_;
+  out.state = shown_state();
+  out.admin_down = settings_.admin_down;
+  out.dynamic = settings_.dynamic;
+  out.role = group().role;
+  out.peer_as = group().peer_as;
+  out.router_id = router_id_;
+  out.state_since = state_since_;
+  out.messages_in = messages_in_;
+  out.messages_out = messages_out_;
+  out.bytes_in = bytes_in_;
+  out.bytes_out = bytes_out_;
+  for (const Attempt& attempt : attempts_) {
+    if (const Connection* connection = attempt.connection()) {
+      out.bytes_in += connection->bytes_in();
+      out.bytes_out += connection->bytes_out();
+    }
+  }
+  if (established_) {
+    const Negotiated& negotiated = *established_->negotiated();
+    out.families = negotiated.agreed.families;
+    out.hold_time = negotiated.hold_time;
+    out.keepalive_interval = negotiated.keepalive_interval;
+    out.peer_as = negotiated.peer_as;
+  }
+  out.flaps = flaps_;
+  out.connect_retries = connect_retries_;
+  out.last_close = last_close_;
+  out.last_notification = last_notification_;
+  out.last_error = last_error_;
+  return out;
+}
+
+}  // namespace helio::session

@@ -1,0 +1,239 @@
+#include "rr/session/session_manager.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "rr/base/check.hpp"
+#include "rr/base/log.hpp"
+
+namespace helio::session {
+namespace {
+
+constexpr auto kRefusedQuiet = std::chrono::seconds(10);
+
+std::string describe(const char* what, const wire::IpAddress& address, const SocketError& error) {
+  return fmt::format("{} {}: {}: {}", what, wire::format_ip(address), error.step, std::strerror(error.error));
+}
+
+}  // namespace
+
+SessionManager::SessionManager(SessionSettings settings)
+    : settings_(std::move(settings)),
+      directory_(settings_.max_pending),
+      listener_([this](int fd, const wire::IpAddress& from) { on_accepted(fd, from); },
+                [this] {
+                  std::lock_guard lock(mutex_);
+                  ++counters_.exhausted;
+                  if (PeerId oldest = directory_.take_oldest_pending(); oldest.valid()) drop_silent(oldest);
+                }) {
+  std::uint32_t shards = std::max(settings_.shards, 1u);
+  for (std::uint32_t i = 0; i < shards; ++i)
+    loops_.push_back(std::make_unique<ShardLoop>(ShardId(i), shards, settings_.limits));
+}
+
+SessionManager::~SessionManager() { stop({}, std::chrono::milliseconds(0)); }
+
+Result<void, std::string> SessionManager::start(std::span<Engine* const> engines) {
+  HELIO_CHECK(engines.size() == loops_.size(), "one engine per shard");
+  for (const ListenEndpoint& endpoint : settings_.listen)
+    if (auto done = listener_.open(endpoint); !done)
+      return Unexpected(describe("cannot listen on", endpoint.address, done.error()) + fmt::format(" (port {})", endpoint.port));
+  if (auto done = set_keys(settings_, nullptr); !done) return done;
+  {
+    std::lock_guard lock(mutex_);
+    directory_.set_ranges(settings_.ranges);
+    for (const NeighborSettings& neighbor : settings_.neighbors) add_neighbor(neighbor);
+  }
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    loops_[i]->attach(*engines[i]);
+    loops_[i]->start();
+  }
+  listener_.start();
+  running_ = true;
+  return {};
+}
+
+void SessionManager::stop(std::string_view text, std::chrono::milliseconds patience) {
+  if (!running_) return;
+  running_ = false;
+  listener_.stop();
+  for (auto& loop : loops_) loop->begin_stop(wire::make_cease(wire::cease::administrative_shutdown, text), patience);
+  for (auto& loop : loops_) loop->join();
+}
+
+// Under the lock.
+void SessionManager::add_neighbor(const NeighborSettings& settings) {
+  Directory::Entry& entry = directory_.add(settings);
+  ShardLoop& loop = loop_of(entry.id);
+  loop.post([&loop, id = entry.id, settings, status = entry.status] { loop.add_peer(id, settings, status).start(); });
+}
+
+void SessionManager::on_accepted(int fd, const wire::IpAddress& from) {
+  std::lock_guard lock(mutex_);
+  ++counters_.accepted;
+  Directory::Admission admission = directory_.admit(from);
+  if (!admission.entry) {
+    bool full = admission.verdict == Directory::Verdict::range_full;
+    ++(full ? counters_.range_full : counters_.strangers);
+    log_refused(full ? "the listen range has all its max-peers" : "no neighbour and no listen range has this address", from);
+    ::close(fd);
+    return;
+  }
+  if (admission.to_drop.valid()) drop_silent(admission.to_drop);
+  const Directory::Entry& entry = *admission.entry;
+  ShardLoop& loop = loop_of(entry.id);
+  if (admission.verdict == Directory::Verdict::created) {
+    loop.post([&loop, id = entry.id, settings = entry.settings, status = entry.status] {
+      loop.add_peer(id, settings, status).start();
+    });
+  }
+  loop.post([&loop, id = entry.id, fd] {
+    Peer* peer = loop.find(id);
+    if (peer && !loop.is_stopping()) {
+      peer->accept(fd);
+    } else {
+      ::close(fd);
+    }
+  });
+}
+
+// Under the lock.
+void SessionManager::drop_silent(PeerId id) {
+  ++counters_.pending_dropped;
+  ShardLoop& loop = loop_of(id);
+  loop.post([&loop, id] {
+    if (Peer* peer = loop.find(id)) peer->drop_silent();
+  });
+}
+
+void SessionManager::log_refused(const char* why, const wire::IpAddress& from) {
+  TimePoint now = std::chrono::steady_clock::now();
+  if (now < quiet_until_) {
+    ++unlogged_;
+    return;
+  }
+  quiet_until_ = now + kRefusedQuiet;
+  log::warn("connection from {} refused: {} ({} more since the last line)", wire::format_ip(from), why,
+            std::exchange(unlogged_, 0));
+}
+
+// The listening sockets hold a key per neighbour and per range. Keys of neighbours that are gone are removed.
+Result<void, std::string> SessionManager::set_keys(const SessionSettings& settings, const SessionSettings* before) {
+  using Key = std::pair<wire::IpAddress, std::uint8_t>;
+  auto keys_of = [](const SessionSettings& from) {
+    std::map<Key, std::string> keys;
+    for (const ListenRange& range : from.ranges)
+      if (!range.group->auth_password.empty()) keys[{range.prefix, range.length}] = range.group->auth_password;
+    for (const NeighborSettings& neighbor : from.neighbors)
+      if (!neighbor.group->auth_password.empty()) keys[{neighbor.address, 0}] = neighbor.group->auth_password;
+    return keys;
+  };
+  auto wanted = keys_of(settings);
+  auto present = before ? keys_of(*before) : std::map<Key, std::string>();
+  for (const auto& [key, password] : present)
+    if (!wanted.contains(key)) (void)listener_.set_md5_key(key.first, key.second, "");
+  for (const auto& [key, password] : wanted) {
+    if (auto at = present.find(key); at != present.end() && at->second == password) continue;
+    if (auto done = listener_.set_md5_key(key.first, key.second, password); !done)
+      return Unexpected(describe("cannot set the TCP-MD5 key for", key.first, done.error()));
+  }
+  return {};
+}
+
+Result<void, std::string> SessionManager::reconfigure(SessionSettings settings) {
+  if (auto done = set_keys(settings, &settings_); !done) return done;
+  std::lock_guard lock(mutex_);
+  std::map<wire::IpAddress, const NeighborSettings*> wanted;
+  for (const NeighborSettings& neighbor : settings.neighbors) wanted[neighbor.address] = &neighbor;
+  directory_.set_ranges(settings.ranges);
+
+  std::vector<wire::IpAddress> gone;
+  directory_.for_each([&](Directory::Entry& entry) {
+    NeighborSettings next = entry.settings;
+    if (auto at = wanted.find(entry.settings.address); at != wanted.end()) {
+      next = *at->second;
+      wanted.erase(at);
+    } else if (const ListenRange* range = directory_.range_of(entry.settings.address)) {
+      next = NeighborSettings{};
+      next.address = entry.settings.address;
+      next.dynamic = true;
+      next.group = range->group;
+    } else {
+      gone.push_back(entry.settings.address);
+      return;
+    }
+    entry.settings = next;
+    ShardLoop& loop = loop_of(entry.id);
+    loop.post([&loop, id = entry.id, next] {
+      if (Peer* peer = loop.find(id)) peer->configure(next);
+    });
+  });
+  for (const wire::IpAddress& address : gone) {
+    PeerId id = directory_.find(address)->id;
+    ShardLoop& loop = loop_of(id);
+    loop.post([&loop, id] { loop.remove_peer(id, wire::make_cease(wire::cease::peer_deconfigured), CloseReason::deconfigured); });
+    directory_.remove(address);
+  }
+  directory_.set_ranges(settings.ranges);
+  for (const auto& [address, neighbor] : wanted) add_neighbor(*neighbor);
+  settings.listen = settings_.listen;
+  settings.shards = settings_.shards;
+  settings_ = std::move(settings);
+  return {};
+}
+
+std::vector<PeerSnapshot> SessionManager::peers() {
+  std::vector<PeerSnapshot> out;
+  for (auto& loop : loops_) {
+    auto part = loop->call([&loop] {
+      std::vector<PeerSnapshot> snapshots;
+      loop->for_each_peer([&](Peer& peer) { snapshots.push_back(peer.snapshot()); });
+      return snapshots;
+    });
+    std::move(part.begin(), part.end(), std::back_inserter(out));
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.peer < b.peer; });
+  return out;
+}
+
+template <class Function>
+bool SessionManager::with_peer(const wire::IpAddress& address, Function function) {
+  PeerId id;
+  {
+    std::lock_guard lock(mutex_);
+    if (Directory::Entry* entry = directory_.find(address)) id = entry->id;
+  }
+  if (!id.valid()) return false;
+  ShardLoop& loop = loop_of(id);
+  return loop.call([&] {
+    Peer* peer = loop.find(id);
+    if (peer) function(*peer);
+    return peer != nullptr;
+  });
+}
+
+bool SessionManager::take_down(const wire::IpAddress& address, std::string_view text) {
+  return with_peer(address, [&](Peer& peer) {
+    peer.take_down(wire::make_cease(wire::cease::administrative_shutdown, text), CloseReason::admin_down);
+  });
+}
+
+bool SessionManager::bring_up(const wire::IpAddress& address) {
+  return with_peer(address, [](Peer& peer) { peer.bring_up(); });
+}
+
+bool SessionManager::reset(const wire::IpAddress& address, std::string_view text) {
+  return with_peer(address, [&](Peer& peer) {
+    peer.reset(wire::make_cease(wire::cease::administrative_reset, text), CloseReason::admin_reset);
+  });
+}
+
+AcceptCounters SessionManager::accept_counters() {
+  std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+}  // namespace helio::session
