@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "rr/config/suggest.hpp"
+#include "rr/control/json_text.hpp"
 
 namespace helio::control {
 namespace {
@@ -141,7 +142,7 @@ ApiResponse Api::handle(const ApiRequest& request) {
   if (answer && value.is_object() && value.as_object().contains("alive") && request.target.find("ready") != std::string_view::npos &&
       !value.at("ready").as_bool())
     response.status = 503;
-  response.body = json::serialize(value) + "\n";
+  response.body = to_text(value) + "\n";
   return response;
 }
 

@@ -10,12 +10,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/json/serialize.hpp>
 #include <list>
 #include <optional>
 #include <thread>
 
 #include "rr/base/log.hpp"
+#include "rr/control/json_text.hpp"
 #include "rr/control/socket_file.hpp"
 
 namespace helio::control {
@@ -68,7 +68,7 @@ struct Server::Impl {
       ApiProblem problem{status, std::move(word), std::move(message), std::move(hint)};
       ApiResponse answer;
       answer.status = status;
-      answer.body = boost::json::serialize(problem_json(problem)) + "\n";
+      answer.body = to_text(problem_json(problem)) + "\n";
       write(answer, false);
     }
     void write(ApiResponse& answer, bool keep_alive) {

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "rr/config/load.hpp"
+#include "rr/control/json_text.hpp"
 #include "tests/unit/control/fake_state.hpp"
 
 namespace helio::control {
@@ -72,7 +73,7 @@ void pretty(std::ostream& out, const json::value& value, const std::string& inde
     }
     out << '\n' << indent << ']';
   } else {
-    out << json::serialize(value);
+    out << to_text(value);
   }
 }
 

@@ -1,0 +1,102 @@
+#include "rr/ctl/lib/client.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+
+namespace helio::ctl {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+constexpr std::chrono::seconds kPatience{30};
+constexpr std::uint64_t kMaxAnswerBytes = 256u << 20;
+
+std::string explain(const std::string& socket, const error_code& error) {
+  if (error == asio::error::connection_refused || error == boost::system::errc::no_such_file_or_directory)
+    return fmt::format("no daemon answers on {}: {} (is heliod running? another socket: --socket PATH or HELIOGRAPH_SOCKET)",
+                       socket, error.message());
+  if (error == boost::system::errc::permission_denied)
+    return fmt::format("{}: permission denied (the socket's group is set by [control] group; try sudo)", socket);
+  if (error == beast::error::timeout) return fmt::format("{}: the daemon did not answer in {} s", socket, kPatience.count());
+  return fmt::format("{}: {}", socket, error.message());
+}
+
+}  // namespace
+
+struct Client::Impl {
+  asio::io_context io;
+  beast::basic_stream<asio::local::stream_protocol> stream{io};
+  beast::flat_buffer buffer;
+
+  // Runs one asynchronous operation to its end; the stream's timer ends it when it takes too long.
+  template <class Start>
+  error_code wait(Start start) {
+    error_code result;
+    stream.expires_after(kPatience);
+    start([&result](error_code error, auto&&...) { result = error; });
+    io.restart();
+    io.run();
+    return result;
+  }
+};
+
+Client::Client(std::string socket) : socket_(std::move(socket)) {}
+Client::~Client() = default;
+
+Result<Answer, std::string> Client::ask(std::string_view method, const std::string& target, const std::string& body) {
+  auto failure = [&](const error_code& error) {
+    impl_.reset();
+    return Unexpected(explain(socket_, error));
+  };
+  if (!impl_) {
+    impl_ = std::make_unique<Impl>();
+    asio::local::stream_protocol::endpoint endpoint;
+    try {
+      endpoint = asio::local::stream_protocol::endpoint(socket_);
+    } catch (const boost::system::system_error& error) {  // name too long
+      return failure(error.code());
+    }
+    if (error_code error = impl_->wait([&](auto done) { impl_->stream.async_connect(endpoint, done); })) return failure(error);
+  }
+  http::request<http::string_body> request;
+  request.method_string({method.data(), method.size()});
+  request.target(target);
+  request.version(11);
+  request.set(http::field::host, "heliograph");
+  if (!body.empty()) request.set(http::field::content_type, "application/json");
+  request.body() = body;
+  request.prepare_payload();
+  if (error_code error = impl_->wait([&](auto done) { http::async_write(impl_->stream, request, done); })) return failure(error);
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kMaxAnswerBytes);
+  if (error_code error = impl_->wait([&](auto done) { http::async_read(impl_->stream, impl_->buffer, parser, done); }))
+    return failure(error);
+  Answer answer{parser.get().result_int(), std::move(parser.get().body())};
+  if (!parser.keep_alive()) impl_.reset();
+  return answer;
+}
+
+std::string percent_encode(std::string_view text) {
+  std::string out;
+  for (unsigned char c : text) {
+    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
+                 c == '_' || c == '~' || c == ':';
+    if (plain) {
+      out += static_cast<char>(c);
+    } else {
+      out += fmt::format("%{:02X}", c);
+    }
+  }
+  return out;
+}
+
+}  // namespace helio::ctl

@@ -1,0 +1,137 @@
+// The only file of helioctl that sees CLI11.
+#include "rr/ctl/lib/command.hpp"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "rr/base/build_info.hpp"
+
+namespace helio::ctl {
+namespace {
+
+struct Parser {
+  Command command;
+  std::string soft_word;
+  std::vector<std::string> prefix_words;
+  CLI::App app{"Asks and controls the Heliograph route reflector.", "helioctl"};
+
+  Parser() {
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.set_version_flag("--version", std::string(build_info().version));
+    app.add_option("--socket", command.socket, "control socket of the daemon (or HELIOGRAPH_SOCKET)")->type_name("PATH");
+    app.add_flag("-j,--json", command.json, "print the API's answer");
+    app.add_flag("-w,--wide", command.wide, "more columns");
+    app.add_flag("--no-headers", command.no_headers, "no column titles");
+    app.add_option("--watch", command.watch_seconds, "again every N seconds")->type_name("N")->check(CLI::Range(1, 3600));
+    app.footer("Exit status: 0 done, 1 the answer is no (unknown, not ready, not valid), 2 usage or no daemon.\n"
+               "See helioctl(1).");
+
+    CLI::App* show = group("show", "what the daemon knows");
+    leaf(show, "summary", "one screen: identity, convergence, sizes", Verb::show_summary);
+    CLI::App* peers = leaf(show, "peers", "one line per peer", Verb::show_peers);
+    peers->add_option("--group", command.group, "peers of this group")->type_name("NAME");
+    peers->add_option("--state", command.state, "peers in this state, e.g. Established")->type_name("STATE");
+    CLI::App* peer = leaf(show, "peer", "everything about one peer", Verb::show_peer);
+    peer->add_option("peer", command.peer, "address")->required();
+    routes(leaf(show, "routes", "VPN routes", Verb::show_routes));
+    leaf(show, "rt", "route targets: who exports, who imports", Verb::show_rt);
+    leaf(show, "rtc", "RT-Constrain routes (RFC 4684)", Verb::show_rtc);
+    leaf(show, "memory", "what the RIB's memory goes to", Verb::show_memory);
+    leaf(show, "encoding-classes", "peers that get identical bytes", Verb::show_encoding_classes);
+    leaf(show, "config", "the configuration in force", Verb::show_config);
+    leaf(show, "version", "of helioctl and of the daemon", Verb::show_version);
+
+    CLI::App* action = leaf(&app, "peer", "act on one peer", Verb::peer_action);
+    action->add_option("peer", command.peer, "address")->required();
+    action->add_option("action", command.action, "up, down, clear or refresh")
+        ->required()
+        ->check(CLI::IsMember({"up", "down", "clear", "refresh"}));
+    action->add_option("soft", soft_word, "with clear: do not close the session")->check(CLI::IsMember({"soft"}));
+    action->add_option("direction", command.soft, "with soft: in or out")->check(CLI::IsMember({"in", "out"}));
+    action->add_option("--reason", command.reason, "text for the peer (RFC 9003), at most 255 octets")->type_name("TEXT");
+
+    CLI::App* health = leaf(&app, "health", "for probes: exit status 0 when the daemon answers", Verb::health);
+    health->add_flag("--ready", command.ready, "and is converged");
+
+    CLI::App* config = group("config", "configuration files");
+    CLI::App* check = leaf(config, "check", "all mistakes of a file; needs no daemon", Verb::config_check);
+    check->add_option("file", command.file, "configuration file")->required();
+  }
+
+ private:
+  CLI::App* group(const char* name, const char* help) {
+    CLI::App* sub = app.add_subcommand(name, help);
+    sub->require_subcommand(1);
+    sub->fallthrough();
+    return sub;
+  }
+  CLI::App* leaf(CLI::App* parent, const char* name, const char* help, Verb verb) {
+    CLI::App* sub = parent->add_subcommand(name, help);
+    sub->fallthrough();
+    sub->callback([this, verb] { command.verb = verb; });
+    return sub;
+  }
+  void routes(CLI::App* sub) {
+    sub->add_option("--family", command.family, "vpnv4 (default) or vpnv6")->type_name("FAMILY");
+    sub->add_option("--rd", command.rd, "of this route distinguisher")->type_name("RD");
+    sub->add_option("--rt", command.rt, "with this route target")->type_name("RT");
+    sub->add_option("--prefix", prefix_words, "this prefix; 'longer' after it: and what it covers")
+        ->type_name("P/L [longer]")
+        ->expected(1, 2);
+    sub->add_flag("--longer", command.longer, "as 'longer' after --prefix");
+    sub->add_option("--from", command.from, "received from this peer")->type_name("PEER");
+    sub->add_option("--to", command.to, "sent to this peer")->type_name("PEER");
+    sub->add_option("--limit", command.limit, "at most N prefixes")->type_name("N")->check(CLI::Range(1u, 1000000000u));
+    sub->add_flag("--all", command.all, "without limit");
+    sub->add_flag("--detail", command.detail, "every attribute of every path");
+  }
+};
+
+void collect(const CLI::App& app, const std::string& path, std::vector<std::string>& out) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_lnames().empty() && option->get_lnames()[0] != "help")
+      out.push_back(path + (path.empty() ? "--" : " --") + option->get_lnames()[0]);
+  }
+  for (const CLI::App* sub : app.get_subcommands({})) {
+    std::string name = path.empty() ? sub->get_name() : path + " " + sub->get_name();
+    if (sub->get_subcommands({}).empty()) out.push_back(name);
+    collect(*sub, name, out);
+  }
+}
+
+}  // namespace
+
+ParseResult parse_command(int argc, const char* const* argv, const std::string& socket_default) {
+  Parser parser;
+  if (!socket_default.empty()) parser.command.socket = socket_default;
+  ParseResult result;
+  try {
+    parser.app.parse(argc, argv);
+    if (parser.prefix_words.size() == 2 && parser.prefix_words[1] != "longer")
+      throw CLI::ValidationError("--prefix", "only 'longer' may follow the prefix");
+    if (parser.command.longer && parser.prefix_words.empty()) throw CLI::ValidationError("--longer", "needs --prefix");
+    if (!parser.soft_word.empty() && parser.command.soft.empty()) throw CLI::ValidationError("soft", "in or out?");
+    if (!parser.soft_word.empty() && parser.command.action != "clear")
+      throw CLI::ValidationError("soft", "belongs to clear");
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    result.exit_code = parser.app.exit(error, out, out) == 0 ? 0 : 2;
+    result.text = out.str();
+    return result;
+  }
+  if (!parser.prefix_words.empty()) parser.command.prefix = parser.prefix_words[0];
+  if (parser.prefix_words.size() == 2) parser.command.longer = true;
+  result.command = std::move(parser.command);
+  result.run = true;
+  return result;
+}
+
+std::vector<std::string> command_words() {
+  Parser parser;
+  std::vector<std::string> out;
+  collect(parser.app, "", out);
+  return out;
+}
+
+}  // namespace helio::ctl

@@ -1,0 +1,64 @@
+// The command line of helioctl as a value. Verbs and columns are those of ECOSYSTEM §4.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace helio::ctl {
+
+enum class Verb : std::uint8_t {
+  show_summary,
+  show_peers,
+  show_peer,
+  show_routes,
+  show_rt,
+  show_rtc,
+  show_memory,
+  show_encoding_classes,
+  show_config,
+  show_version,
+  peer_action,
+  health,
+  config_check,
+};
+
+struct Command {
+  Verb verb = Verb::show_summary;
+  // for every verb
+  std::string socket = "/run/heliograph/control.sock";
+  bool json = false;
+  bool wide = false;
+  bool no_headers = false;
+  unsigned watch_seconds = 0;  // 0: once
+  // show peer, peer
+  std::string peer;
+  std::string action;          // up | down | clear | refresh
+  std::string soft;            // "", in, out
+  std::string reason;
+  // show peers
+  std::string group, state;
+  // show routes
+  std::string family, rd, rt, prefix, from, to;
+  bool longer = false;
+  bool all = false;
+  bool detail = false;
+  std::uint32_t limit = 100;
+  // health
+  bool ready = false;
+  // config check
+  std::string file;
+};
+
+struct ParseResult {
+  Command command;
+  bool run = false;   // otherwise print `text` and leave with `exit_code`
+  int exit_code = 0;  // 0 for --help and --version, 2 for a mistake
+  std::string text;
+};
+// `socket_default` is HELIOGRAPH_SOCKET's value, or empty.
+ParseResult parse_command(int argc, const char* const* argv, const std::string& socket_default);
+
+// Every verb and option, as in "show routes --rd": for shell completion and the test of the man page.
+std::vector<std::string> command_words();
+
+}  // namespace helio::ctl

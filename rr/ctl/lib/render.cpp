@@ -1,0 +1,328 @@
+#include "rr/ctl/lib/render.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "rr/base/build_info.hpp"
+#include "rr/ctl/lib/format.hpp"
+#include "rr/ctl/lib/table.hpp"
+
+namespace helio::ctl {
+namespace {
+
+namespace json = boost::json;
+using enum Table::Align;
+
+// Members of an answer, tolerant of a daemon of another version: what is missing is empty or zero.
+const json::value& member(const json::value& object, std::string_view key) {
+  static const json::value kNull;
+  const json::object* o = object.if_object();
+  const json::value* found = o ? o->if_contains(json::string_view(key.data(), key.size())) : nullptr;
+  return found ? *found : kNull;
+}
+std::string text(const json::value& object, std::string_view key) {
+  const json::value& value = member(object, key);
+  if (const json::string* s = value.if_string()) return std::string(*s);
+  return value.is_null() ? std::string() : json::serialize(value);
+}
+std::string text_or_dash(const json::value& object, std::string_view key) {
+  std::string out = text(object, key);
+  return out.empty() ? "-" : out;
+}
+double real(const json::value& object, std::string_view key) {
+  const json::value& value = member(object, key);
+  return value.is_number() ? value.to_number<double>() : 0;
+}
+std::int64_t integer(const json::value& object, std::string_view key) {
+  json::error_code ignored;
+  const json::value& value = member(object, key);
+  return value.is_number() ? value.to_number<std::int64_t>(ignored) : 0;
+}
+bool flag(const json::value& object, std::string_view key) {
+  const bool* value = member(object, key).if_bool();
+  return value && *value;
+}
+const json::array& list(const json::value& object, std::string_view key) {
+  static const json::array kEmpty;
+  const json::array* items = member(object, key).if_array();
+  return items ? *items : kEmpty;
+}
+std::string joined(const json::value& object, std::string_view key, std::string_view separator = " ") {
+  std::string out;
+  for (const json::value& item : list(object, key)) {
+    if (!out.empty()) out += separator;
+    out += item.is_string() ? std::string(item.as_string()) : json::serialize(item);
+  }
+  return out;
+}
+
+// Routes of customers: what RT-Constrain adds is shown in a column of its own.
+std::int64_t vpn_prefixes(const json::value& peer, std::string_view key) {
+  std::int64_t sum = 0;
+  for (const json::value& family : list(peer, "families"))
+    if (text(family, "family") != "rtc") sum += integer(family, key);
+  return sum;
+}
+
+std::string interest(const json::value& peer) {
+  std::int64_t rts = integer(peer, "rt_interest");
+  return rts < 0 ? "all" : format_count(rts);
+}
+
+std::string path_code(const json::value& path) { return flag(path, "best") ? "*>" : "*"; }
+
+// "65001 i": the path and its origin, as everybody writes it.
+std::string as_path(const json::value& path) {
+  std::string as = text(path, "as_path");
+  return as.empty() ? text(path, "origin") : as + " " + text(path, "origin");
+}
+
+std::string route_detail(const json::value& route) {
+  const json::array& paths = list(route, "paths");
+  std::string out = fmt::format("{}:{}   {} path{}", text(route, "rd"), text(route, "prefix"), paths.size(),
+                                paths.size() == 1 ? "" : "s");
+  if (!paths.empty()) out += "   RT " + joined(paths[0], "route_targets");
+  out += "\n";
+  for (const json::value& path : paths) {
+    out += fmt::format(" {:<2} from {}  nh {}", path_code(path), text(path, "from"), text(path, "next_hop"));
+    if (!list(path, "labels").empty()) out += "  label " + joined(path, "labels", "/");
+    out += fmt::format("  lp {}", integer(path, "local_pref"));
+    if (!member(path, "med").is_null()) out += fmt::format("  med {}", integer(path, "med"));
+    out += "  path " + as_path(path);
+    if (!text(path, "originator_id").empty()) out += "  originator " + text(path, "originator_id");
+    if (!list(path, "cluster_list").empty()) out += "  clusters " + joined(path, "cluster_list");
+    if (!list(path, "communities").empty()) out += "  communities " + joined(path, "communities");
+    if (joined(path, "route_targets") != joined(paths[0], "route_targets")) out += "  RT " + joined(path, "route_targets");
+    if (integer(path, "path_id")) out += fmt::format("  path-id {}", integer(path, "path_id"));
+    out += "  age " + format_age(integer(path, "age_seconds"));
+    if (!text(path, "lost_at").empty()) out += "  lost: " + text(path, "lost_at");
+    out += "\n";
+  }
+  return out;
+}
+
+// A value of the configuration as TOML writes it on one line.
+std::string toml_value(const json::value& value) {
+  if (const json::array* items = value.if_array()) {
+    std::string out = "[";
+    for (const json::value& item : *items) out += (out.size() > 1 ? ", " : "") + toml_value(item);
+    return out + "]";
+  }
+  if (const json::object* object = value.if_object()) {
+    std::string out = "{";
+    for (const auto& [key, item] : *object)
+      out += fmt::format("{} {} = {}", out.size() > 1 ? "," : "", std::string_view(key), toml_value(item));
+    return out + " }";
+  }
+  return json::serialize(value);
+}
+
+void toml_table(std::string& out, const json::object& table, const std::string& path) {
+  for (const auto& [key, value] : table) {
+    bool is_tables = value.is_array() && !value.as_array().empty() && value.as_array()[0].is_object() && path.empty();
+    if (!value.is_object() && !is_tables) out += fmt::format("{} = {}\n", std::string_view(key), toml_value(value));
+  }
+  for (const auto& [key, value] : table) {
+    std::string name = path.empty() ? std::string(key) : path + "." + std::string(key);
+    if (const json::object* inner = value.if_object()) {
+      out += fmt::format("\n[{}]\n", name);
+      toml_table(out, *inner, name);
+    } else if (value.is_array() && !value.as_array().empty() && value.as_array()[0].is_object() && path.empty()) {
+      for (const json::value& item : value.as_array()) {
+        out += fmt::format("\n[[{}]]\n", name);
+        for (const auto& [inner_key, inner_value] : item.as_object())
+          out += fmt::format("{} = {}\n", std::string_view(inner_key), toml_value(inner_value));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::string render_summary(const json::value& answer, const RenderOptions& options) {
+  std::string out;
+  if (options.headers) {
+    std::string readiness = flag(answer, "converged")
+                                ? fmt::format("READY (converged {})", format_age(integer(answer, "converged_seconds")))
+                                : "CONVERGING";
+    out = fmt::format("heliograph {}  router-id {}  cluster-id {}  AS {}  up {}  {}\n", text(answer, "version"),
+                      text(answer, "router_id"), text(answer, "cluster_id"), integer(answer, "as"),
+                      format_age(integer(answer, "uptime_seconds")), readiness);
+  }
+  Table table({{"Family"}, {"Prefixes", right}, {"Paths", right}, {"AttrSets", right}, {"RTs", right}, {"Changes/s", right}, {"Mem", right}});
+  std::int64_t up = integer(answer, "peers_established"), all = integer(answer, "peers_configured");
+  table.set_title_note(fmt::format("Peers {}/{} up ({} down)  Groups {}", up, all, all - up, integer(answer, "groups")));
+  bool is_first = true;
+  for (const json::value& family : list(answer, "families")) {
+    std::vector<std::string> cells = {text(family, "family"), format_count(integer(family, "prefixes")),
+                                      format_count(integer(family, "paths"))};
+    // Attribute sets, route targets and memory belong to all families together.
+    cells.push_back(is_first ? format_count(integer(answer, "attribute_sets")) : "");
+    cells.push_back(is_first ? format_count(integer(answer, "route_targets")) : "");
+    cells.push_back(format_count(static_cast<std::int64_t>(real(family, "changes_per_second") + 0.5)));
+    cells.push_back(is_first ? format_bytes(static_cast<std::uint64_t>(integer(answer, "rib_memory_bytes"))) : "");
+    std::string note;
+    if (is_first && !text(answer, "worst_lag_peer").empty())
+      note = fmt::format("worst lag {} ({})", format_seconds(real(answer, "worst_lag_seconds")), text(answer, "worst_lag_peer"));
+    table.add(std::move(cells), std::move(note));
+    is_first = false;
+  }
+  return out + table.text(options.headers);
+}
+
+std::string render_peers(const json::value& answer, const RenderOptions& options) {
+  std::vector<Table::Column> columns = {{"Neighbor"},       {"AS", right},      {"Group"},      {"State"},
+                                        {"Up/Down", right}, {"PfxRcvd", right}, {"PfxSent", right}, {"OutQ", right},
+                                        {"Lag", right},     {"Flaps", right},   {"RTs", right}, {"Hostname"}};
+  if (options.wide)
+    for (const char* title : {"Role", "RouterID", "MsgRcvd", "MsgSent", "Families", "Description"})
+      columns.push_back({title, title[0] == 'M' ? right : left});
+  Table table(columns);
+  for (const json::value& peer : list(answer, "peers")) {
+    bool is_up = text(peer, "state") == "Established";
+    std::vector<std::string> cells = {text(peer, "address"),
+                                      fmt::format("{}", integer(peer, "peer_as")),
+                                      text(peer, "group"),
+                                      text(peer, "state"),
+                                      format_age(integer(peer, "since_seconds")),
+                                      format_count(vpn_prefixes(peer, "received")),
+                                      format_count(vpn_prefixes(peer, "sent")),
+                                      is_up ? format_bytes(static_cast<std::uint64_t>(integer(peer, "output_queue_bytes"))) : "-",
+                                      is_up ? format_seconds(real(peer, "lag_seconds")) : "-",
+                                      format_count(integer(peer, "flaps")),
+                                      is_up ? interest(peer) : "-",
+                                      text_or_dash(peer, "hostname")};
+    if (options.wide) {
+      std::string families;
+      for (const json::value& family : list(peer, "families"))
+        if (flag(family, "negotiated")) families += (families.empty() ? "" : ",") + text(family, "family");
+      for (std::string cell : {text(peer, "role"), text_or_dash(peer, "router_id"), format_count(integer(peer, "messages_in")),
+                               format_count(integer(peer, "messages_out")), families.empty() ? "-" : families,
+                               text_or_dash(peer, "description")})
+        cells.push_back(std::move(cell));
+    }
+    std::string close = as_words(text(peer, "last_close"));
+    table.add(std::move(cells), is_up || close.empty() ? "" : fmt::format("({})", close));
+  }
+  return table.text(options.headers);
+}
+
+std::string render_peer(const json::value& peer) {
+  std::string out = fmt::format("{}  AS {}  {}{}, group {}\n", text(peer, "address"), integer(peer, "peer_as"),
+                                text(peer, "role"), flag(peer, "dynamic") ? " (dynamic)" : "", text(peer, "group"));
+  auto line = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) out += fmt::format("  {:<18} {}\n", name, value);
+  };
+  line("Description", text(peer, "description"));
+  line("Hostname", text(peer, "hostname"));
+  line("Router ID", text(peer, "router_id"));
+  line("State", fmt::format("{} for {}", text(peer, "state"), format_age(integer(peer, "since_seconds"))));
+  line("Flaps", format_count(integer(peer, "flaps")));
+  line("Last close", as_words(text(peer, "last_close")));
+  line("Last notification", text(peer, "last_notification"));
+  line("Last update error", text(peer, "last_update_error"));
+  line("Messages", fmt::format("{} in, {} out ({} and {} of them UPDATE)", format_count(integer(peer, "messages_in")),
+                               format_count(integer(peer, "messages_out")), format_count(integer(peer, "updates_in")),
+                               format_count(integer(peer, "updates_out"))));
+  line("Bytes", fmt::format("{} in, {} out", format_bytes(static_cast<std::uint64_t>(integer(peer, "bytes_in"))),
+                            format_bytes(static_cast<std::uint64_t>(integer(peer, "bytes_out")))));
+  line("Output queue", fmt::format("{}, lag {}", format_bytes(static_cast<std::uint64_t>(integer(peer, "output_queue_bytes"))),
+                                   format_seconds(real(peer, "lag_seconds"))));
+  line("RT interest", integer(peer, "rt_interest") < 0 ? "everything" : interest(peer) + " route targets");
+  if (list(peer, "families").empty()) return out;
+  out += "\n";
+  Table table({{"Family"}, {"Negotiated"}, {"PfxRcvd", right}, {"PfxSent", right}, {"EoR in"}, {"EoR out"}});
+  auto yes = [](bool value) { return std::string(value ? "yes" : "no"); };
+  for (const json::value& family : list(peer, "families"))
+    table.add({text(family, "family"), yes(flag(family, "negotiated")), format_count(integer(family, "received")),
+               format_count(integer(family, "sent")), yes(flag(family, "eor_received")), yes(flag(family, "eor_sent"))});
+  return out + table.text(true);
+}
+
+std::string render_routes(const json::value& answer, const RenderOptions& options) {
+  if (options.detail) {
+    std::string out;
+    for (const json::value& route : list(answer, "routes")) out += route_detail(route);
+    return out;
+  }
+  std::vector<Table::Column> columns = {{""},       {"Network"}, {"Labels", right}, {"Next Hop"}, {"LocPrf", right},
+                                        {"Metric", right}, {"AS_PATH"}, {"From"},   {"Age", right}, {"RTs"}};
+  if (options.wide)
+    for (const char* title : {"Originator", "Clusters", "Communities", "Lost at"}) columns.push_back({title});
+  Table table(columns);
+  for (const json::value& route : list(answer, "routes"))
+    for (const json::value& path : list(route, "paths")) {
+      std::vector<std::string> cells = {path_code(path),
+                                        text(route, "rd") + ":" + text(route, "prefix"),
+                                        joined(path, "labels", "/"),
+                                        text(path, "next_hop"),
+                                        fmt::format("{}", integer(path, "local_pref")),
+                                        text_or_dash(path, "med"),
+                                        as_path(path),
+                                        text(path, "from"),
+                                        format_age(integer(path, "age_seconds")),
+                                        joined(path, "route_targets", ",")};
+      if (options.wide)
+        for (std::string cell : {text_or_dash(path, "originator_id"), joined(path, "cluster_list", ","),
+                                 joined(path, "communities", ","), text(path, "lost_at")})
+          cells.push_back(std::move(cell));
+      table.add(std::move(cells));
+    }
+  return table.text(options.headers);
+}
+
+std::string render_route_targets(const json::value& answer, const RenderOptions& options) {
+  Table table({{"Route Target"}, {"Prefixes", right}, {"Exporters", right}, {"Importers", right}});
+  for (const json::value& rt : list(answer, "route_targets"))
+    table.add({text(rt, "route_target"), format_count(integer(rt, "prefixes")), format_count(integer(rt, "exporters")),
+               format_count(integer(rt, "importers"))});
+  return table.text(options.headers);
+}
+
+std::string render_memberships(const json::value& answer, const RenderOptions& options) {
+  Table table({{""}, {"Membership"}, {"From"}, {"Next Hop"}, {"AS_PATH"}, {"Originator"}, {"Age", right}});
+  for (const json::value& membership : list(answer, "memberships"))
+    for (const json::value& path : list(membership, "paths"))
+      table.add({path_code(path), text(membership, "membership"), text(path, "from"), text(path, "next_hop"), as_path(path),
+                 text_or_dash(path, "originator_id"), format_age(integer(path, "age_seconds"))});
+  return table.text(options.headers);
+}
+
+std::string render_memory(const json::value& answer, const RenderOptions& options) {
+  Table table({{"Kind"}, {"Bytes", right}, {"Objects", right}, {"Bytes/object", right}});
+  for (const json::value& kind : list(answer, "kinds")) {
+    std::int64_t objects = integer(kind, "objects");
+    table.add({text(kind, "name"), format_bytes(static_cast<std::uint64_t>(integer(kind, "bytes"))), format_count(objects),
+               objects ? fmt::format("{:.1f}", static_cast<double>(integer(kind, "bytes")) / static_cast<double>(objects)) : "-"});
+  }
+  table.add({"total", format_bytes(static_cast<std::uint64_t>(integer(answer, "total_bytes")))});
+  return table.text(options.headers);
+}
+
+std::string render_encoding_classes(const json::value& answer, const RenderOptions& options) {
+  Table table({{"Class"}, {"Peers", right}});
+  for (const json::value& item : list(answer, "encoding_classes"))
+    table.add({text(item, "name"), format_count(integer(item, "peers"))});
+  return table.text(options.headers);
+}
+
+std::string render_config(const json::value& answer) {
+  std::string out = fmt::format("# {}  hash {}\n", text(answer, "file"), text(answer, "hash"));
+  if (const json::object* config = member(answer, "config").if_object()) toml_table(out, *config, "");
+  return out;
+}
+
+std::string render_version(const json::value& answer) {
+  const BuildInfo& own = build_info();
+  return fmt::format("helioctl {} ({})\nheliod   {} ({}, {}, {})\n", own.version, own.commit, text(answer, "version"),
+                     text(answer, "commit"), text(answer, "compiler"), text(answer, "allocator"));
+}
+
+std::string render_health(const json::value& answer) {
+  return fmt::format("{}  up {}  peers {}/{}\n", flag(answer, "ready") ? "ready" : "alive, not ready",
+                     format_age(integer(answer, "uptime_seconds")), integer(answer, "peers_established"),
+                     integer(answer, "peers_configured"));
+}
+
+}  // namespace helio::ctl

@@ -1,0 +1,207 @@
+#include "rr/ctl/lib/run.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <chrono>
+#include <ostream>
+#include <thread>
+
+#include "rr/config/load.hpp"
+#include "rr/ctl/lib/client.hpp"
+#include "rr/ctl/lib/render.hpp"
+
+namespace helio::ctl {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int kDone = 0, kNo = 1, kNoAnswer = 2;
+constexpr std::uint32_t kPage = 1000;  // the most the API gives at once
+
+// "path?name=value&…" of the parameters that are set.
+std::string target_of(std::string path, std::initializer_list<std::pair<std::string_view, std::string>> parameters) {
+  char separator = '?';
+  for (const auto& [name, value] : parameters) {
+    if (value.empty()) continue;
+    path += fmt::format("{}{}={}", separator, name, percent_encode(value));
+    separator = '&';
+  }
+  return path;
+}
+
+std::string path_of(const Command& command) {
+  switch (command.verb) {
+    case Verb::show_summary: return "/v1/summary";
+    case Verb::show_peers: return target_of("/v1/peers", {{"group", command.group}, {"state", command.state}});
+    case Verb::show_peer: return "/v1/peers/" + percent_encode(command.peer);
+    case Verb::show_rt: return "/v1/rt";
+    case Verb::show_rtc: return "/v1/rtc";
+    case Verb::show_memory: return "/v1/memory";
+    case Verb::show_encoding_classes: return "/v1/encoding-classes";
+    case Verb::show_config: return "/v1/config";
+    case Verb::show_version: return "/v1/version";
+    case Verb::health: return command.ready ? "/v1/health?ready=1" : "/v1/health";
+    case Verb::peer_action: return fmt::format("/v1/peers/{}:{}", percent_encode(command.peer), command.action);
+    default: return {};
+  }
+}
+
+std::string render(const Command& command, const json::value& answer, bool headers) {
+  RenderOptions options{.wide = command.wide, .headers = headers, .detail = command.detail};
+  switch (command.verb) {
+    case Verb::show_summary: return render_summary(answer, options);
+    case Verb::show_peers: return render_peers(answer, options);
+    case Verb::show_peer: return render_peer(answer);
+    case Verb::show_routes: return render_routes(answer, options);
+    case Verb::show_rt: return render_route_targets(answer, options);
+    case Verb::show_rtc: return render_memberships(answer, options);
+    case Verb::show_memory: return render_memory(answer, options);
+    case Verb::show_encoding_classes: return render_encoding_classes(answer, options);
+    case Verb::show_config: return render_config(answer);
+    case Verb::show_version: return render_version(answer);
+    case Verb::health: return render_health(answer);
+    case Verb::peer_action: {
+      const json::value* message = answer.is_object() ? answer.as_object().if_contains("message") : nullptr;
+      return message && message->is_string() ? std::string(message->as_string()) + "\n" : "done\n";
+    }
+    default: return {};
+  }
+}
+
+// A problem object of the API, or whatever came instead.
+int report_problem(const Answer& answer, std::ostream& err) {
+  json::error_code code;
+  json::value value = json::parse(answer.body, code);
+  const json::object* problem = code ? nullptr : value.if_object();
+  const json::value* message = problem ? problem->if_contains("message") : nullptr;
+  const json::value* hint = problem ? problem->if_contains("hint") : nullptr;
+  err << "helioctl: ";
+  if (message && message->is_string()) {
+    err << std::string_view(message->as_string());
+  } else {
+    err << "the daemon answered with status " << answer.status;
+  }
+  if (hint && hint->is_string()) err << " (" << std::string_view(hint->as_string()) << ")";
+  err << "\n";
+  return kNo;
+}
+
+class Runner {
+ public:
+  Runner(const Command& command, std::ostream& out, std::ostream& err)
+      : command_(command), client_(command.socket), out_(out), err_(err) {}
+
+  int once() {
+    if (command_.verb == Verb::show_routes) return routes();
+    if (command_.verb == Verb::config_check) return config_check();
+    bool acts = command_.verb == Verb::peer_action;
+    auto answer = client_.ask(acts ? "POST" : "GET", path_of(command_), acts ? action_body() : "");
+    if (!answer) {
+      err_ << "helioctl: " << answer.error() << "\n";
+      // A probe knows two states only.
+      return command_.verb == Verb::health ? kNo : kNoAnswer;
+    }
+    bool not_ready = command_.verb == Verb::health && answer->status == 503;
+    if (answer->status != 200 && !not_ready) return report_problem(*answer, err_);
+    if (int status = print(*answer, !command_.no_headers)) return status;
+    return not_ready ? kNo : kDone;
+  }
+
+ private:
+  int print(const Answer& answer, bool headers) {
+    if (command_.json) {
+      out_ << answer.body;
+      return kDone;
+    }
+    json::error_code code;
+    json::value value = json::parse(answer.body, code);
+    if (code) {
+      err_ << "helioctl: the daemon's answer is not JSON\n";
+      return kNoAnswer;
+    }
+    out_ << render(command_, value, headers);
+    return kDone;
+  }
+
+  std::string action_body() const {
+    json::object body;
+    if (!command_.reason.empty()) body["reason"] = command_.reason;
+    if (!command_.soft.empty()) body["soft"] = command_.soft;
+    return json::serialize(body);
+  }
+
+  // Page by page, so that all routes of a full table pass through constant memory. With --json one answer per line.
+  int routes() {
+    std::uint64_t left = command_.all ? ~0ull : command_.limit;
+    std::string cursor;
+    bool is_first = true;
+    while (left > 0) {
+      std::string limit = fmt::format("{}", std::min<std::uint64_t>(left, kPage));
+      auto answer = client_.ask(
+          "GET", target_of("/v1/routes", {{"family", command_.family}, {"rd", command_.rd}, {"rt", command_.rt},
+                                          {"prefix", command_.prefix}, {"longer", command_.longer ? "true" : ""},
+                                          {"from", command_.from}, {"to", command_.to}, {"limit", limit}, {"cursor", cursor}}));
+      if (!answer) {
+        err_ << "helioctl: " << answer.error() << "\n";
+        return kNoAnswer;
+      }
+      if (answer->status != 200) return report_problem(*answer, err_);
+      if (int status = print(*answer, is_first && !command_.no_headers)) return status;
+      is_first = false;
+      json::value value = json::parse(answer->body);
+      const json::object& page = value.as_object();
+      left -= std::min<std::uint64_t>(left, page.at("routes").as_array().size());
+      if (!page.at("cursor").is_string()) return kDone;
+      cursor = std::string(page.at("cursor").as_string());
+    }
+    if (!command_.json) err_ << "helioctl: there is more (--limit N or --all)\n";
+    return kDone;
+  }
+
+  int config_check() {
+    auto result = config::load_config(command_.file);
+    const auto& problems = result ? result->warnings : result.error();
+    if (command_.json) {
+      json::array list;
+      for (const config::ConfigProblem& problem : problems)
+        list.push_back({{"severity", problem.severity == config::Severity::error ? "error" : "warning"},
+                        {"file", problem.file},
+                        {"line", problem.position.line},
+                        {"column", problem.position.column},
+                        {"key", problem.key},
+                        {"message", problem.message},
+                        {"hint", problem.hint}});
+      out_ << json::serialize(json::object{{"valid", result.has_value()}, {"problems", std::move(list)}}) << "\n";
+      return result ? kDone : kNo;
+    }
+    for (const config::ConfigProblem& problem : problems) err_ << config::format_problem(problem) << "\n";
+    if (!result) return kNo;
+    out_ << command_.file << ": ok\n";
+    return kDone;
+  }
+
+  const Command& command_;
+  Client client_;
+  std::ostream& out_;
+  std::ostream& err_;
+};
+
+}  // namespace
+
+int run(const Command& command, std::ostream& out, std::ostream& err) {
+  Runner runner(command, out, err);
+  if (!command.watch_seconds) return runner.once();
+  bool is_terminal = ::isatty(STDOUT_FILENO);
+  while (true) {
+    if (is_terminal) out << "\x1b[H\x1b[2J";
+    int status = runner.once();
+    out.flush();
+    if (status == kNoAnswer || !out) return status;
+    std::this_thread::sleep_for(std::chrono::seconds(command.watch_seconds));
+  }
+}
+
+}  // namespace helio::ctl

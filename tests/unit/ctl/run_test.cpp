@@ -1,0 +1,169 @@
+// Whole commands against the real server with a reflector that is not there: the text a user sees is held in
+// tests/golden/ctl (HELIO_UPDATE_GOLDEN=1 writes it anew), the exit status is what scripts rely on.
+#include "rr/ctl/lib/run.hpp"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "rr/config/load.hpp"
+#include "rr/control/server.hpp"
+#include "tests/unit/control/fake_state.hpp"
+
+namespace helio::ctl {
+namespace {
+
+using testing::HasSubstr;
+
+class PagedState : public control::FakeState {
+ public:
+  reflector::RoutePage routes(const reflector::RouteQuery& query) override {
+    limits.push_back(query.limit);
+    reflector::RoutePage page;
+    if (total < 0) page.routes = page_.routes;
+    int first = query.cursor.empty() ? 0 : std::stoi(query.cursor);
+    int end = std::min<int>(total, first + static_cast<int>(query.limit));
+    for (int i = first; i < end; ++i) page.routes.push_back(page_.routes[0]);
+    if (end < total) page.cursor = std::to_string(end);
+    return page;
+  }
+  int total = -1;  // below zero: the one route
+  std::vector<std::uint32_t> limits;
+};
+
+class Actions : public control::ControlActions {
+ public:
+  control::ActionResult peer(const wire::IpAddress& address, control::PeerAction, const std::string& text) override {
+    reason = text;
+    if (wire::format_ip(address) != "192.0.2.11") return {control::ActionResult::Status::unknown_peer, ""};
+    return {control::ActionResult::Status::done, "192.0.2.11 is cleared"};
+  }
+  std::string reason;
+};
+
+class RunTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    socket_ = testing::TempDir() + "helio-ctl-" + std::to_string(::getpid()) + ".sock";
+    config_ = std::make_shared<const config::Config>(
+        *config::load_config(HELIO_SOURCE_DIR "/configs/quickstart.toml"));
+    control::ServerOptions options;
+    options.socket = socket_;
+    auto server = control::Server::start(options, api_);
+    ASSERT_TRUE(server) << server.error();
+    server_ = std::move(*server);
+  }
+  int run_words(std::vector<const char*> words) {
+    words.insert(words.begin(), "helioctl");
+    auto parsed = parse_command(static_cast<int>(words.size()), words.data(), socket_);
+    EXPECT_TRUE(parsed.run) << parsed.text;
+    out_.str("");
+    err_.str("");
+    return run(parsed.command, out_, err_);
+  }
+
+  std::string socket_;
+  PagedState state_;
+  Actions actions_;
+  std::shared_ptr<const config::Config> config_;
+  control::Api api_{state_, &actions_, [this] { return config_; }};
+  std::unique_ptr<control::Server> server_;
+  std::ostringstream out_, err_;
+};
+
+struct Golden {
+  std::vector<const char*> words;
+  const char* file;
+};
+class RunGolden : public RunTest, public testing::WithParamInterface<Golden> {};
+
+TEST_P(RunGolden, Text) {
+  EXPECT_EQ(run_words(GetParam().words), 0) << err_.str();
+  std::string path = std::string(HELIO_SOURCE_DIR "/tests/golden/ctl/") + GetParam().file;
+  if (std::getenv("HELIO_UPDATE_GOLDEN")) std::ofstream(path) << out_.str();
+  std::ifstream in(path);
+  std::ostringstream expected;
+  expected << in.rdbuf();
+  EXPECT_EQ(out_.str(), expected.str()) << path;
+}
+INSTANTIATE_TEST_SUITE_P(
+    Each, RunGolden,
+    testing::Values(Golden{{"show", "summary"}, "summary.txt"}, Golden{{"show", "peers"}, "peers.txt"},
+                    Golden{{"show", "peers", "-w"}, "peers_wide.txt"}, Golden{{"show", "peer", "192.0.2.11"}, "peer.txt"},
+                    Golden{{"show", "routes"}, "routes.txt"}, Golden{{"show", "routes", "--wide"}, "routes_wide.txt"},
+                    Golden{{"show", "routes", "--detail"}, "routes_detail.txt"},
+                    Golden{{"show", "routes", "--no-headers"}, "routes_no_headers.txt"}, Golden{{"show", "rt"}, "rt.txt"},
+                    Golden{{"show", "rtc"}, "rtc.txt"}, Golden{{"show", "memory"}, "memory.txt"},
+                    Golden{{"show", "encoding-classes"}, "encoding_classes.txt"}, Golden{{"health"}, "health.txt"}));
+
+TEST_F(RunTest, JsonIsTheApisAnswer) {
+  EXPECT_EQ(run_words({"show", "rt", "-j"}), 0);
+  EXPECT_EQ(out_.str(), api_.handle({"GET", "/v1/rt", ""}).body);
+}
+
+TEST_F(RunTest, ConfigIsShownAsToml) {
+  EXPECT_EQ(run_words({"show", "config"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("[global]\nas = 65000\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("\n[[listen-ranges]]\nprefix = \"127.1.0.0/16\"\n"));
+  // And what is shown loads.
+  auto again = config::parse_config(out_.str(), "shown.toml", "/etc");
+  ASSERT_TRUE(again) << config::format_problem(again.error()[0]);
+  EXPECT_EQ(again->listen_ranges.size(), config_->listen_ranges.size());
+}
+
+TEST_F(RunTest, RoutesArePagedUpToTheLimit) {
+  state_.total = 2500;
+  EXPECT_EQ(run_words({"show", "routes", "--limit", "1200", "--no-headers"}), 0);
+  EXPECT_THAT(state_.limits, testing::ElementsAre(1000, 200));
+  std::string text = out_.str();
+  EXPECT_EQ(std::ranges::count(text, '\n'), 2 * 1200);  // two paths each
+  EXPECT_THAT(err_.str(), HasSubstr("there is more"));
+  EXPECT_EQ(run_words({"show", "routes", "--all", "--no-headers"}), 0);
+  text = out_.str();
+  EXPECT_EQ(std::ranges::count(text, '\n'), 2 * 2500);
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(RunTest, ExitStatusOneIsANo) {
+  EXPECT_EQ(run_words({"show", "peer", "192.0.2.99"}), 1);
+  EXPECT_EQ(err_.str(), "helioctl: there is no peer 192.0.2.99 (see /v1/peers)\n");
+  EXPECT_EQ(run_words({"show", "routes", "--rd", "x"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("rd \"x\" is not a route distinguisher"));
+  EXPECT_EQ(run_words({"health", "--ready"}), 0);
+  state_.summary_.converged = false;
+  EXPECT_EQ(run_words({"health", "--ready"}), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("alive, not ready"));
+  EXPECT_EQ(run_words({"health"}), 0);
+}
+
+TEST_F(RunTest, PeerActionsCarryTheReason) {
+  EXPECT_EQ(run_words({"peer", "192.0.2.11", "clear", "--reason", "rack \"7\""}), 0);
+  EXPECT_EQ(actions_.reason, "rack \"7\"");
+  EXPECT_EQ(out_.str(), "192.0.2.11 is cleared\n");
+  EXPECT_EQ(run_words({"peer", "192.0.2.99", "up"}), 1);
+}
+
+TEST_F(RunTest, WithoutADaemonSaysWhatToDo) {
+  server_.reset();
+  EXPECT_EQ(run_words({"show", "summary"}), 2);
+  EXPECT_THAT(err_.str(), testing::AllOf(HasSubstr("no daemon answers on " + socket_), HasSubstr("is heliod running?")));
+  EXPECT_EQ(run_words({"health"}), 1);
+}
+
+TEST_F(RunTest, ConfigCheckNeedsNoDaemon) {
+  server_.reset();
+  EXPECT_EQ(run_words({"config", "check", HELIO_SOURCE_DIR "/configs/annotated.toml"}), 0);
+  std::string path = testing::TempDir() + "helio-bad-" + std::to_string(::getpid()) + ".toml";
+  std::ofstream(path) << "[global]\nas = 0\n";
+  EXPECT_EQ(run_words({"config", "check", path.c_str()}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr(path + ":2:6: global.as: 0 is out of range (1 to 4294967295)"));
+  EXPECT_EQ(run_words({"config", "check", path.c_str(), "-j"}), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("\"valid\":false"));
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace helio::ctl
