@@ -421,6 +421,8 @@ def check_values(attrs, as_width):
     for kind, unit in ((COMMUNITY, 4), (CLUSTER_LIST, 4), (EXT_COMMUNITY, 8), (LARGE, 12), (IPV6_EXT, 20)):
         if kind in attrs and (len(attrs[kind][1]) % unit or not attrs[kind][1]):
             raise Violation("attribute %d of %d octets" % (kind, len(attrs[kind][1])))
+    if as_width == 4 and (AS4_PATH in attrs or AS4_AGGREGATOR in attrs):
+        raise Violation("AS4_PATH or AS4_AGGREGATOR sent to a speaker of 4-octet AS numbers (RFC 6793 §4.1)")
     value = attrs[AS_PATH][1]
     while value:
         if value[0] not in (1, 2, 3, 4) or value[1] == 0 or len(value) < 2 + value[1] * as_width:

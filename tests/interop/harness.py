@@ -116,7 +116,7 @@ def reflector_toml(listen=(("127.0.0.1", 1790),), router_id="10.255.0.1", cluste
             '[timers]\nhold-time = 90\nkeepalive-interval = 30\nconnect-retry = 1\n%s\n' % (router_id, cluster_id, listen_text, shards, timers) +
             "".join('[[families]]\nname = "%s"\n' % f for f in families) +
             '\n[rt-constrain]\n%s\n\n[control]\nsocket = "control.sock"\n\n[telemetry]\nport = %d\n\n[log]\nlevel = "debug"\nformat = "text"\n\n' %
-            (rtc or 'advertise = "auto"', 9179) + groups + tail)
+            (rtc or 'advertise = "auto"', 0) + groups + tail)
 
 
 class Heliod(Process):

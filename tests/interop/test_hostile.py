@@ -1,0 +1,197 @@
+"""Malformed input: what must not reset a session, what must, and that nobody else notices (RFC 7606, HOSTILE-INPUT)."""
+import struct
+
+import bgp
+from harness import check, quiet, test
+
+VPN = (bgp.VPNV4,)
+ROUTE = ("65000:1", "10.0.0.0/24")
+ATTRIBUTE = bgp.attribute
+
+
+def parts(**replace):
+    """The attributes of a good route by type; `replace` by name, None leaves one out."""
+    made = {"origin": ATTRIBUTE(bgp.ORIGIN, b"\0"), "as_path": ATTRIBUTE(bgp.AS_PATH, b""), "local_pref": ATTRIBUTE(bgp.LOCAL_PREF, b"\0\0\0\x64"),
+            "ext": ATTRIBUTE(bgp.EXT_COMMUNITY, bgp.rt("65000:1")), "extra": b""}
+    made.update(replace)
+    return b"".join(v for v in made.values() if v is not None)
+
+
+def reach(prefix=ROUTE[1], label=100, next_hop=None):
+    return bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1") if next_hop is None else next_hop, bgp.vpn_nlri(ROUTE[0], prefix, (label,)))
+
+
+# Treat-as-withdraw (RFC 7606 §2): the route that was there goes, the session stays.
+WITHDRAW = [
+    ("7.1 ORIGIN of 2 octets", parts(origin=ATTRIBUTE(bgp.ORIGIN, b"\0\0"))),
+    ("7.1 ORIGIN undefined", parts(origin=ATTRIBUTE(bgp.ORIGIN, b"\7"))),
+    ("7.2 AS_PATH segment type 9", parts(as_path=ATTRIBUTE(bgp.AS_PATH, b"\x09\1\0\0\0\1"))),
+    ("7.2 AS_PATH segment overrun", parts(as_path=ATTRIBUTE(bgp.AS_PATH, b"\2\3\0\0\0\1"))),
+    ("7.2 AS_PATH segment of length 0", parts(as_path=ATTRIBUTE(bgp.AS_PATH, b"\2\0"))),
+    ("7.2 AS_PATH one octet left", parts(as_path=ATTRIBUTE(bgp.AS_PATH, b"\2\1\0\0\0\1\2"))),
+    ("RFC 7607 AS 0 in AS_PATH", parts(as_path=ATTRIBUTE(bgp.AS_PATH, b"\2\1\0\0\0\0"))),
+    ("7.4 MED of 3 octets", parts(extra=ATTRIBUTE(bgp.MED, b"\0\0\1"))),
+    ("7.5 LOCAL_PREF of 2 octets", parts(local_pref=ATTRIBUTE(bgp.LOCAL_PREF, b"\0\1"))),
+    ("7.8 COMMUNITIES of 5 octets", parts(extra=ATTRIBUTE(bgp.COMMUNITY, bytes(5)))),
+    ("7.8 COMMUNITIES of 0 octets", parts(extra=ATTRIBUTE(bgp.COMMUNITY, b""))),
+    ("7.9 ORIGINATOR_ID of 3 octets", parts(extra=ATTRIBUTE(bgp.ORIGINATOR_ID, bytes(3)))),
+    ("7.10 CLUSTER_LIST of 6 octets", parts(extra=ATTRIBUTE(bgp.CLUSTER_LIST, bytes(6)))),
+    ("7.10 CLUSTER_LIST of 0 octets", parts(extra=ATTRIBUTE(bgp.CLUSTER_LIST, b""))),
+    ("7.14 EXTENDED COMMUNITIES of 7 octets", parts(ext=ATTRIBUTE(bgp.EXT_COMMUNITY, bytes(7)))),
+    ("7.14 EXTENDED COMMUNITIES of 0 octets", parts(ext=ATTRIBUTE(bgp.EXT_COMMUNITY, b""))),
+    ("7.15 IPv6 EXTENDED COMMUNITIES of 19 octets", parts(extra=ATTRIBUTE(bgp.IPV6_EXT, bytes(19)))),
+    ("RFC 8092 §6 LARGE_COMMUNITY of 11 octets", parts(extra=ATTRIBUTE(bgp.LARGE, bytes(11)))),
+    ("RFC 8092 §6 LARGE_COMMUNITY of 0 octets", parts(extra=ATTRIBUTE(bgp.LARGE, b""))),
+    ("RFC 9234 §5 OTC of 1024 octets", parts(extra=ATTRIBUTE(bgp.OTC, bytes(1024)))),
+    ("3.c ORIGIN with optional flag", parts(origin=ATTRIBUTE(bgp.ORIGIN, b"\0", 0xC0))),
+    ("3.c AS_PATH non-transitive", parts(as_path=ATTRIBUTE(bgp.AS_PATH, b"", 0x00))),
+    ("3.c EXTENDED COMMUNITIES well-known", parts(ext=ATTRIBUTE(bgp.EXT_COMMUNITY, bgp.rt("65000:1"), 0x40))),
+    ("3.d ORIGIN missing", parts(origin=None)),
+    ("3.d AS_PATH missing", parts(as_path=None)),
+    ("4 attribute overruns the total length", parts(extra=b"\xc0\xc8\xff\1")),
+    ("4 two octets of an attribute header left", parts(extra=b"\xc0\xc8")),
+]
+
+# Attribute discard: the route stays, without the attribute.
+DISCARD = [
+    ("7.6 ATOMIC_AGGREGATE of 1 octet", bgp.ATOMIC, parts(extra=ATTRIBUTE(bgp.ATOMIC, b"\0"))),
+    ("7.7 AGGREGATOR of 7 octets", bgp.AGGREGATOR, parts(extra=ATTRIBUTE(bgp.AGGREGATOR, bytes(7)))),
+    ("RFC 7607 AGGREGATOR of AS 0", bgp.AGGREGATOR, parts(extra=ATTRIBUTE(bgp.AGGREGATOR, bytes(4) + bgp.ip("10.0.0.1")))),
+    ("RFC 8669 §5, May 2025: PREFIX_SID all zero octets", bgp.PREFIX_SID, parts(extra=ATTRIBUTE(bgp.PREFIX_SID, bytes(10)))),
+    ("RFC 8669 §5: PREFIX_SID TLV overruns", bgp.PREFIX_SID, parts(extra=ATTRIBUTE(bgp.PREFIX_SID, b"\1\0\x50\0\0"))),
+    ("RFC 7311 §3.2: AIGP TLV too short", bgp.AIGP, parts(extra=ATTRIBUTE(bgp.AIGP, b"\1\0\2"))),
+]
+
+# Kept as it is: unknown or unused attributes are never parsed (VU#347067, CVE-2023-38802, CVE-2023-4481, FRR 19336).
+OPAQUE = [
+    ("attribute 28 (Entropy Label) corrupt", 28, b"\xff" * 7),
+    ("attribute 23 (Tunnel Encap) corrupt", 23, b"\0\1\xff\xff\1"),
+    ("attribute 128 not an ATTR_SET of old VNC", 128, b"\0\0\0\1" + b"\x40\1\1\0"),
+    ("attribute 255 of 2000 octets", 255, b"\xa5" * 2000),
+]
+
+
+@test("RFC 7606 §2, §3, §4, §7, RFC 7607, 8092, 9234: malformed attributes withdraw the route and leave the session")
+def treat_as_withdraw(t):
+    t.reflector()
+    bad, observer = t.peer("127.1.0.1", families=VPN), t.peer("127.1.0.2", families=VPN)
+    bad.announce("65000:2", "10.1.0.0/24", ["65000:1"], label=55)
+    for number, (name, attributes) in enumerate(WITHDRAW):
+        bad.send(bgp.update(parts() + reach(label=1000 + number)))
+        observer.wait_route(*ROUTE, 1000 + number)
+        # MP_REACH first (RFC 7606 §5.1), so that the routes are known whatever follows.
+        bad.send(bgp.update(reach(label=77) + attributes))
+        try:
+            observer.wait_gone(*ROUTE, deadline=3)
+        except AssertionError:
+            check(False, "%s: the route is still there (label %s), notification %s" % (name, observer.route(*ROUTE).labels, bad.notification))
+        check(not bad.closed, "%s: the session was reset: %s" % (name, bad.notification))
+    check(observer.route("65000:2", "10.1.0.0/24"), "an unrelated route of the peer was touched")
+
+
+@test("RFC 7606 §2, §7.6, 7.7, RFC 7607, 7311, 8669; HOSTILE-INPUT §1: attribute discard, unknown attributes untouched")
+def discard_and_opaque(t):
+    t.reflector()
+    bad, observer = t.peer("127.1.0.1", families=VPN), t.peer("127.1.0.2", families=VPN)
+    for number, (name, kind, attributes) in enumerate(DISCARD):
+        bad.send(bgp.update(reach(label=1000 + number) + attributes))
+        try:
+            route = observer.wait_route(*ROUTE, 1000 + number, deadline=3)
+        except AssertionError:
+            check(False, "%s: the route did not come, notification %s" % (name, bad.notification))
+        check(kind not in route.attributes, "%s: the attribute was passed on" % name, route.attributes)
+    for number, (name, kind, value) in enumerate(OPAQUE):
+        bad.send(bgp.update(reach(label=2000 + number) + parts(extra=ATTRIBUTE(kind, value))))
+        try:
+            route = observer.wait_route(*ROUTE, 2000 + number, deadline=3)
+        except AssertionError:
+            check(False, "%s: the route did not come, notification %s" % (name, bad.notification))
+        check(route.value(kind) == value, "%s: changed on the way" % name, route.attributes.get(kind))
+    # A duplicate attribute: the first one counts (3.g).
+    bad.send(bgp.update(reach(label=3000) + parts(extra=ATTRIBUTE(bgp.MED, b"\0\0\0\1") + ATTRIBUTE(bgp.MED, b"\0\0\0\2"))))
+    check(observer.wait_route(*ROUTE, 3000).number(bgp.MED) == 1, "the first of two MEDs")
+    # AS4_PATH ahead of AS_PATH and malformed (CVE-2026-41643); only withdrawn routes and no attributes (CVE-2023-41358, 47234).
+    bad.send(bgp.update(ATTRIBUTE(bgp.AS4_PATH, b"\2\x09\0") + reach(label=3001) + parts()))
+    observer.wait_route(*ROUTE, 3001)
+    bad.send(bgp.update(ATTRIBUTE(200, b"\1", 0xC0)))
+    bad.send(bgp.update(bgp.mp_unreach((25, 70), b"\1\2\3") + bgp.mp_reach((1, 133), b"", b"\0") + parts()))
+    bad.send(bgp.update(bgp.mp_unreach(bgp.VPNV4) + ATTRIBUTE(bgp.ORIGIN, b"\0\0\0")))
+    bad.send(bgp.update(bgp.mp_unreach(bgp.VPNV6, bgp.vpn_nlri("65000:1", "2001:db8::/32"))))
+    quiet(observer)
+    check(not bad.closed and observer.route(*ROUTE), "families that were not negotiated are ignored (HOSTILE-INPUT: CVE-2020-3397, 2023-41909)", bad.notification)
+
+
+def broken_total_length():
+    body = struct.pack(">HH", 0, 500) + parts()
+    return bgp.message(bgp.UPDATE, body)
+
+
+# What resets the session, with the NOTIFICATION expected.
+RESET = [
+    ("total attribute length beyond the message (RFC 4271 §6.3)", broken_total_length(), 3, 1),
+    ("withdrawn length beyond the message", bgp.message(bgp.UPDATE, b"\xff\xff\0\0"), 3, 1),
+    ("two MP_REACH attributes (RFC 7606 §3.g)", bgp.update(reach() + reach(label=7) + parts()), 3, 1),
+    ("two MP_UNREACH attributes", bgp.update(bgp.mp_unreach(bgp.VPNV4) + bgp.mp_unreach(bgp.VPNV4)), 3, 1),
+    ("unknown well-known attribute (RFC 4271 §6.3)", bgp.update(reach() + parts(extra=ATTRIBUTE(99, b"\0", 0x40))), 3, 2),
+    ("MP_REACH of 3 octets (CVE-2023-46752)", bgp.update(ATTRIBUTE(bgp.MP_REACH, b"\0\1\x80") + parts()), 3, None),
+    ("MP_REACH with VPN next hop of 5 octets (RFC 7606 §7.11)", bgp.update(reach(next_hop=bytes(5)) + parts()), 3, None),
+    ("VPN NLRI of 87 bits (RFC 7606 §5.3)", bgp.update(bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bytes([87]) + bytes(11)) + parts()), 3, None),
+    ("VPN NLRI of 121 bits", bgp.update(bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bytes([121]) + b"\0\6\x41" + bytes(13)) + parts()), 3, None),
+    ("VPN NLRI cut off", bgp.update(bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bgp.vpn_nlri(*ROUTE)[:-1]) + parts()), 3, None),
+    ("marker not all ones (RFC 4271 §6.1)", b"\0" * 16 + b"\0\x13\4", 1, 1),
+    ("length 18", bgp.MARKER + b"\0\x12\4", 1, 2),
+    ("length 4097 without RFC 8654", bgp.MARKER + b"\x10\x01\2" + bytes(4078), 1, 2),
+    ("KEEPALIVE of 20 octets", bgp.MARKER + b"\0\x14\4\0", 1, 2),
+    ("message type 9", bgp.message(9), 1, 3),
+    ("OPEN in Established", None, 5, 3),
+    ("ROUTE-REFRESH of 3 octets (RFC 7313 §5)", bgp.message(bgp.ROUTE_REFRESH, b"\0\1\0"), None, None),
+]
+
+
+@test("RFC 4271 §6.1-6.3, RFC 7606 §3, §5.3, §7.11, RFC 6608: what resets the session, and only that session")
+def session_resets(t):
+    t.reflector()
+    source, observer = t.peer("127.1.0.8", families=VPN), t.peer("127.1.0.9", families=VPN)
+    source.announce("65000:9", "10.9.0.0/24", ["65000:1"], label=9)
+    observer.wait_route("65000:9", "10.9.0.0/24", 9)
+    for number, (name, octets, code, subcode) in enumerate(RESET):
+        bad = t.peer("127.1.1.%d" % (number + 1), families=VPN)
+        bad.send(bgp.update(parts() + reach(label=100 + number)))
+        observer.wait_route(*ROUTE, 100 + number)
+        bad.send(octets or bad.open_octets())
+        try:
+            bad.wait(lambda: bad.notification, name, deadline=4)
+        except AssertionError:
+            check(False, "%s: no NOTIFICATION (closed: %s)" % (name, bad.closed))
+        got = bad.notification[:2]
+        check(code is None or (got[0] == code and subcode in (None, got[1])), "%s: NOTIFICATION %d/%d, expected %s/%s" % (name, *got, code, subcode))
+        observer.wait_gone(*ROUTE)
+    quiet(observer)
+    check(not source.closed and not observer.closed and observer.route("65000:9", "10.9.0.0/24"), "others noticed")
+
+
+@test("HOSTILE-INPUT §3 error flood: 3000 malformed UPDATEs do not delay another pair, and the log stays small")
+def error_flood(t):
+    heliod = t.reflector(watch=False)
+    bad, c1, c2 = (t.peer("127.1.0.%d" % i, families=VPN) for i in (1, 2, 3))
+    log_before = heliod.log.stat().st_size
+    bad.send(bgp.update(reach() + WITHDRAW[0][1]) * 3000)
+    c1.announce("65000:3", "10.3.0.0/24", ["65000:1"])
+    c2.wait_route("65000:3", "10.3.0.0/24", deadline=2)
+    quiet(c2)
+    check(not bad.closed, "the session was reset", bad.notification)
+    check(heliod.log.stat().st_size - log_before < 300000, "the log grew by %d octets" % (heliod.log.stat().st_size - log_before))
+
+
+@test("RFC 4271 §6, HOSTILE-INPUT §3 flap storm: 20 clients connect, announce and vanish five times; nothing is left")
+def flap_storm(t):
+    t.reflector(watch=False)
+    observer = t.peer("127.1.0.250", families=VPN)
+    for round_number in range(5):
+        flappers = [t.peer("127.1.2.%d" % (i + 1), families=VPN) for i in range(20)]
+        for i, peer in enumerate(flappers):
+            peer.announce("65000:%d" % i, ["10.%d.0.0/16" % n for n in range(20)], ["65000:1"], label=100 + round_number)
+        observer.wait(lambda: len(observer.vpn_routes()) == 400 and all(r.labels == [100 + round_number] for r in observer.vpn_routes().values()), "400 routes")
+        for i, peer in enumerate(flappers):
+            peer.reset() if i % 2 else peer.close()
+        observer.wait(lambda: not observer.vpn_routes(), "no routes")

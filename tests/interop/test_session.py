@@ -1,0 +1,296 @@
+"""Sessions: OPEN and capabilities, errors, timers, collision, active opening, the end (RFC 4271 §4.2, §6, §8, §10)."""
+import socket
+import struct
+import subprocess
+import time
+
+import bgp
+from harness import ALL_FAMILIES, VPN4, RTC_NAME, Failure, check, group_toml, quiet, reflector_toml, test, wait_until
+
+VPN = (bgp.VPNV4,)
+
+
+@test("RFC 4271 §4.2, 4760, 5492, 2918, 7313, 6793, 8654, 8950, draft-walton FQDN; wire 2.16: our OPEN, and only common families are used")
+def open_message(t):
+    t.reflector()
+    pe = t.peer("127.1.0.1", families=(bgp.VPNV4, bgp.VPNV6, bgp.RTC))
+    check(pe.open.version == 4 and pe.open.my_as == 65000 and pe.open.router_id == "10.255.0.1" and pe.open.hold_time == 90, "fixed part", vars(pe.open))
+    check(sorted(pe.open.families) == sorted([bgp.VPNV4, bgp.VPNV6, bgp.RTC]), "families", pe.open.families)
+    check(pe.open.values(65) == [struct.pack(">I", 65000)], "4-octet AS", pe.open.capabilities)
+    for code, name in ((2, "route refresh"), (70, "enhanced route refresh"), (6, "extended message"), (5, "extended next hop"), (73, "FQDN")):
+        check(pe.open.values(code), "capability %d (%s) is missing" % (code, name), pe.open.capabilities)
+    # Only VPNv4 offered: nothing else arrives (the codec refuses families that were not negotiated).
+    source = t.peer("127.1.0.2", families=(bgp.VPNV4, bgp.VPNV6))
+    source.announce("65000:1", "10.0.0.0/24", ["65000:1"])
+    source.announce("65000:1", "2001:db8::/32", ["65000:1"])
+    narrow = t.peer("127.1.0.3", families=VPN)
+    narrow.wait_route("65000:1", "10.0.0.0/24")
+    quiet(narrow)
+    check(len(narrow.vpn_routes()) == 1 and narrow.eors == [bgp.VPNV4], "one family only", narrow.history)
+
+
+@test("RFC 5492 §3, 9072 §2; wire 2.17: unknown capabilities, capabilities one per parameter, the extended parameter form")
+def odd_opens(t):
+    t.reflector()
+
+    def opens(address, parameters):
+        pe = t.unconnected(address, families=VPN)
+        pe.open_octets = lambda **_: bgp.open_message(65000, 90, address, b"", parameters=parameters)
+        pe.start().eor()
+        pe.wait_eor()
+        return pe
+    caps = bgp.capabilities(VPN, 65000)
+    unknown = bgp.capability(239, b"\1\2\3") + bgp.capability(128)
+    opens("127.1.0.1", bytes([2, len(caps + unknown)]) + unknown + caps)
+    opens("127.1.0.2", b"".join(bytes([2, len(c)]) + c for c in (bgp.capability(1, b"\0\1\0\x80"), bgp.capability(65, struct.pack(">I", 65000)), unknown)))
+    pe = t.unconnected("127.1.0.3", families=VPN)
+    padding = b"".join(bgp.capability(200 + i, bytes(100)) for i in range(5))
+    body = b"\xff" + struct.pack(">H", len(caps + padding) + 3) + b"\2" + struct.pack(">H", len(caps + padding)) + caps + padding
+    pe.connect().send(bgp.message(bgp.OPEN, struct.pack(">BHH", 4, 65000, 90) + bgp.ip("127.1.0.3") + b"\xff" + body))
+    pe.wait(lambda: pe.open, "an OPEN")
+    pe.send(bgp.message(bgp.KEEPALIVE))
+    pe.wait(lambda: pe.established, "Established with RFC 9072 parameters")
+    # The same capability twice is no error (RFC 5492 §4).
+    opens("127.1.0.4", bytes([2, 2 * len(caps)]) + caps + caps)
+
+
+# (what, changes of the OPEN, NOTIFICATION)
+BAD_OPENS = [
+    ("version 3", dict(version=3), (2, 1)),
+    ("AS 65001 in an internal group", dict(asn=65001, caps=bgp.capabilities(VPN, 65001)), (2, 2)),
+    ("AS 0 (RFC 7607)", dict(asn=0, caps=bgp.capabilities(VPN, 0)), (2, 2)),
+    ("identifier 0.0.0.0 (RFC 6286)", dict(router_id="0.0.0.0"), (2, 3)),
+    ("our own identifier inside the AS (RFC 6286 §2.2)", dict(router_id="10.255.0.1"), (2, 3)),
+    ("hold time 1", dict(hold_time=1), (2, 6)),
+    ("hold time 2", dict(hold_time=2), (2, 6)),
+    ("unknown optional parameter", dict(parameters=b"\x63\1\0"), (2, 4)),
+    ("capability overruns its parameter (CVE-2022-37032)", dict(parameters=b"\2\4\1\x20\0\1"), (2, 0)),
+    ("parameter overruns the message (CVE-2022-43681)", dict(parameters=b"\2\x30\1"), (2, 0)),
+    ("RFC 9072 form one octet short (CVE-2022-40302)", dict(parameters=b"\xff\0"), (2, 0)),
+    ("MP capability of 3 octets", dict(caps=b"\1\3\0\1\0"), (2, 0)),
+]
+
+
+@test("RFC 4271 §6.2, 6286, 7607, 5492, 9072; HOSTILE-INPUT §1: OPENs that are refused, each with its NOTIFICATION")
+def refused_opens(t):
+    t.reflector()
+    wrong = []
+    for number, (name, changes, expected) in enumerate(BAD_OPENS):
+        pe = t.unconnected("127.1.0.%d" % (number + 1), families=VPN)
+        pe.connect().send(pe.open_octets(**changes))
+        try:
+            pe.wait(lambda: pe.notification, name, deadline=4)
+        except Failure:
+            wrong.append("%s: no NOTIFICATION (closed: %s)" % (name, pe.closed))
+            continue
+        got = pe.notification[:2]
+        # An unspecific error may be reported as 2/0 or by the header's length error 1/2.
+        if got != expected and not (expected == (2, 0) and got in ((2, 0), (1, 2), (2, 4))):
+            wrong.append("%s: NOTIFICATION %d/%d, expected %d/%d" % (name, *got, *expected))
+    check(not wrong, "OPENs:", *wrong)
+    t.peer("127.1.0.99", families=VPN).wait_eor()
+
+
+@test("RFC 4271 §4.4, §6.5, §10: hold timer, keepalives at a third of it, hold time 0")
+def hold_timer(t):
+    t.reflector()
+    c1, observer = t.unconnected("127.1.0.1", families=VPN, hold_time=3), t.peer("127.1.0.2", families=VPN)
+    c1.connect().send(c1.open_octets())
+    c1.wait(lambda: c1.open, "an OPEN")
+    c1.send(bgp.message(bgp.KEEPALIVE))
+    c1.wait(lambda: c1.established, "Established")
+    c1.announce("65000:1", "10.0.0.0/24", ["65000:1"])
+    observer.wait_route("65000:1", "10.0.0.0/24")
+    started = time.monotonic()
+    c1.wait_notification(4, deadline=6)
+    waited = time.monotonic() - started
+    check(2.0 <= waited <= 4.5, "hold timer of 3 s fired after %.1f s" % waited)
+    keepalives = sum(1 for kind, _ in c1.messages if kind == bgp.KEEPALIVE)
+    check(3 <= keepalives <= 7, "%d KEEPALIVEs in %.1f s with hold time 3" % (keepalives, waited))
+    observer.wait_gone("65000:1", "10.0.0.0/24")
+    forever = t.unconnected("127.1.0.3", families=VPN, hold_time=0)
+    forever.connect().send(forever.open_octets())
+    forever.wait(lambda: forever.open, "an OPEN")
+    forever.send(bgp.message(bgp.KEEPALIVE))
+    forever.wait(lambda: forever.established, "Established with hold time 0")
+    check(not forever.closed, "hold time 0 is legal (RFC 4271 §4.2)")
+
+
+@test("RFC 4271 §8.2.1, §6.8: unconfigured sources are refused, a second connection does not hurt an established session")
+def who_may_connect(t):
+    t.reflector()
+    stranger = t.unconnected("127.9.0.1", families=VPN)
+    stranger.connect()
+    stranger.wait(lambda: stranger.closed or stranger.notification, "the end of a stranger's connection")
+    check(not stranger.open, "a stranger was sent an OPEN")
+    first, observer = t.peer("127.1.0.1", families=VPN), t.peer("127.1.0.2", families=VPN)
+    first.announce("65000:1", "10.0.0.0/24", ["65000:1"])
+    observer.wait_route("65000:1", "10.0.0.0/24")
+    second = t.unconnected("127.1.0.1", families=VPN)
+    second.connect()
+    try:
+        second.send(second.open_octets())
+    except OSError:
+        pass  # refused at once is fine
+    second.wait(lambda: second.closed or second.notification, "the end of the second connection")
+    check(not second.notification or second.notification[0] == 6, "Cease", second.notification)
+    quiet(observer)
+    check(not first.closed and observer.route("65000:1", "10.0.0.0/24"), "the established session suffered")
+    first.announce("65000:1", "10.0.0.0/24", ["65000:1"], label=99)
+    observer.wait_route("65000:1", "10.0.0.0/24", 99)
+
+
+@test("RFC 4271 §6.4, §8.2.2: NOTIFICATION, FIN and RST each end the session, its routes go, and it can come back")
+def endings(t):
+    t.reflector()
+    observer = t.peer("127.1.0.2", families=VPN)
+    for number, ending in enumerate(("notification", "close", "reset", "half an update")):
+        c1 = t.peer("127.1.0.1", families=VPN)
+        c1.announce("65000:1", "10.0.0.0/24", ["65000:1"], label=100 + number)
+        observer.wait_route("65000:1", "10.0.0.0/24", 100 + number)
+        if ending == "notification":
+            c1.send(bgp.notification(6, 2, b"\4bye!"))
+        elif ending == "half an update":
+            c1.send(bgp.update(bgp.mp_unreach(bgp.VPNV4, bgp.vpn_nlri("65000:1", "10.0.0.0/24")))[:-3])
+        c1.reset() if ending == "reset" else c1.close()
+        observer.wait_gone("65000:1", "10.0.0.0/24")
+
+
+@test("RFC 4271 §8.1, §8.2.2: active opening towards a neighbour, retry, and a session both ways")
+def active(t):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.1.0.77", 1801))
+    groups = (group_toml("clients") + '[[neighbors]]\naddress = "127.1.0.77"\npeer-group = "clients"\nremote-port = 1801\nlocal-address = "127.0.0.1"\n'
+              '[[neighbors]]\naddress = "127.1.0.78"\npeer-group = "clients"\npassive = true\n')
+    t.watch((1790, 1801))
+    t.reflector(config=reflector_toml(groups=groups))
+    time.sleep(0.3)                      # refused at first: nobody listens yet
+    listener.listen()
+    listener.settimeout(8)
+    for label in (100, 101):
+        connection, (source, _) = listener.accept()
+        check(source == "127.0.0.1", "local-address of the neighbour", source)
+        pe = t.unconnected("127.1.0.77", families=VPN).attach(connection).handshake().eor()
+        other = t.peer("127.1.0.78", families=VPN)
+        pe.announce("65000:1", "10.0.0.0/24", ["65000:1"], label=label)
+        other.wait_route("65000:1", "10.0.0.0/24", label)
+        pe.close()                       # and it connects again
+        other.wait_gone("65000:1", "10.0.0.0/24")
+        other.close()
+    listener.close()
+
+
+@test("RFC 4271 §6.8: connection collision, the side with the higher identifier keeps its own connection")
+def collision(t):
+    for number, (router_id, ours_wins) in enumerate((("200.0.0.1", True), ("1.0.0.1", False))):
+        address = "127.1.0.%d" % (70 + number)
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, 1801))
+        listener.listen()
+        listener.settimeout(8)
+        port = 1790 + number
+        groups = group_toml("clients") + '[[neighbors]]\naddress = "%s"\npeer-group = "clients"\nremote-port = 1801\n' % address
+        t.reflector(config=reflector_toml(listen=(("127.0.0.1", port),), groups=groups), folder="heliod%d" % number)
+        theirs = t.unconnected(address, families=VPN, router_id=router_id).attach(listener.accept()[0])
+        theirs.wait(lambda: theirs.open, "an OPEN on their connection")
+        ours = t.unconnected(address, families=VPN, router_id=router_id, port=port).connect()
+        ours.send(ours.open_octets())
+        ours.wait(lambda: ours.open or ours.notification or ours.closed, "an OPEN on our connection")
+        theirs.send(theirs.open_octets())
+        keeper, loser = (ours, theirs) if ours_wins else (theirs, ours)
+        loser.wait(lambda: loser.closed or loser.notification, "the end of the losing connection (our identifier %s)" % router_id)
+        check(not loser.notification or loser.notification[0] == 6, "Cease on the losing connection", loser.notification)
+        keeper.send(bgp.message(bgp.KEEPALIVE))
+        keeper.wait(lambda: keeper.established, "Established on the kept connection (our identifier %s)" % router_id)
+        listener.close()
+
+
+@test("RFC 4271 §6.7, 4486, 9003; issue H1 F: SIGTERM sends Cease/Administrative Shutdown to all and ends in seconds")
+def shutdown(t):
+    heliod = t.reflector()
+    peers = [t.peer("127.1.0.%d" % i, families=VPN) for i in range(1, 6)]
+    peers[0].announce("65000:1", ["10.0.%d.0/24" % i for i in range(100)], ["65000:1"])
+    peers[1].wait(lambda: len(peers[1].vpn_routes()) == 100, "routes")
+    mark = peers[1].mark()
+    t.reflectors.remove(heliod)
+    heliod.end()
+    for p in peers:
+        p.wait_notification(6, 2)
+    check(not peers[1].events_since(mark), "withdrawals before the end", peers[1].events_since(mark)[:3])
+    # The address is free again at once.
+    t.reflector(folder="again")
+    t.peer("127.1.0.1", families=VPN).wait_eor()
+
+
+@test("RFC 2385, ECOSYSTEM §5 auth-password-file: TCP-MD5 on a listen range and a neighbour")
+def tcp_md5(t):
+    key = b"helio-secret"
+    (t.folder / "heliod").mkdir(exist_ok=True)
+    (t.folder / "heliod" / "key").write_bytes(key + b"\n")
+    (t.folder / "heliod" / "key").chmod(0o600)
+    groups = group_toml("clients", extra='auth-password-file = "key"') + '[[neighbors]]\naddress = "127.1.0.1"\npeer-group = "clients"\npassive = true\n'
+    t.reflector(config=reflector_toml(groups=groups))
+    signed = t.unconnected("127.1.0.1", families=VPN)
+    raw = socket.socket()
+    raw.bind(("127.1.0.1", 0))
+    # struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, ifindex, key (linux/tcp.h)
+    target = struct.pack("=H", socket.AF_INET) + struct.pack(">H", 1790) + bgp.ip("127.0.0.1")
+    raw.setsockopt(socket.IPPROTO_TCP, 14, target.ljust(128, b"\0") + struct.pack("=BBHi", 0, 0, len(key), 0) + key.ljust(80, b"\0"))
+    raw.settimeout(5)
+    raw.connect(("127.0.0.1", 1790))
+    signed.attach(raw).handshake().eor()
+    signed.wait_eor()
+    unsigned = socket.socket()
+    unsigned.bind(("127.1.0.1", 0))
+    unsigned.settimeout(1.5)
+    try:
+        unsigned.connect(("127.0.0.1", 1790))
+        check(False, "a connection without the key was accepted")
+    except OSError:
+        pass
+    finally:
+        unsigned.close()
+
+
+@test("issue H1 F: --check prints every error at once with line, key and hint")
+def config_check(t):
+    good, bad = t.folder / "good.toml", t.folder / "bad.toml"
+    good.write_text(reflector_toml())
+    bad.write_text(reflector_toml().replace("router-id", "ruter-id").replace("hold-time = 90", "hold-time = 2").replace('role = "client"', 'role = "klient"'))
+    done = subprocess.run([t.binaries / "heliod", "--config", good, "--check"], capture_output=True, text=True, timeout=10)
+    check(done.returncode == 0, "a good configuration was refused", done.stdout, done.stderr)
+    done = subprocess.run([t.binaries / "heliod", "--config", bad, "--check"], capture_output=True, text=True, timeout=10)
+    text = done.stdout + done.stderr
+    check(done.returncode != 0, "a bad configuration was accepted")
+    for word in ("ruter-id", "router-id", "hold-time", "klient", "client"):
+        check(word in text, "the report does not mention %s" % word, text)
+    lines = bad.read_text().splitlines()
+    for key in ("ruter-id", "hold-time = 2", "klient"):
+        number = next(i for i, line in enumerate(lines, 1) if key in line)
+        check(":%d" % number in text or "line %d" % number in text, "the report does not name line %d (%s)" % (number, key), text)
+
+
+@test("issue H1 G, ECOSYSTEM §4: helioctl show summary, peers, routes, rt and rtc agree with what the peers know")
+def show(t):
+    heliod = t.reflector()
+    c1, c2 = t.peer("127.1.0.1", "65000:1"), t.peer("127.1.0.2", "65000:1", "65000:2")
+    c1.announce("65000:1", ["10.0.%d.0/24" % i for i in range(150)], ["65000:1"], label=77)
+    c1.announce("65000:1", "10.9.0.0/24", ["65000:2"])
+    c2.wait(lambda: len(c2.vpn_routes()) == 151, "routes")
+    summary = heliod.show("summary")
+    check("10.255.0.1" in str(summary) and "151" in str(summary), "summary", summary)
+    peers = str(heliod.show("peers"))
+    for word in ("127.1.0.1", "127.1.0.2", "Established", "clients"):
+        check(word in peers, "show peers lacks %s" % word, peers)
+    whole = str(heliod.show("routes", "--rd", "65000:1", "--rt", "65000:2"))
+    check("10.9.0.0/24" in whole and "10.0.0.0/24" not in whole, "routes by RD and RT", whole)
+    one = str(heliod.show("routes", "--prefix", "10.0.7.0/24"))
+    check("10.0.7.0/24" in one and "77" in one and "10.0.8.0/24" not in one, "routes by prefix", one)
+    page = str(heliod.show("routes", "--from", "127.1.0.1", "--limit", "5"))
+    check(page.count("10.0.") <= 5 * 2, "limit", page)
+    check("10.9.0.0/24" not in str(heliod.show("routes", "--to", "127.1.0.1")), "routes to a peer without the RT")
+    for what in ("rt", "rtc"):
+        text = str(heliod.show(what))
+        check("65000:1" in text and "65000:2" in text, "show %s" % what, text)
