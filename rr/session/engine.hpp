@@ -67,6 +67,7 @@ class Engine {
   virtual TurnResult run_turn(TimePoint now) = 0;
 
   // Output of one peer: fills iovecs from the front of its queue, at most max_bytes; stays queued until consumed().
+  // Returns how many iovecs it filled.
   virtual std::size_t gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) = 0;
   virtual void consumed(PeerId peer, std::size_t bytes) = 0;
   virtual bool has_output(PeerId peer) const = 0;
