@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# All tests in one command: installs what they need, builds, runs unit, property and fuzz corpus tests, then the
+# interop tests with real daemons, and closes with one line `N passed, M failed`.
+#
+#   bash tests/run.sh                        about ten minutes the first time
+#   HELIO_CI_SANITIZERS=1 bash tests/run.sh  also unit, property and corpus tests under ASan and UBSan (default when CI=true)
+set -uo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# shellcheck source=deploy/packages.sh
+source "$root/deploy/packages.sh"
+cd "$root" || exit 1
+
+sanitizers=${HELIO_CI_SANITIZERS:-$([[ ${CI:-} == true ]] && echo 1 || echo 0)}
+preset=release
+[[ ${CI:-} == true ]] && preset=ci   # the same, and warnings are errors
+passed=0 failed=0
+started=$SECONDS
+
+add() { passed=$((passed + $1)) failed=$((failed + $2)); }
+
+# build PRESET FOLDER [cmake arguments]
+build() {
+  local folder=$2
+  say "building $1 (log: $folder/build.log)"
+  run_logged "$folder/configure.log" "configuring $1" cmake --preset "$1" -DHELIO_TESTS=ON "${@:3}"
+  run_logged "$folder/build.log" "the build of $1" ninja -C "$folder" -j "$(build_jobs)"
+}
+
+# run_ctest FOLDER [ctest arguments]: adds to the counts, shows only what failed.
+run_ctest() {
+  local folder=$1 log="$1/ctest.log" total bad
+  shift
+  ctest --test-dir "$folder" -j "$(nproc)" --output-on-failure --no-tests=error "$@" >"$log" 2>&1
+  local status=$?
+  if [[ $(tail -n 100 "$log") =~ ([0-9]+)\ tests\ failed\ out\ of\ ([0-9]+) ]]; then
+    bad=${BASH_REMATCH[1]} total=${BASH_REMATCH[2]}
+  else
+    bad=1 total=1
+  fi
+  if [[ $status -ne 0 ]]; then
+    [[ $bad -eq 0 ]] && bad=1
+    sed -n '/The following tests FAILED/,$p' "$log"
+    grep -B 2 -A 25 -E 'Failure$|ERROR: |runtime error|Subprocess aborted|\*\*\*' "$log" | head -n 150
+    echo "whole output: $log"
+  fi
+  add $((total - bad)) "$bad"
+  say "ctest: $((total - bad)) passed, $bad failed ($((SECONDS - started)) s so far)"
+}
+
+install_packages "${build_packages[@]}" "${test_packages[@]}"
+build $preset "$root/build/release"
+run_ctest "$root/build/release"
+
+if [[ $sanitizers == 1 ]]; then
+  build asan "$root/build/asan"
+  run_ctest "$root/build/asan"
+fi
+
+say "interop: real daemons and scripted peers"
+log="$root/build/release/interop.log"
+python3 "$root/tests/interop/run.py" --bin "$root/build/release/bin" >"$log" 2>&1
+status=$?
+if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+  add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+else
+  add 0 1
+  status=1
+fi
+grep -E '^SKIP' "$log"
+if [[ $status -ne 0 ]]; then
+  grep -vE '^(PASS|SKIP)' "$log" | head -n 200
+  echo "whole output: $log"
+fi
+say "$(tail -n 1 "$log") (interop; $((SECONDS - started)) s altogether)"
+
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 && $passed -gt 0 ]]
