@@ -1,5 +1,5 @@
 # What Heliograph needs on a bare Debian 12, and how it is installed and built. Sourced by deploy/run.sh and tests/run.sh.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 # To build heliod, helioctl and helio-pe.
 build_packages=(

@@ -15,7 +15,7 @@ mode=live
 case "${1:-}" in
   "") ;;
   --once) mode=once ;;
-  --build-only) mode=build-only ;;
+  --build-only) mode="build-only" ;;
   -h | --help) sed -n '2,8p' "${BASH_SOURCE[0]}" | cut -c3-; exit 0 ;;
   *) fail "unknown option $1" "usage: bash deploy/run.sh [--once | --build-only]" ;;
 esac
@@ -78,13 +78,13 @@ done
 grep -q ready "$run/heliod.log" || died "$run/heliod.log" "heliod is not ready after 10 s"
 
 ctl() { "$bin/helioctl" --socket "$socket" "$@"; }
-shape=(--target "127.0.0.1:$port" --pes $pes --vrfs 2 --vrfs-per-pe 1 --routes-per-vrf 4 --rtc on)
+shape=(--target "127.0.0.1:$port" --pes "$pes" --vrfs 2 --vrfs-per-pe 1 --routes-per-vrf 4 --rtc on)
 
 # Established sessions and the word of the reflector that all of them are in sync.
 converged() {
   local answer
   answer=$(ctl show summary -j 2>/dev/null) || return 1
-  [[ $answer =~ \"peers_established\":[[:space:]]*$pes[^0-9] && $answer =~ \"converged\":[[:space:]]*true ]]
+  [[ $answer =~ \"peers_established\":[[:space:]]*${pes}[^0-9] && $answer =~ \"converged\":[[:space:]]*true ]]
 }
 await_convergence() {
   for _ in {1..300}; do
