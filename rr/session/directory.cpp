@@ -74,11 +74,11 @@ Directory::Admission Directory::admit(const wire::IpAddress& address) {
   if (entry) return {Verdict::known, entry, count_pending(*entry)};
   const ListenRange* range = range_of(address);
   if (!range) return {};
-  PeerId to_drop;
   auto& held = dynamic_of(*range);
-  if (held.size() >= most_of(*range) && !forget_one_down(*range)) {
-    to_drop = oldest_pending_of(*range);
-    if (!to_drop.valid()) return {Verdict::range_full, nullptr, {}};
+  if (held.size() >= most_of(*range)) forget_one_down(*range);
+  if (held.size() >= most_of(*range)) {
+    PeerId oldest = oldest_pending_of(*range);
+    return {oldest.valid() ? Verdict::make_room : Verdict::range_full, nullptr, oldest};
   }
   NeighborSettings settings;
   settings.address = address;
@@ -86,8 +86,7 @@ Directory::Admission Directory::admit(const wire::IpAddress& address) {
   settings.group = range->group;
   entry = &insert(std::move(settings), next_id());
   held.push_back(address);
-  PeerId oldest = count_pending(*entry);
-  return {Verdict::created, entry, to_drop.valid() ? to_drop : oldest};
+  return {Verdict::created, entry, count_pending(*entry)};
 }
 
 // Remembers that the neighbour has a connection without a session; returns whom to drop when there are too many.
@@ -129,13 +128,12 @@ PeerId Directory::oldest_pending_of(const ListenRange& range) {
   return {};
 }
 
-bool Directory::forget_one_down(const ListenRange& range) {
+void Directory::forget_one_down(const ListenRange& range) {
   for (const wire::IpAddress& address : dynamic_of(range)) {
     if (phase_of(entries_.at(address)) != Phase::down) continue;
     remove(wire::IpAddress(address));
-    return dynamic_of(range).size() < most_of(range);
+    return;
   }
-  return false;
 }
 
 }  // namespace helio::session

@@ -3,8 +3,8 @@
 //
 // Ids are dense from 0 and stay with an address. A dynamic neighbour keeps its id after it went down, until its range is
 // full (max_peers) and another address needs one: then the one that came first of those that are down gives way. When
-// none is down, the connection that has waited longest for an OPEN is dropped for the new one. So the number of ids does
-// not exceed neighbours + the sum of max_peers, but for connections that are just being dropped.
+// none is down, the connection that has waited longest for an OPEN is dropped for the new one. So the number of ids never
+// exceeds neighbours + the sum of max_peers.
 #pragma once
 #include <deque>
 #include <map>
@@ -22,11 +22,12 @@ class Directory {
     std::shared_ptr<PeerStatus> status;
     bool in_pending = false;
   };
-  enum class Verdict : std::uint8_t { known, created, stranger, range_full };
+  // make_room: the connection of `to_drop` has to go first, if it is still without OPEN; then ask again.
+  enum class Verdict : std::uint8_t { known, created, stranger, range_full, make_room };
   struct Admission {
     Verdict verdict = Verdict::stranger;
     Entry* entry = nullptr;    // known and created
-    PeerId to_drop;            // a connection without OPEN that has to go to make room; may be invalid
+    PeerId to_drop;            // beside make_room: over the pending limit; may be invalid
   };
 
   // `max_pending`: connections without a session, over all neighbours.
@@ -57,7 +58,7 @@ class Directory {
   PeerId next_id();
   std::deque<wire::IpAddress>& dynamic_of(const ListenRange& range) { return dynamic_[static_cast<std::size_t>(&range - ranges_.data())]; }
   PeerId oldest_pending_of(const ListenRange& range);
-  bool forget_one_down(const ListenRange& range);
+  void forget_one_down(const ListenRange& range);
   PeerId count_pending(Entry& entry);
 
   std::map<wire::IpAddress, Entry> entries_;

@@ -237,7 +237,8 @@ void Peer::on_state_changed(Attempt& attempt, State before, CloseReason reason) 
                   reason != CloseReason::admin_reset && reason != CloseReason::configuration_changed;
     if (counts && failures_ < 32) ++failures_;
     if (had_session && before != State::established && counts) {
-      if (shard_.now() < quiet_until_) {
+      // Dropped to make room: the listener counts those, a line for each would serve the flood.
+      if (shard_.now() < quiet_until_ || reason == CloseReason::out_of_resources) {
         ++unlogged_;
       } else {
         log::warn("peer={} group={} no session: reason={} {} ({} earlier failures not logged)", name_, group().name,

@@ -12,6 +12,7 @@
 namespace helio::session {
 namespace {
 
+constexpr int kMostRooms = 8;  // connections tried to make room for one
 constexpr auto kRefusedQuiet = std::chrono::seconds(10);
 
 std::string describe(const char* what, const wire::IpAddress& address, const SocketError& error) {
@@ -75,8 +76,18 @@ void SessionManager::on_accepted(int fd, const wire::IpAddress& from) {
   std::lock_guard lock(mutex_);
   ++counters_.accepted;
   Directory::Admission admission = directory_.admit(from);
+  for (int i = 0; i < kMostRooms && admission.verdict == Directory::Verdict::make_room; ++i) {
+    // Why: waits for the shard, so that a flood is accepted no faster than it can be cleared away.
+    ShardLoop& crowded = loop_of(admission.to_drop);
+    bool dropped = crowded.call([&] {
+      Peer* peer = crowded.find(admission.to_drop);
+      return peer != nullptr && peer->drop_silent();
+    });
+    if (dropped) ++counters_.pending_dropped;
+    admission = directory_.admit(from);
+  }
   if (!admission.entry) {
-    bool full = admission.verdict == Directory::Verdict::range_full;
+    bool full = admission.verdict != Directory::Verdict::stranger;
     ++(full ? counters_.range_full : counters_.strangers);
     log_refused(full ? "the listen range has all its max-peers" : "no neighbour and no listen range has this address", from);
     ::close(fd);
