@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "bench/pe/floor.hpp"
 #include "bench/pe/scenario.hpp"
 
 namespace helio::pe {
@@ -50,9 +51,21 @@ int run(const Options& o) {
     return 0;
   }
   Report report;
+  if (o.only_floor) {
+    FloorResult floor = measure_floor_median(o, plan, 3);
+    add_floor(floor, report);
+    report.verdict = floor.is_complete ? "valid" : "failed";
+    if (!o.is_quiet) print_table(report);
+    fmt::print("{} floor: {} PEs, {} delivered: {:.3f} s, relay CPU {:.3f} s, generator CPU {:.3f} s\n",
+               o.shape.empty() ? "custom" : o.shape, plan.pes(), format_bytes(static_cast<double>(floor.delivered_bytes)),
+               floor.seconds, floor.relay_cpu_seconds, floor.generator_cpu_seconds);
+    if (!o.json_file.empty()) write_json(report, o.json_file);
+    return floor.is_complete ? 0 : 1;
+  }
   Runner runner(o, plan);
   ScenarioRun scenario(runner, report);
   bool exact = scenario.run();
+  if (o.with_floor) add_floor(measure_floor_median(o, plan, 3), report);
   if (!o.is_quiet) print_table(report);
   fmt::print("{}\n", summary(o, plan, report));
   if (!o.json_file.empty()) write_json(report, o.json_file);

@@ -84,6 +84,7 @@ Options parse_options(int argc, char** argv) {
                "Every PE is an iBGP session from an address of its own. The run is right (exit status 0) only when every\n"
                "PE ends with exactly the routes that its route targets ask for.",
                "helio-pe"};
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.set_config("--file", "", "Scenario file: these options without the dashes, as TOML")->group("Scenario");
   // The shape gives the defaults of everything else, wherever it stands.
   std::string shape;
