@@ -159,8 +159,9 @@ Notification make_cease(std::uint8_t subcode, std::string_view text) {
   if (text.empty()) return notification;
   std::size_t length = std::min<std::size_t>(text.size(), 255);
   while (length < text.size() && length > 0 && (static_cast<std::uint8_t>(text[length]) & 0xc0) == 0x80) --length;
-  notification.data.push_back(static_cast<std::uint8_t>(length));
-  notification.data.insert(notification.data.end(), text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length));
+  notification.data.resize(1 + length);
+  notification.data[0] = static_cast<std::uint8_t>(length);
+  std::copy_n(text.begin(), length, notification.data.begin() + 1);
   return notification;
 }
 

@@ -133,6 +133,20 @@ TEST(EncodeUpdate, RefusesWhatFitsNoMessage) {
   EXPECT_TRUE(encode_announcements(out, Family::vpnv4, next_hop, attributes, nlri, false, kMaxExtendedMessage));
 }
 
+TEST(EncodeUpdate, LastOctetCounts) {
+  Octets nlri, next_hop;
+  std::uint32_t label[] = {label_field(100)};
+  encode_vpn_nlri(nlri, vpn("65000:101", "10.0.0.0/24"), label);
+  encode_next_hop(next_hop, Family::vpnv4, *parse_ip("10.0.0.1"));
+  // Header 19, lengths 4, MP_REACH 4 + 5 + 12: 15 octets are left for the entry.
+  for (std::size_t left : {15u, 14u}) {
+    Octets attributes, out;
+    encode_attribute(attributes, 0xc0, 254, Octets(kMaxMessage - 19 - 4 - 21 - left - 4, 0));
+    EXPECT_EQ(encode_announcements(out, Family::vpnv4, next_hop, attributes, nlri), left == 15);
+    EXPECT_LE(out.size(), kMaxMessage);
+  }
+}
+
 TEST(EncodeUpdate, PlainIpv4) {
   Octets nlri, out;
   encode_unicast_nlri(nlri, *parse_prefix("10.0.0.0/24"));
