@@ -23,7 +23,19 @@ void Batch::finish(std::size_t size) {
   }
 }
 
+void Batch::count_also(std::shared_ptr<RetainedBytes> also) {
+  also_ = std::move(also);
+  also_->bytes.fetch_add(size_, std::memory_order_relaxed);
+}
+
+std::shared_ptr<BatchLife> Batch::life() {
+  if (life_ == nullptr) life_ = std::make_shared<BatchLife>();
+  return life_;
+}
+
 Batch::~Batch() {
+  if (also_ != nullptr) also_->bytes.fetch_sub(size_, std::memory_order_relaxed);
+  if (life_ != nullptr) life_->ended.store(true, std::memory_order_release);
   retained_->bytes.fetch_sub(static_cast<std::int64_t>(capacity_), std::memory_order_relaxed);
   std::free(data_);
 }

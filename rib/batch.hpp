@@ -28,6 +28,11 @@ struct RetainedBytes {
   std::atomic<std::int64_t> bytes{0};
 };
 
+// Tells whether a batch still exists somewhere.
+struct BatchLife {
+  std::atomic<bool> ended{false};
+};
+
 class Batch {
  public:
   Batch(std::size_t capacity, std::shared_ptr<RetainedBytes> retained);
@@ -39,6 +44,9 @@ class Batch {
   std::uint32_t size() const { return size_; }
   // Fixes the size and gives spare room back.
   void finish(std::size_t size);
+  // Counts the bytes in a second place too (the images of one walk); after finish.
+  void count_also(std::shared_ptr<RetainedBytes> also);
+  std::shared_ptr<BatchLife> life();
 
   void add_refs(std::uint32_t n) { refs_.fetch_add(n, std::memory_order_relaxed); }
   void drop_ref() {
@@ -47,8 +55,10 @@ class Batch {
 
   wire::Family family = wire::Family::vpnv4;
   std::uint8_t encoding_class = 0;
+  std::uint16_t shard = 0;         // RIB shard that made it
   std::uint32_t walk = 0;          // 0: changes; otherwise the walk it belongs to
   Stamp stamp = 0;                 // the turn it was made in
+  std::uint64_t made_at_ms = 0;    // milliseconds since start
   std::uint32_t shared_end = 0;
   std::uint32_t updates = 0;       // messages in it
   std::vector<Segment> segments;   // in order of begin
@@ -59,7 +69,8 @@ class Batch {
   std::uint32_t size_ = 0;
   std::size_t capacity_ = 0;
   std::uint8_t* data_ = nullptr;
-  std::shared_ptr<RetainedBytes> retained_;
+  std::shared_ptr<RetainedBytes> retained_, also_;
+  std::shared_ptr<BatchLife> life_;
 };
 
 // A counted reference.

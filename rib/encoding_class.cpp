@@ -30,11 +30,11 @@ bool internal_only(std::uint8_t type) {
 
 }  // namespace
 
-Bytes outbound_attributes(const EncodingClass& encoding, const AttributeSet& set, std::vector<std::uint8_t>& scratch) {
-  if (encoding.is_plain()) return set.bytes();
+Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::vector<std::uint8_t>& scratch) {
+  if (encoding.is_plain()) return canonical;
   scratch.clear();
   std::vector<std::uint8_t> path, narrow, wide;
-  for (Bytes rest = set.bytes(); !rest.empty();) {
+  for (Bytes rest = canonical; !rest.empty();) {
     StoredAttribute a = take_attribute(rest);
     // RFC 4271 §5.1.4: a MED received from another AS is not sent on to a third one; §5.1.5: LOCAL_PREF never to
     // external peers; RFC 4456 §8: ORIGINATOR_ID and CLUSTER_LIST are non-transitive across ASes.

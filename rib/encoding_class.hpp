@@ -20,8 +20,8 @@ struct EncodingClass {
   bool is_plain() const { return !is_external && four_octet_as; }
 };
 
-// The attribute bytes of the set for this class; `scratch` holds them when they differ from the canonical ones.
-Bytes outbound_attributes(const EncodingClass& encoding, const AttributeSet& set, std::vector<std::uint8_t>& scratch);
+// Canonical attribute bytes as this class gets them; `scratch` holds them when they differ.
+Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::vector<std::uint8_t>& scratch);
 Bytes outbound_next_hop(const EncodingClass& encoding, wire::Family family, const AttributeSet& set, std::vector<std::uint8_t>& scratch);
 
 }  // namespace helio::rib

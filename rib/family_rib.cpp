@@ -170,7 +170,8 @@ void FamilyRib<Address>::flush_retired() {
 template <class Address>
 void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span<const Entry> entries) {
   ProvenanceId provenance = provenance_of(attributes);
-  std::uint32_t added = 0;
+  std::uint32_t added = 0;   // references taken
+  std::int32_t new_best = 0; // prefixes that were not there
   for (std::size_t i = 0; i < entries.size();) {
     std::uint64_t rd = entries[i].rd;
     std::uint32_t table = table_for(rd);
@@ -203,6 +204,7 @@ void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span
       if (t.paths != 0 && t.provenance == provenance) ++t.paths;
       else path_added(table, provenance);
       ++added;
+      ++new_best;
       bool new_run;
       std::uint8_t* to = log_.announce(attributes, entry.wire_length, new_run);
       if (new_run) shared_.attributes.add_refs(attributes, 1);
@@ -215,6 +217,7 @@ void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span
     }
   }
   shared_.attributes.add_refs(attributes, added);
+  shared_.provenances.count_best(provenance, kIsV6, new_best);
   flush_retired();
 }
 
@@ -330,6 +333,8 @@ void FamilyRib<Address>::emit(std::uint64_t rd, const Key& key, Slot* slot, cons
   ++shared_.counters.best_changes[wire::index(family_)];
   ProvenanceId old_provenance = before.exists ? provenance_of(before.attributes) : kNoId;
   ProvenanceId new_provenance = after.exists ? provenance_of(after.attributes) : kNoId;
+  if (before.exists) shared_.provenances.count_best(old_provenance, kIsV6, -1);
+  if (after.exists) shared_.provenances.count_best(new_provenance, kIsV6, 1);
   if (before.exists && old_provenance != new_provenance) {
     stage_withdrawal(log_, rd, key, old_provenance, new_provenance);
     if (shared_.keep_tombstones) {
@@ -402,6 +407,7 @@ void FamilyRib<Address>::trim_tombstones(Stamp up_to) {
     shared_.provenances.drop_ref(tombstones_.front().before);
     shared_.memory.add(MemoryKind::tombstone, -static_cast<std::int64_t>(sizeof(Tombstone<Address>)), -1);
     tombstones_.pop_front();
+    ++tombstones_trimmed_;
   }
 }
 

@@ -64,6 +64,7 @@ class FamilyRib {
   void withdraw(PeerId peer, std::span<const Entry> entries);
 
   ChangeLog& log() { return log_; }
+  const ChangeLog& log() const { return log_; }
 
   // Table ids are below this; ids without a table in between are possible.
   std::uint32_t table_limit() const { return tables_.limit(); }
@@ -95,7 +96,10 @@ class FamilyRib {
   // where to go on, or nothing when the table is done.
   std::optional<Key> purge_table(std::uint32_t table, PeerId peer, Key from, std::size_t limit);
 
-  const std::deque<Tombstone<Address>>& tombstones() const { return tombstones_; }
+  // Tombstones by running number, oldest first: [first, end).
+  std::uint64_t first_tombstone() const { return tombstones_trimmed_; }
+  std::uint64_t end_tombstone() const { return tombstones_trimmed_ + tombstones_.size(); }
+  const Tombstone<Address>& tombstone(std::uint64_t number) const { return tombstones_[number - tombstones_trimmed_]; }
   void trim_tombstones(Stamp up_to);
 
   static std::uint32_t table_ref(std::uint32_t table) { return table << 1 | (kIsV6 ? 1u : 0u); }
@@ -153,6 +157,7 @@ class FamilyRib {
   std::vector<std::uint32_t> mixed_free_;
   ChangeLog log_;
   std::deque<Tombstone<Address>> tombstones_;
+  std::uint64_t tombstones_trimmed_ = 0;
 
   mutable typename Tree::Finger finger_;
   std::uint64_t last_rd_ = 0;

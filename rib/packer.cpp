@@ -87,7 +87,7 @@ std::size_t Packer::upper_bound(ChangeLog& log, wire::Family family, const Encod
     std::size_t nlri = 0, j = i;
     for (; j < runs.size() && runs[j].attributes == runs[i].attributes; ++j) nlri += runs[j].end - runs[j].begin;
     const AttributeSet& set = attributes_[runs[i].attributes];
-    std::size_t attributes = outbound_attributes(encoding, set, scratch_).size();
+    std::size_t attributes = outbound_attributes(encoding, set.bytes(), scratch_).size();
     std::size_t overhead = kUpdateHeader + kReachHeader + outbound_next_hop(encoding, family, set, next_hop_scratch_).size() + attributes;
     // A message holds at least this much NLRI (one entry may be left over at its end).
     std::size_t room = wire::kMaxMessage > overhead + 128 ? wire::kMaxMessage - overhead - 64 : 12;
@@ -136,7 +136,7 @@ void Packer::pack_announcements(ChangeLog& log, Batch& batch, const EncodingClas
     std::size_t j = i + 1;
     while (j < runs.size() && runs[j].attributes == runs[i].attributes) ++j;
     const AttributeSet& set = attributes_[runs[i].attributes];
-    Bytes attributes = outbound_attributes(encoding, set, scratch_);
+    Bytes attributes = outbound_attributes(encoding, set.bytes(), scratch_);
     Bytes next_hop = outbound_next_hop(encoding, batch.family, set, next_hop_scratch_);
     std::size_t overhead = kUpdateHeader + kReachHeader + next_hop.size() + attributes.size();
     std::size_t room = overhead < wire::kMaxMessage ? wire::kMaxMessage - overhead : 0;

@@ -6,6 +6,7 @@
 // Ids are announced to every session shard before their first use and retired through the same ordered stream; an
 // id is reused only after all shards have acknowledged its end.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -46,6 +47,7 @@ struct Provenance {
   std::uint8_t scope = 0;
   bool retired = false;
   std::uint32_t refs = 0;                     // attribute sets, tombstones
+  std::array<std::uint32_t, 2> best{};        // best paths with it, vpnv4 and vpnv6
   std::uint32_t live_tables = 0;              // tables that hold paths with it now
   std::vector<std::uint32_t> tables;          // table references; may hold stale and repeated ones until compacted
 };
@@ -65,6 +67,9 @@ class ProvenanceStore {
                        std::uint8_t scope);
   void add_ref(ProvenanceId id) { ++provenances_[id].refs; }
   void drop_ref(ProvenanceId id);
+  void count_best(ProvenanceId id, bool is_v6, std::int32_t delta) {
+    provenances_[id].best[is_v6 ? 1 : 0] += static_cast<std::uint32_t>(delta);
+  }
 
   const Provenance& provenance(ProvenanceId id) const { return provenances_[id]; }
   const RtSet& rt_set(RtSetId id) const { return rt_sets_[id]; }

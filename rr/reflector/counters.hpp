@@ -1,0 +1,31 @@
+// Counters of one shard, written by its thread only and read by whoever scrapes: relaxed atomics, never a lock.
+#pragma once
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "rr/reflector/reflection.hpp"
+#include "rr/wire/update.hpp"
+
+namespace helio::reflector {
+
+struct Counter {
+  std::atomic<std::uint64_t> value{0};
+  void add(std::uint64_t n = 1) { value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void set(std::uint64_t n) { value.store(n, std::memory_order_relaxed); }
+  std::uint64_t get() const { return value.load(std::memory_order_relaxed); }
+};
+
+struct ShardCounters {
+  Counter updates_in, nlri_in;
+  std::array<std::array<Counter, 256>, 4> update_errors;  // [UpdateErrorAction][attribute type]
+  std::array<Counter, static_cast<std::size_t>(Exclusion::count_)> excluded;  // UPDATEs by loop check
+  Counter rtc_invalid;                                    // RT membership NLRIs of 1..31 bits or unreadable
+  Counter turns, lag_events;
+  // Published at the end of a turn.
+  Counter attribute_sets, rt_sets, memory_bytes, walks, retained_bytes;
+  std::array<Counter, wire::kFamilyCount> prefixes, paths, best_changes;
+  Counter decisions, duplicates, unknown_withdrawals;
+};
+
+}  // namespace helio::reflector

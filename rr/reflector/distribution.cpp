@@ -1,0 +1,567 @@
+#include "rr/reflector/distribution.hpp"
+
+#include <algorithm>
+
+#include "rr/base/check.hpp"
+#include "rr/reflector/reflection.hpp"
+#include "rr/wire/update_encode.hpp"
+
+namespace helio::reflector {
+
+using rib::kNoId;
+using session::PeerRole;
+using wire::Family;
+
+namespace {
+
+template <class T>
+T& grown(std::vector<T>& v, std::size_t i) {
+  if (v.size() <= i) v.resize(i + 1);
+  return v[i];
+}
+
+template <class T>
+void erase_value(std::vector<T>& v, const T& value) {
+  auto at = std::find(v.begin(), v.end(), value);
+  if (at == v.end()) return;
+  *at = v.back();
+  v.pop_back();
+}
+
+constexpr wire::FamilySet vpn_families() {
+  wire::FamilySet f;
+  f.insert(Family::vpnv4);
+  f.insert(Family::vpnv6);
+  return f;
+}
+
+}  // namespace
+
+// Bytes that are never dropped for a slow peer.
+rib::BatchRef Distribution::make_bytes(const std::vector<std::uint8_t>& bytes) const {
+  rib::BatchRef batch(new rib::Batch(bytes.size(), small_bytes_));
+  std::copy(bytes.begin(), bytes.end(), batch->mutable_data());
+  batch->finish(bytes.size());
+  batch->family = Family::rtc;
+  return batch;
+}
+
+Distribution::Distribution(std::uint32_t self, ShardMailboxes& mailboxes, const DistributionLimits& limits, session::SessionControl& control)
+    : self_(self), mailboxes_(mailboxes), limits_(limits), control_(control), sources_(mailboxes.shards()), requests_(mailboxes.shards()) {
+  for (Family f : {Family::vpnv4, Family::vpnv6, Family::rtc}) {
+    std::vector<std::uint8_t> bytes;
+    wire::encode_end_of_rib(bytes, f);
+    end_of_rib_[f] = make_bytes(bytes);
+  }
+}
+
+Distribution::~Distribution() = default;
+
+// --- Peers ----------------------------------------------------------------------------------------------------------
+
+void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) {
+  HELIO_CHECK(find(info.peer) == nullptr, "peer established twice");
+  rib::EncodingClass encoding;
+  encoding.is_external = info.group->role == PeerRole::external;
+  encoding.four_octet_as = info.four_octet_as;
+  if (encoding.is_external) {
+    encoding.local_as = info.group->local_as;
+    if (info.group->next_hop_self) encoding.next_hop_self = info.local_address;
+  }
+  std::optional<std::uint8_t> id = mailboxes_.class_id(encoding);
+  if (!id) {
+    control_.close(info.peer, wire::make_cease(wire::cease::out_of_resources, "too many encoding classes"), session::CloseReason::out_of_resources);
+    return;
+  }
+  grown(peers_, info.peer.value) = std::make_unique<Peer>();
+  Peer& peer = *peers_[info.peer.value];
+  peer.info = info;
+  peer.encoding_class = *id;
+  peer.links.resize(sources_.size());
+  peer.last_progress = now;
+  peer.has_vpn = !(info.families & vpn_families()).empty();
+  bool rtc = info.families.contains(Family::rtc);
+  peer.filtered = rtc || !info.group->without_rtc_send_all;
+  // A peer that is itself restarting waits for our routes, not the other way round (pitfall 1.8).
+  peer.holding = rtc && peer.has_vpn;
+  peer.hold_until = now + info.group->rtc_initial_wait;
+  peer.touched_all = true;
+  up_.push_back(&peer);
+  if (grown(class_peers_, *id)++ == 0)
+    for (auto& requests : requests_) requests.push_back(ClassUp{*id, encoding});
+  if (peer.holding) holding_.push_back(info.peer.value);
+  else touch(peer);
+}
+
+void Distribution::peer_down(PeerId id) {
+  Peer* peer = find(id);
+  if (peer == nullptr) return;
+  std::uint32_t number = id.value;
+  for (std::uint64_t target : peer->membership.targets()) {
+    auto at = wanted_by_.find(target);
+    erase_value(at->second, number);
+    if (at->second.empty()) wanted_by_.erase(at);
+  }
+  if (peer->membership.has_partial()) erase_value(partial_peers_, number);
+  for (Source& source : sources_) {
+    erase_value(source.universe, peer);
+    for (RtSetInfo& set : source.rt_sets) remove_member(set, number);
+    for (auto& [set, peers] : source.announce) erase_value(peers, number);
+    for (auto& [set, peers] : source.withdraw) erase_value(peers, number);
+    erase_value(source.announce_universe, number);
+  }
+  for (auto& [walk_id, walk] : walks_) {
+    auto at = std::lower_bound(walk.peers.begin(), walk.peers.end(), number);
+    if (at == walk.peers.end() || *at != number) continue;
+    walk.peers.erase(at);
+    for (auto& [set, peers] : walk.targets) erase_value(peers, number);
+    walk.already.erase(number);
+    if (walk.peers.empty()) requests_[walk.source].push_back(WalkCancelled{walk.id, self_});
+  }
+  std::erase_if(walks_, [](auto& entry) { return entry.second.peers.empty(); });
+  erase_value(holding_, number);
+  erase_value(to_reconcile_, number);
+  erase_value(up_, peer);
+  if (--class_peers_[peer->encoding_class] == 0)
+    for (auto& requests : requests_) requests.push_back(ClassDown{peer->encoding_class});
+  peers_[number].reset();
+  update_lag_marks();
+}
+
+// --- Membership -----------------------------------------------------------------------------------------------------
+
+void Distribution::touch(Peer& peer) {
+  if (peer.queued_for_reconcile || peer.holding) return;
+  peer.queued_for_reconcile = true;
+  to_reconcile_.push_back(peer.info.peer.value);
+}
+
+void Distribution::add_membership(PeerId id, const wire::RtMembership& nlri) {
+  Peer* peer = find(id);
+  if (peer == nullptr) return;
+  bool had_target = nlri.length == 96 && peer->membership.has_target(nlri.target);
+  bool had_partial = peer->membership.has_partial();
+  if (!peer->membership.add(nlri)) return;
+  if (nlri.length == 96) {
+    if (had_target) return;
+    wanted_by_[nlri.target].push_back(id.value);
+    peer->touched.push_back(nlri.target);
+  } else {
+    if (!had_partial && peer->membership.has_partial()) partial_peers_.push_back(id.value);
+    peer->touched_all = true;
+  }
+  touch(*peer);
+}
+
+void Distribution::remove_membership(PeerId id, const wire::RtMembership& nlri) {
+  Peer* peer = find(id);
+  if (peer == nullptr || !peer->membership.remove(nlri)) return;
+  if (nlri.length == 96) {
+    if (peer->membership.has_target(nlri.target)) return;  // another origin AS still asks for it (pitfall 1.2)
+    auto at = wanted_by_.find(nlri.target);
+    erase_value(at->second, id.value);
+    if (at->second.empty()) wanted_by_.erase(at);
+    peer->touched.push_back(nlri.target);
+  } else {
+    if (!peer->membership.has_partial()) erase_value(partial_peers_, id.value);
+    peer->touched_all = true;
+  }
+  touch(*peer);
+}
+
+void Distribution::rtc_end_of_rib(PeerId id) {
+  Peer* peer = find(id);
+  if (peer == nullptr || !peer->holding) return;
+  peer->holding = false;
+  erase_value(holding_, id.value);
+  peer->touched_all = true;
+  touch(*peer);
+}
+
+// What changed in the peer's membership becomes requests for walks (or nothing at all, when what it is sent stays the
+// same: pitfall 1.2).
+void Distribution::reconcile(Peer& peer) {
+  if (!peer.has_vpn) {
+    if (!peer.initial_done) finish_initial(peer);
+    peer.touched.clear();
+    peer.touched_all = false;
+    return;
+  }
+  for (std::uint32_t r = 0; r < sources_.size(); ++r) reconcile(peer, r);
+  peer.touched.clear();
+  peer.touched_all = false;
+  peer.initial_requested = true;
+}
+
+void Distribution::reconcile(Peer& peer, std::uint32_t r) {
+  Link& link = peer.links[r];
+  Source& source = sources_[r];
+  bool everything = !peer.filtered || peer.membership.matches_everything();
+  std::uint32_t number = peer.info.peer.value;
+  if (everything != (link.universe || link.universe_requested)) {
+    if (link.walks != 0 || link.lagging || link.universe_requested) {
+      link.dirty = true;
+    } else if (everything) {
+      link.universe_requested = true;
+      ++link.walks;
+      source.announce_universe.push_back(number);
+    } else {
+      leave_universe(peer, r);
+    }
+    return;
+  }
+  if (everything) return;
+  if (link.lagging) {
+    link.dirty = true;
+    return;
+  }
+  if (peer.touched_all || link.dirty) {
+    for (rib::RtSetId id = 0; id < source.rt_sets.size(); ++id)
+      if (source.rt_sets[id].defined) reconcile_member(peer, r, id);
+    return;
+  }
+  for (std::uint64_t target : peer.touched) {
+    auto at = source.by_target.find(target);
+    if (at == source.by_target.end()) continue;
+    for (rib::RtSetId id : at->second) reconcile_member(peer, r, id);
+  }
+}
+
+void Distribution::reconcile_member(Peer& peer, std::uint32_t r, rib::RtSetId id) {
+  RtSetInfo& set = sources_[r].rt_sets[id];
+  std::uint32_t number = peer.info.peer.value;
+  Member* member = member_of(set, number);
+  bool wanted = peer.membership.matches(set.targets);
+  if (member == nullptr && wanted) {
+    add_member(set, number, MemberState::requested);
+    sources_[r].announce[id].push_back(number);
+    ++peer.links[r].walks;
+  } else if (member != nullptr && !wanted && member->state == MemberState::armed) {
+    member->state = MemberState::draining;
+    sources_[r].withdraw[id].push_back(number);
+    ++peer.links[r].walks;
+  }  // requested or draining: looked at again when its walk is done
+}
+
+// The default membership is gone: RT sets that specifics cover stay as they are, the others are withdrawn.
+void Distribution::leave_universe(Peer& peer, std::uint32_t r) {
+  Source& source = sources_[r];
+  Link& link = peer.links[r];
+  std::uint32_t number = peer.info.peer.value;
+  link.universe = false;
+  erase_value(source.universe, &peer);
+  for (rib::RtSetId id = 0; id < source.rt_sets.size(); ++id) {
+    if (!source.rt_sets[id].defined) continue;
+    add_member(source.rt_sets[id], number, MemberState::armed);
+    reconcile_member(peer, r, id);
+  }
+}
+
+// --- RT sets and provenances ----------------------------------------------------------------------------------------
+
+Distribution::Member* Distribution::member_of(RtSetInfo& set, std::uint32_t peer) {
+  auto at = std::lower_bound(set.members.begin(), set.members.end(), peer, [](const Member& m, std::uint32_t p) { return m.peer < p; });
+  return at != set.members.end() && at->peer == peer ? &*at : nullptr;
+}
+
+Distribution::Member& Distribution::add_member(RtSetInfo& set, std::uint32_t peer, MemberState state) {
+  if (set.members.empty() || set.members.back().peer < peer) return set.members.emplace_back(Member{peer, state});
+  auto at = std::lower_bound(set.members.begin(), set.members.end(), peer, [](const Member& m, std::uint32_t p) { return m.peer < p; });
+  if (at->peer != peer) at = set.members.insert(at, Member{peer, state});
+  at->state = state;
+  return *at;
+}
+
+void Distribution::remove_member(RtSetInfo& set, std::uint32_t peer) {
+  if (Member* m = member_of(set, peer)) set.members.erase(set.members.begin() + (m - set.members.data()));
+}
+
+// Before the definition there were no routes with the RT set: who wants it is armed without a walk.
+void Distribution::define_rt_set(std::uint32_t r, RtSetDefined&& defined) {
+  Source& source = sources_[r];
+  RtSetInfo& set = grown(source.rt_sets, defined.id);
+  HELIO_CHECK(!set.defined, "RT set defined twice");
+  set.defined = true;
+  set.targets = std::move(defined.targets);
+  auto consider = [&](std::uint32_t number) {
+    Peer& peer = *peers_[number];
+    Link& link = peer.links[r];
+    if (peer.holding || !peer.initial_requested || link.universe || peer.membership.matches_everything()) return;
+    add_member(set, number, MemberState::armed);
+  };
+  for (std::uint64_t target : set.targets) {
+    source.by_target[target].push_back(defined.id);
+    if (auto at = wanted_by_.find(target); at != wanted_by_.end())
+      for (std::uint32_t number : at->second) consider(number);
+  }
+  for (std::uint32_t number : partial_peers_)
+    if (peers_[number]->membership.matches(set.targets)) consider(number);
+}
+
+void Distribution::retire(std::uint32_t r, const Retired& retired) {
+  Source& source = sources_[r];
+  for (rib::ProvenanceId id : retired.provenances) source.provenances[id] = ProvenanceInfo{};
+  for (rib::RtSetId id : retired.rt_sets) {
+    RtSetInfo& set = source.rt_sets[id];
+    for (std::uint64_t target : set.targets) {
+      auto at = source.by_target.find(target);
+      erase_value(at->second, id);
+      if (at->second.empty()) source.by_target.erase(at);
+    }
+    set = RtSetInfo{};
+    auto forget = [&](std::map<rib::RtSetId, std::vector<std::uint32_t>>& pending) {
+      auto at = pending.find(id);
+      if (at == pending.end()) return;
+      for (std::uint32_t number : at->second) --peers_[number]->links[r].walks;
+      pending.erase(at);
+    };
+    forget(source.announce);
+    forget(source.withdraw);
+    for (auto& [walk_id, walk] : walks_)
+      if (walk.source == r) walk.targets.erase(id);
+  }
+  requests_[r].push_back(Ack{retired.provenances, retired.rt_sets});
+}
+
+// --- Delivery -------------------------------------------------------------------------------------------------------
+
+void Distribution::push(Peer& peer, rib::Batch& batch, std::uint32_t from, std::uint32_t to) {
+  if (from == to) return;
+  if (peer.output.empty()) {
+    peer.last_progress = now_;
+    peer.output.push(&batch, from, to);
+    control_.output_ready(peer.info.peer);
+  } else {
+    peer.output.push(&batch, from, to);
+  }
+}
+
+void Distribution::push_bytes(PeerId id, const rib::BatchRef& bytes) {
+  if (Peer* peer = find(id)) push(*peer, *bytes.get(), 0, bytes->size());
+}
+
+// What has nothing to do with route targets: source, role, scope.
+bool Distribution::role_allows(const Peer& peer, const ProvenanceInfo& p, Family family) {
+  if (p.source == peer.info.peer) return false;  // never back to where it came from (RFC 4456 §6, wire 2.8)
+  if (!may_reflect(p.source_role, peer.info.group->role)) return false;
+  if (p.scope == 0) return true;
+  if ((p.scope & rib::scope::no_advertise) != 0) return false;
+  if ((p.scope & rib::scope::no_export) != 0 && peer.info.group->role == PeerRole::external) return false;
+  if ((p.scope & rib::scope::ipv6_next_hop) != 0 && !peer.info.ipv6_next_hop.contains(family)) return false;
+  return (p.scope & rib::scope::extended_size) == 0 || peer.info.extended_messages;
+}
+
+// Is a path of this provenance with the peer, as far as the stream of r up to here goes?
+bool Distribution::has_now(const Peer& peer, std::uint32_t r, const ProvenanceInfo& p, Family family, bool draining_counts) const {
+  if (!role_allows(peer, p, family)) return false;
+  if (peer.links[r].universe) return true;
+  const RtSetInfo& set = sources_[r].rt_sets[p.rt_set];
+  Member* m = member_of(const_cast<RtSetInfo&>(set), peer.info.peer.value);
+  return m != nullptr && (m->state == MemberState::armed || (draining_counts && m->state == MemberState::draining));
+}
+
+bool Distribution::is_eligible(PeerId id, std::uint32_t r, rib::ProvenanceId provenance, Family family) const {
+  const Peer* peer = find(id);
+  if (peer == nullptr || !peer->info.families.contains(family) || provenance >= sources_[r].provenances.size()) return false;
+  return has_now(*peer, r, sources_[r].provenances[provenance], family, false);
+}
+
+void Distribution::deliver(std::uint32_t r, rib::Batch& batch) {
+  if (batch.walk != 0) {
+    auto at = walks_.find(batch.walk);
+    if (at != walks_.end()) deliver_image(r, at->second, batch);
+    return;
+  }
+  Source& source = sources_[r];
+  source.last_stamp = batch.stamp;
+  if (!source.universe.empty()) deliver_shared(source, batch);
+  for (const rib::Segment& segment : batch.segments)
+    if (!segment.is_announcement()) deliver_withdrawal(source, batch, segment);
+  deliver_announcements(source, batch);
+}
+
+// Peers without a filter take [0, shared_end) in one piece, but for what came from themselves or is not for their role.
+void Distribution::deliver_shared(Source& source, rib::Batch& batch) {
+  auto r = static_cast<std::uint32_t>(&source - sources_.data());
+  bool special = false;
+  for (const rib::Segment& s : batch.segments) {
+    const ProvenanceInfo& p = source.provenances[s.is_announcement() ? s.after : s.before];
+    special = special || p.scope != 0;
+    grown(source_marks_, p.source.value) |= p.source_role == PeerRole::non_client ? 3 : 1;
+  }
+  bool any_non_client = false;
+  for (const rib::Segment& s : batch.segments) {
+    const ProvenanceInfo& p = source.provenances[s.is_announcement() ? s.after : s.before];
+    any_non_client = any_non_client || (source_marks_[p.source.value] & 2) != 0;
+  }
+  for (Peer* peer : source.universe) {
+    if (peer->links[r].lagging || peer->encoding_class != batch.encoding_class || !peer->info.families.contains(batch.family)) continue;
+    std::uint32_t number = peer->info.peer.value;
+    bool simple = !special && (number >= source_marks_.size() || source_marks_[number] == 0) &&
+                  (!any_non_client || peer->info.group->role != PeerRole::non_client);
+    if (simple) {
+      push(*peer, batch, 0, batch.shared_end);
+      continue;
+    }
+    for (const rib::Segment& s : batch.segments) {
+      if (s.begin >= batch.shared_end) break;
+      if (role_allows(*peer, source.provenances[s.is_announcement() ? s.after : s.before], batch.family)) push(*peer, batch, s.begin, s.end);
+    }
+  }
+  for (const rib::Segment& s : batch.segments) source_marks_[source.provenances[s.is_announcement() ? s.after : s.before].source.value] = 0;
+}
+
+// Filtered peers: the members of the RT set get its run of segments, without their own.
+void Distribution::deliver_announcements(Source& source, rib::Batch& batch) {
+  auto r = static_cast<std::uint32_t>(&source - sources_.data());
+  const auto& segments = batch.segments;
+  for (std::size_t i = 0; i < segments.size();) {
+    if (!segments[i].is_announcement()) {
+      ++i;
+      continue;
+    }
+    rib::RtSetId set = source.provenances[segments[i].after].rt_set;
+    bool special = false;
+    std::size_t j = i;
+    for (; j < segments.size() && segments[j].is_announcement(); ++j) {
+      const ProvenanceInfo& p = source.provenances[segments[j].after];
+      if (p.rt_set != set) break;
+      special = special || p.scope != 0 || p.source_role == PeerRole::non_client;
+    }
+    for (const Member& m : source.rt_sets[set].members) {
+      if (m.state != MemberState::armed) continue;
+      Peer& peer = *peers_[m.peer];
+      if (peer.links[r].lagging || peer.encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) continue;
+      for (std::size_t k = i; k < j; ++k) {
+        const ProvenanceInfo& p = source.provenances[segments[k].after];
+        if (special ? role_allows(peer, p, batch.family) : p.source != peer.info.peer) push(peer, batch, segments[k].begin, segments[k].end);
+      }
+    }
+    i = j;
+  }
+}
+
+// A path of `before` is gone; one of `after` (if any) took its place. Who had the first and may not have the second
+// gets the withdrawal (pitfalls 1.1, 1.18).
+void Distribution::deliver_withdrawal(Source& source, rib::Batch& batch, const rib::Segment& segment) {
+  auto r = static_cast<std::uint32_t>(&source - sources_.data());
+  const ProvenanceInfo& before = source.provenances[segment.before];
+  const ProvenanceInfo* after = segment.after == kNoId ? nullptr : &source.provenances[segment.after];
+  auto consider = [&](Peer& peer) {
+    if (peer.links[r].lagging || peer.encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) return;
+    if (!has_now(peer, r, before, batch.family, true)) return;
+    if (after != nullptr && has_now(peer, r, *after, batch.family, false)) return;
+    push(peer, batch, segment.begin, segment.end);
+  };
+  // Peers without a filter have taken plain withdrawals with the shared part; of the others only who may not have `after`.
+  if (after != nullptr) {
+    bool only_source = after->scope == 0 && after->source_role != PeerRole::non_client;
+    if (only_source) {
+      Peer* peer = find(after->source);
+      if (peer != nullptr && peer->links[r].universe) consider(*peer);
+    } else {
+      for (Peer* peer : source.universe) consider(*peer);
+    }
+  }
+  for (const Member& m : source.rt_sets[before.rt_set].members)
+    if (m.state != MemberState::requested) consider(*peers_[m.peer]);
+}
+
+void Distribution::deliver_image(std::uint32_t r, Walk& walk, rib::Batch& batch) {
+  Source& source = sources_[r];
+  for (const rib::Segment& s : batch.segments) {
+    const ProvenanceInfo& p = source.provenances[s.is_announcement() ? s.after : s.before];
+    const std::vector<std::uint32_t>* peers = &walk.peers;
+    if (!walk.universe && walk.kind != WalkRequest::Kind::catch_up) {
+      auto at = walk.targets.find(p.rt_set);
+      if (at == walk.targets.end()) continue;
+      peers = &at->second;
+    }
+    for (std::uint32_t number : *peers) {
+      Peer& peer = *peers_[number];
+      if (peer.encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) continue;
+      if (!s.is_announcement()) {
+        if (!has_now(peer, r, p, batch.family, true)) continue;
+        if (s.after != kNoId && has_now(peer, r, source.provenances[s.after], batch.family, false)) continue;
+      } else {
+        if (!has_now(peer, r, p, batch.family, false)) continue;
+        if (walk.universe && !walk.already.empty()) {
+          auto had = walk.already.find(number);
+          if (had != walk.already.end() && std::binary_search(had->second.begin(), had->second.end(), p.rt_set)) continue;
+        }
+      }
+      push(peer, batch, s.begin, s.end);
+    }
+  }
+}
+
+void Distribution::handle(std::uint32_t r, Message&& message) {
+  if (auto* output = std::get_if<Output>(&message)) {
+    deliver(r, *output->batch.get());
+  } else if (auto* defined = std::get_if<RtSetDefined>(&message)) {
+    define_rt_set(r, std::move(*defined));
+  } else if (auto* provenance = std::get_if<ProvenanceDefined>(&message)) {
+    grown(sources_[r].provenances, provenance->id) = {provenance->source, provenance->source_role, provenance->rt_set, provenance->scope};
+  } else if (auto* retired = std::get_if<Retired>(&message)) {
+    retire(r, *retired);
+  } else if (auto* armed = std::get_if<WalkArmed>(&message)) {
+    walk_armed(r, armed->walk);
+  } else if (auto* done = std::get_if<WalkDone>(&message)) {
+    walk_done(r, done->walk);
+  } else if (auto* full = std::get_if<TombstonesFull>(&message)) {
+    for (Peer* peer : up_)
+      if (peer->links[r].lagging && peer->links[r].withdrawn_since <= full->since)
+        control_.close(peer->info.peer, wire::make_cease(wire::cease::out_of_resources, "slow reader"), session::CloseReason::slow_peer);
+  } else {
+    HELIO_CHECK(false, "message is not for a session shard");
+  }
+}
+
+// --- Output of one peer ---------------------------------------------------------------------------------------------
+
+std::size_t Distribution::gather(PeerId id, std::span<iovec> out, std::size_t max_bytes) const {
+  const Peer* peer = find(id);
+  return peer == nullptr ? 0 : peer->output.gather(out, max_bytes);
+}
+
+void Distribution::consumed(PeerId id, std::size_t bytes, TimePoint now) {
+  Peer* peer = find(id);
+  if (peer == nullptr || bytes == 0) return;
+  peer->output.consumed(bytes);
+  peer->last_progress = now;
+  if (peer->output.empty() && peer->is_lagging()) touch(*peer);
+}
+
+const PeerOutput* Distribution::output(PeerId id) const {
+  const Peer* peer = find(id);
+  return peer == nullptr ? nullptr : &peer->output;
+}
+
+Distribution::PeerState Distribution::state(PeerId id) const {
+  PeerState state;
+  const Peer* peer = find(id);
+  if (peer == nullptr) return state;
+  state.queue_bytes = peer->output.bytes();
+  if (const rib::Batch* oldest = peer->output.oldest()) state.oldest_ms = oldest->made_at_ms;
+  state.lagging = peer->is_lagging();
+  state.holding = peer->holding;
+  state.wants_everything = !peer->filtered || peer->membership.matches_everything();
+  state.rt_interest = peer->membership.size();
+  state.encoding_class = peer->encoding_class;
+  state.end_of_rib_sent = peer->end_of_rib_sent;
+  return state;
+}
+
+const Membership* Distribution::membership(PeerId id) const {
+  const Peer* peer = find(id);
+  return peer == nullptr ? nullptr : &peer->membership;
+}
+
+bool Distribution::is_quiet() const {
+  if (!walks_.empty() || !to_reconcile_.empty()) return false;
+  for (const Peer* peer : up_)
+    if (!peer->output.empty() || peer->is_lagging()) return false;
+  return true;
+}
+
+}  // namespace helio::reflector

@@ -1,0 +1,227 @@
+// Distribution: the session side of a shard's output. Knows which local peer wants which RT sets, hands every range of
+// every batch to exactly those, asks RIB shards for walks when a peer needs what is already there, and keeps slow peers
+// from holding memory. There is no Adj-RIB-Out: what a peer has been sent follows from the stream of each RIB shard,
+// its membership, and the point at which it was armed.
+//
+//   RIB shard r --Output--> deliver(): RT set of a segment -> members (cached per RT set) -> PeerOutput of each
+//
+// Member of an RT set (per RIB shard):  none -> requested -> armed -> draining -> none
+//   requested: a walk was asked for, changes do not flow yet;  armed: changes flow;
+//   draining:  the membership ended: withdrawals flow, announcements do not, a walk brings the rest of the withdrawals.
+// A peer that wants everything (no RTC, or a default membership) is in `universe` instead and in no RT set.
+#pragma once
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "rr/reflector/mailboxes.hpp"
+#include "rr/reflector/membership.hpp"
+#include "rr/reflector/peer_output.hpp"
+#include "rr/session/engine.hpp"
+#include "rr/wire/route_refresh.hpp"
+
+namespace helio::reflector {
+
+struct DistributionLimits {
+  std::size_t change_bytes = std::size_t{16} << 20;  // of a RIB shard's changes not yet sent: reading stops above
+  std::size_t image_bytes = std::size_t{24} << 20;   // of walks: peers that stall are dropped from them above
+  std::chrono::milliseconds stall{200};              // no progress for this long, while others make some: lagging
+  std::chrono::milliseconds stall_alone{2000};       // the same, whatever the others do
+};
+
+class Distribution {
+ public:
+  using TimePoint = session::TimePoint;
+
+  Distribution(std::uint32_t self, ShardMailboxes& mailboxes, const DistributionLimits& limits, session::SessionControl& control);
+  ~Distribution();
+
+  void peer_up(const session::EstablishedPeer& info, TimePoint now);
+  void peer_down(PeerId peer);
+
+  // The peer's own RT membership routes.
+  void add_membership(PeerId peer, const wire::RtMembership& nlri);
+  void remove_membership(PeerId peer, const wire::RtMembership& nlri);
+  void rtc_end_of_rib(PeerId peer);
+  void refresh(PeerId peer, wire::Family family);
+
+  // One message of the stream of RIB shard `from`.
+  void handle(std::uint32_t from, Message&& message);
+  // Puts ready bytes (End-of-RIB, RT membership routes) behind what is queued.
+  void push_bytes(PeerId peer, const rib::BatchRef& bytes);
+
+  // End of a turn: memberships that changed become walk requests; slow peers are looked after. Requests for RIB
+  // shards are then in requests(). Returns when it wants to be called again.
+  std::optional<TimePoint> run_turn(TimePoint now);
+  std::vector<std::vector<Message>>& requests() { return requests_; }
+  // The requests are on their way: what was dropped for slow peers may go.
+  void requests_sent() { dropped_.clear(); }
+
+  std::size_t gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) const;
+  void consumed(PeerId peer, std::size_t bytes, TimePoint now);
+  const PeerOutput* output(PeerId peer) const;
+
+  // For views.
+  struct PeerState {
+    std::uint64_t queue_bytes = 0;
+    std::uint64_t oldest_ms = 0;       // when the oldest queued bytes were made (milliseconds since start); 0: empty
+    bool lagging = false, holding = false, wants_everything = false;
+    std::size_t rt_interest = 0;
+    std::uint8_t encoding_class = 0;
+    wire::FamilySet end_of_rib_sent;
+  };
+  PeerState state(PeerId peer) const;
+  const Membership* membership(PeerId peer) const;
+  // Would a path of this provenance (of RIB shard r) be at the peer?
+  bool is_eligible(PeerId peer, std::uint32_t r, rib::ProvenanceId provenance, wire::Family family) const;
+  std::uint64_t lag_events() const { return lag_events_; }
+  bool is_quiet() const;
+  bool has_work() const { return !to_reconcile_.empty(); }
+  std::size_t walks_in_progress() const { return walks_.size(); }
+
+ private:
+  enum class MemberState : std::uint8_t { requested, armed, draining };
+  struct Member {
+    std::uint32_t peer;
+    MemberState state;
+  };
+  struct RtSetInfo {
+    bool defined = false;
+    std::vector<std::uint64_t> targets;
+    std::vector<Member> members;  // sorted by peer
+  };
+  struct ProvenanceInfo {
+    PeerId source;
+    session::PeerRole source_role = session::PeerRole::client;
+    rib::RtSetId rt_set = rib::kNoId;
+    std::uint8_t scope = 0;
+  };
+  struct Peer;
+  // What is known of one RIB shard's stream.
+  struct Source {
+    std::vector<RtSetInfo> rt_sets;
+    std::vector<ProvenanceInfo> provenances;
+    boost::unordered_flat_map<std::uint64_t, std::vector<rib::RtSetId>> by_target;
+    std::vector<Peer*> universe;
+    rib::Stamp last_stamp = 0;
+    // Collected during a turn, by what is asked for.
+    std::map<rib::RtSetId, std::vector<std::uint32_t>> announce, withdraw;
+    std::vector<std::uint32_t> announce_universe;
+    std::optional<rib::Stamp> lag_mark;
+  };
+  // The state of one peer towards one RIB shard.
+  struct Link {
+    bool universe = false;            // armed for everything
+    bool universe_requested = false;
+    bool lagging = false;
+    bool catching_up = false;
+    bool dirty = false;               // reconcile once the walks under way are done
+    std::uint32_t walks = 0;          // requested, not done
+    rib::Stamp routes_since = 0, withdrawn_since = 0;
+  };
+  struct Refresh {
+    bool wanted = false, running = false;
+    std::uint32_t walks = 0;
+  };
+  struct Peer {
+    session::EstablishedPeer info;
+    std::uint8_t encoding_class = 0;
+    bool filtered = false;            // negotiated RTC, or is to be sent nothing without it
+    bool holding = false;             // RTC negotiated, its End-of-RIB still to come (RFC 4684 §6)
+    bool has_vpn = false;
+    bool initial_done = false;        // the first walks are complete, End-of-RIB is sent
+    bool initial_requested = false;
+    wire::FamilySet end_of_rib_sent;
+    TimePoint hold_until;
+    Membership membership;
+    std::vector<std::uint64_t> touched;   // RTs added or removed since the last reconcile
+    bool touched_all = false;
+    bool queued_for_reconcile = false;
+    std::vector<Link> links;          // by RIB shard
+    std::map<wire::Family, Refresh> refreshes;
+    PeerOutput output;
+    TimePoint last_progress;
+    bool is_lagging() const {
+      for (const Link& l : links)
+        if (l.lagging) return true;
+      return false;
+    }
+  };
+  struct Walk {
+    std::uint32_t id = 0;
+    std::uint32_t source = 0;
+    WalkRequest::Kind kind = WalkRequest::Kind::announce;
+    bool universe = false;
+    bool refresh = false;
+    wire::Family refreshed = wire::Family::vpnv4;
+    bool armed = false;
+    std::vector<std::uint32_t> peers;                                       // sorted
+    std::map<rib::RtSetId, std::vector<std::uint32_t>> targets;             // not universe
+    std::map<std::uint32_t, std::vector<rib::RtSetId>> already;             // universe: RT sets a peer had before, sorted
+    std::shared_ptr<rib::RetainedBytes> outstanding;
+  };
+
+  Peer* find(PeerId id) const { return id.value < peers_.size() ? peers_[id.value].get() : nullptr; }
+  Peer* find(std::uint32_t id) const { return id < peers_.size() ? peers_[id].get() : nullptr; }
+  static bool role_allows(const Peer& peer, const ProvenanceInfo& p, wire::Family family);
+  static Member* member_of(RtSetInfo& set, std::uint32_t peer);
+  static Member& add_member(RtSetInfo& set, std::uint32_t peer, MemberState state);
+  static void remove_member(RtSetInfo& set, std::uint32_t peer);
+
+  void define_rt_set(std::uint32_t r, RtSetDefined&& defined);
+  void retire(std::uint32_t r, const Retired& retired);
+  void deliver(std::uint32_t r, rib::Batch& batch);
+  void deliver_shared(Source& source, rib::Batch& batch);
+  void deliver_announcements(Source& source, rib::Batch& batch);
+  void deliver_withdrawal(Source& source, rib::Batch& batch, const rib::Segment& segment);
+  void deliver_image(std::uint32_t r, Walk& walk, rib::Batch& batch);
+  bool has_now(const Peer& peer, std::uint32_t r, const ProvenanceInfo& p, wire::Family family, bool draining_counts) const;
+  void push(Peer& peer, rib::Batch& batch, std::uint32_t from, std::uint32_t to);
+
+  void touch(Peer& peer);
+  void reconcile(Peer& peer);
+  void reconcile(Peer& peer, std::uint32_t r);
+  void reconcile_member(Peer& peer, std::uint32_t r, rib::RtSetId set);
+  void leave_universe(Peer& peer, std::uint32_t r);
+  void send_requests(std::uint32_t r);
+  Walk& new_walk(std::uint32_t r, WalkRequest::Kind kind, bool universe);
+  void request(Walk& walk, wire::FamilySet families);
+  void walk_armed(std::uint32_t r, std::uint32_t id);
+  void walk_done(std::uint32_t r, std::uint32_t id);
+  void finish_initial(Peer& peer);
+  void start_refresh(Peer& peer, wire::Family family);
+  void push_refresh_mark(Peer& peer, wire::Family family, wire::RouteRefresh::Subtype subtype);
+  rib::BatchRef make_bytes(const std::vector<std::uint8_t>& bytes) const;
+
+  void check_slow(TimePoint now);
+  void make_lagging(Peer& peer, bool drop_images);
+  void catch_up(Peer& peer, std::uint32_t r);
+  void update_lag_marks();
+
+  std::uint32_t self_;
+  ShardMailboxes& mailboxes_;
+  DistributionLimits limits_;
+  session::SessionControl& control_;
+  std::vector<std::unique_ptr<Peer>> peers_;                               // by PeerId; null: not here or not up
+  std::vector<Peer*> up_;
+  std::vector<Source> sources_;                                            // by RIB shard
+  boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>> wanted_by_;  // RT -> local peers, full-length NLRIs
+  std::vector<std::uint32_t> partial_peers_;
+  std::vector<std::uint32_t> to_reconcile_;
+  std::map<std::uint32_t, Walk> walks_;
+  std::uint32_t next_walk_ = 1;
+  std::vector<std::uint32_t> class_peers_;                                 // local peers of each encoding class
+  std::vector<std::vector<Message>> requests_;
+  std::vector<std::uint32_t> holding_;
+  std::map<wire::Family, rib::BatchRef> end_of_rib_;
+  std::shared_ptr<rib::RetainedBytes> small_bytes_ = std::make_shared<rib::RetainedBytes>();
+  TimePoint next_check_{};
+  TimePoint now_{};
+  std::uint64_t lag_events_ = 0;
+  std::vector<rib::BatchRef> dropped_;
+  std::vector<std::uint8_t> source_marks_;                                 // scratch of deliver, by PeerId
+};
+
+}  // namespace helio::reflector

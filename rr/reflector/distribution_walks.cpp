@@ -1,0 +1,378 @@
+// Distribution, second half: walks (initial sync, membership changes, refresh, catch-up) and slow peers.
+//
+// Arm first, then walk: the request travels to the RIB shard, which says WalkArmed in its stream at the point from
+// where changes flow, and then sends images of what was there at that point. Peers that ask in the same turn share one
+// walk and its images.
+#include <algorithm>
+
+#include "rr/base/check.hpp"
+#include "rr/reflector/distribution.hpp"
+#include "rr/wire/route_refresh.hpp"
+
+namespace helio::reflector {
+
+using rib::kNoId;
+using wire::Family;
+
+namespace {
+
+template <class T>
+void sort_unique(std::vector<T>& v) {
+  std::sort(v.begin(), v.end());
+  v.erase(std::unique(v.begin(), v.end()), v.end());
+}
+
+}  // namespace
+
+Distribution::Walk& Distribution::new_walk(std::uint32_t r, WalkRequest::Kind kind, bool universe) {
+  std::uint32_t id = next_walk_;
+  next_walk_ = next_walk_ == 0xffffffff ? 1 : next_walk_ + 1;
+  Walk& walk = walks_[id];
+  walk.id = id;
+  walk.source = r;
+  walk.kind = kind;
+  walk.universe = universe;
+  walk.outstanding = std::make_shared<rib::RetainedBytes>();
+  return walk;
+}
+
+// Sends the request; peers and targets of the walk are set.
+void Distribution::request(Walk& walk, wire::FamilySet families) {
+  WalkRequest r;
+  r.walk = walk.id;
+  r.session_shard = self_;
+  r.kind = walk.kind;
+  r.universe = walk.universe;
+  r.families = families;
+  r.outstanding = walk.outstanding;
+  for (auto& [set, peers] : walk.targets) {
+    std::sort(peers.begin(), peers.end());
+    r.rt_sets.push_back(set);
+    walk.peers.insert(walk.peers.end(), peers.begin(), peers.end());
+  }
+  sort_unique(walk.peers);
+  r.shared = walk.peers.size() > 1;
+  for (std::uint32_t number : walk.peers) r.classes |= std::uint64_t{1} << peers_[number]->encoding_class;
+  if (walk.kind == WalkRequest::Kind::catch_up) {
+    const Link& link = peers_[walk.peers.front()]->links[walk.source];
+    r.routes_since = link.routes_since;
+    r.withdrawn_since = link.withdrawn_since;
+  }
+  requests_[walk.source].push_back(std::move(r));
+}
+
+// Everything asked of RIB shard r in this turn, as at most one walk of each kind.
+void Distribution::send_requests(std::uint32_t r) {
+  Source& source = sources_[r];
+  wire::FamilySet both;
+  both.insert(Family::vpnv4);
+  both.insert(Family::vpnv6);
+  if (!source.announce_universe.empty()) {
+    Walk& walk = new_walk(r, WalkRequest::Kind::announce, true);
+    walk.peers = std::exchange(source.announce_universe, {});
+    request(walk, both);
+  }
+  auto by_rt_set = [&](WalkRequest::Kind kind, std::map<rib::RtSetId, std::vector<std::uint32_t>>& pending) {
+    std::erase_if(pending, [](auto& entry) { return entry.second.empty(); });
+    if (pending.empty()) return;
+    Walk& walk = new_walk(r, kind, false);
+    walk.targets = std::exchange(pending, {});
+    request(walk, both);
+    // A walk counts once for each peer and RT set; from here on once for each peer.
+    for (auto& [set, peers] : walk.targets)
+      for (std::uint32_t number : peers) --peers_[number]->links[r].walks;
+    for (std::uint32_t number : walk.peers) ++peers_[number]->links[r].walks;
+  };
+  by_rt_set(WalkRequest::Kind::withdraw, source.withdraw);
+  by_rt_set(WalkRequest::Kind::announce, source.announce);
+}
+
+void Distribution::walk_armed(std::uint32_t r, std::uint32_t id) {
+  auto at = walks_.find(id);
+  if (at == walks_.end()) return;
+  Walk& walk = at->second;
+  walk.armed = true;
+  if (walk.refresh || walk.kind == WalkRequest::Kind::withdraw) return;
+  Source& source = sources_[r];
+  if (walk.kind == WalkRequest::Kind::catch_up) {
+    Link& link = peers_[walk.peers.front()]->links[r];
+    link.lagging = false;
+    update_lag_marks();
+    return;
+  }
+  if (!walk.universe) {
+    for (auto& [set, peers] : walk.targets)
+      for (std::uint32_t number : peers)
+        if (Member* m = member_of(source.rt_sets[set], number)) m->state = MemberState::armed;
+    return;
+  }
+  for (std::uint32_t number : walk.peers) {
+    Peer& peer = *peers_[number];
+    Link& link = peer.links[r];
+    std::vector<rib::RtSetId> already;
+    for (rib::RtSetId set = 0; set < source.rt_sets.size(); ++set) {
+      Member* m = member_of(source.rt_sets[set], number);
+      if (m == nullptr) continue;
+      if (m->state == MemberState::armed) already.push_back(set);
+      remove_member(source.rt_sets[set], number);
+    }
+    if (!already.empty()) walk.already[number] = std::move(already);
+    link.universe_requested = false;
+    link.universe = true;
+    source.universe.push_back(&peer);
+  }
+}
+
+void Distribution::walk_done(std::uint32_t r, std::uint32_t id) {
+  auto at = walks_.find(id);
+  if (at == walks_.end()) return;
+  Walk walk = std::move(at->second);
+  walks_.erase(at);
+  Source& source = sources_[r];
+  for (std::uint32_t number : walk.peers) {
+    Peer& peer = *peers_[number];
+    Link& link = peer.links[r];
+    --link.walks;
+    if (walk.refresh) {
+      Refresh& refresh = peer.refreshes[walk.refreshed];
+      if (--refresh.walks == 0) {
+        refresh.running = false;
+        if (peer.info.enhanced_refresh)
+          push_refresh_mark(peer, walk.refreshed, wire::RouteRefresh::Subtype::end);
+        if (refresh.wanted) touch(peer);
+      }
+      continue;
+    }
+    if (walk.kind == WalkRequest::Kind::catch_up) link.catching_up = false;
+    bool initial_left = false;
+    for (const Link& l : peer.links) initial_left = initial_left || l.walks != 0 || l.universe_requested || l.lagging;
+    if (!peer.initial_done && !initial_left) finish_initial(peer);
+    if (link.dirty && link.walks == 0) {
+      link.dirty = false;
+      peer.touched_all = true;
+      touch(peer);
+    }
+  }
+  if (walk.universe || walk.refresh || walk.kind == WalkRequest::Kind::catch_up) return;
+  for (auto& [set, peers] : walk.targets) {
+    for (std::uint32_t number : peers) {
+      Peer& peer = *peers_[number];
+      if (walk.kind == WalkRequest::Kind::withdraw) remove_member(source.rt_sets[set], number);
+      // The membership may have changed again while the walk was under way.
+      if (!peer.links[r].universe && !peer.links[r].universe_requested) reconcile_member(peer, r, set);
+    }
+  }
+}
+
+// The first dump is complete: End-of-RIB of each VPN family after the routes (pitfall 1.7, wire 2.7).
+void Distribution::finish_initial(Peer& peer) {
+  peer.initial_done = true;
+  for (Family f : {Family::vpnv4, Family::vpnv6}) {
+    if (!peer.info.families.contains(f)) continue;
+    push_bytes(peer.info.peer, end_of_rib_[f]);
+    peer.end_of_rib_sent.insert(f);
+  }
+}
+
+// --- Route refresh --------------------------------------------------------------------------------------------------
+
+// Repeated requests while one is being answered are answered by one more round (wire 2.12).
+void Distribution::refresh(PeerId id, Family family) {
+  Peer* peer = find(id);
+  if (peer == nullptr || !peer->info.families.contains(family)) return;
+  peer->refreshes[family].wanted = true;
+  touch(*peer);
+}
+
+// BoRR and EoRR (RFC 7313 §4) keep their place among the routes.
+void Distribution::push_refresh_mark(Peer& peer, Family family, wire::RouteRefresh::Subtype subtype) {
+  std::vector<std::uint8_t> bytes;
+  wire::encode_route_refresh(bytes, family, subtype);
+  push_bytes(peer.info.peer, make_bytes(bytes));
+}
+
+void Distribution::start_refresh(Peer& peer, Family family) {
+  Refresh& refresh = peer.refreshes[family];
+  refresh.wanted = false;
+  if (peer.info.enhanced_refresh) push_refresh_mark(peer, family, wire::RouteRefresh::Subtype::begin);
+  wire::FamilySet families;
+  families.insert(family);
+  for (std::uint32_t r = 0; r < sources_.size(); ++r) {
+    std::uint32_t number = peer.info.peer.value;
+    bool universe = peer.links[r].universe;
+    std::vector<rib::RtSetId> sets;
+    if (!universe) {
+      for (rib::RtSetId set = 0; set < sources_[r].rt_sets.size(); ++set) {
+        Member* m = member_of(sources_[r].rt_sets[set], number);
+        if (m != nullptr && m->state == MemberState::armed) sets.push_back(set);
+      }
+      if (sets.empty()) continue;
+    }
+    Walk& walk = new_walk(r, WalkRequest::Kind::announce, universe);
+    walk.refresh = true;
+    walk.refreshed = family;
+    walk.peers = {number};
+    for (rib::RtSetId set : sets) walk.targets[set] = {number};
+    ++refresh.walks;
+    ++peer.links[r].walks;
+    refresh.running = true;
+    request(walk, families);
+  }
+  if (!refresh.running && peer.info.enhanced_refresh)
+    push_refresh_mark(peer, family, wire::RouteRefresh::Subtype::end);
+}
+
+// --- Turns and slow peers -------------------------------------------------------------------------------------------
+
+std::optional<session::TimePoint> Distribution::run_turn(TimePoint now) {
+  now_ = now;
+  std::vector<std::uint32_t> expired;
+  for (std::uint32_t number : holding_)
+    if (peers_[number]->hold_until <= now) expired.push_back(number);
+  for (std::uint32_t number : expired) rtc_end_of_rib(PeerId(number));  // RFC 4684 §6: not for ever
+
+  std::vector<std::uint32_t> round = std::exchange(to_reconcile_, {});
+  for (std::uint32_t number : round) {
+    Peer* peer = find(number);
+    if (peer == nullptr) continue;
+    peer->queued_for_reconcile = false;
+    reconcile(*peer);
+    if (!peer->initial_done && peer->initial_requested) {
+      bool pending = false;
+      for (const Link& l : peer->links) pending = pending || l.walks != 0 || l.lagging;
+      if (!pending) finish_initial(*peer);
+    }
+    if (peer->output.empty())
+      for (std::uint32_t r = 0; r < sources_.size(); ++r)
+        if (peer->links[r].lagging && !peer->links[r].catching_up && peer->links[r].walks == 0) catch_up(*peer, r);
+    for (auto& [family, refresh] : peer->refreshes)
+      if (refresh.wanted && !refresh.running && peer->initial_done && !peer->is_lagging()) start_refresh(*peer, family);
+  }
+  for (std::uint32_t r = 0; r < sources_.size(); ++r) send_requests(r);
+  if (now >= next_check_) {
+    check_slow(now);
+    next_check_ = now + std::chrono::milliseconds(20);
+  }
+  std::optional<TimePoint> wake;
+  auto sooner = [&](TimePoint t) { wake = wake ? std::min(*wake, t) : t; };
+  for (std::uint32_t number : holding_) sooner(peers_[number]->hold_until);
+  for (const Peer* peer : up_) {
+    if (peer->output.empty()) continue;
+    sooner(next_check_);
+    break;
+  }
+  return wake;
+}
+
+// Somebody holds memory that others need: find who stalls. A peer stalls when it takes nothing for a while in which
+// the others do; when all are equally slow (the receivers share a machine, say) nobody is singled out before
+// stall_alone.
+void Distribution::check_slow(TimePoint now) {
+  bool over_changes = false, over_images = false;
+  for (std::uint32_t r = 0; r < sources_.size(); ++r) {
+    ShardMailboxes::Retained& retained = mailboxes_.retained(r);
+    over_changes = over_changes || retained.changes->bytes.load(std::memory_order_relaxed) > static_cast<std::int64_t>(limits_.change_bytes);
+    over_images = over_images || retained.images->bytes.load(std::memory_order_relaxed) > static_cast<std::int64_t>(limits_.image_bytes);
+  }
+  bool walk_blocked = false;
+  for (auto& [id, walk] : walks_)
+    walk_blocked = walk_blocked || (walk.peers.size() > 1 && walk.outstanding->bytes.load(std::memory_order_relaxed) > (3 << 20));
+  if (!over_changes && !over_images && !walk_blocked) return;
+  std::vector<TimePoint::duration> idle;
+  for (const Peer* peer : up_) idle.push_back(peer->output.empty() ? TimePoint::duration::zero() : now - peer->last_progress);
+  if (idle.empty()) return;
+  std::vector<TimePoint::duration> sorted = idle;
+  auto middle = sorted.begin() + static_cast<std::ptrdiff_t>((sorted.size() - 1) / 2);
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  std::vector<Peer*> stalled;
+  for (std::size_t i = 0; i < up_.size(); ++i)
+    if (idle[i] > limits_.stall_alone || (idle[i] > limits_.stall && idle[i] > 4 * *middle)) stalled.push_back(up_[i]);
+  for (Peer* peer : stalled) make_lagging(*peer, over_images || walk_blocked);
+}
+
+// Drops what is queued for the peer; it is caught up by change sequence once it reads again (DESIGN §2). Images of walks
+// stay unless memory for them is short: then the peer starts over.
+void Distribution::make_lagging(Peer& peer, bool drop_images) {
+  std::uint32_t number = peer.info.peer.value;
+  ++lag_events_;
+  std::vector<std::optional<rib::Stamp>> first_dropped(sources_.size());
+  bool images_dropped = false;
+  peer.output.drop_if(
+      [&](const rib::Batch& b) { return b.family != Family::rtc && (b.walk == 0 || drop_images); },
+      [&](rib::Batch* b) {
+        b->add_refs(1);
+        dropped_.emplace_back(b);  // until the lag mark is on its way
+        if (b->walk != 0) {
+          images_dropped = true;
+        } else if (!first_dropped[b->shard] || b->stamp < *first_dropped[b->shard]) {
+          first_dropped[b->shard] = b->stamp;
+        }
+      });
+  if (images_dropped) {
+    for (auto at = walks_.begin(); at != walks_.end();) {
+      Walk& walk = at->second;
+      auto in = std::lower_bound(walk.peers.begin(), walk.peers.end(), number);
+      if (in == walk.peers.end() || *in != number || !walk.armed || walk.kind == WalkRequest::Kind::withdraw) {
+        ++at;
+        continue;
+      }
+      walk.peers.erase(in);
+      for (auto& [set, peers] : walk.targets) std::erase(peers, number);
+      walk.already.erase(number);
+      --peer.links[walk.source].walks;
+      peer.links[walk.source].catching_up = false;
+      if (walk.refresh) {
+        Refresh& refresh = peer.refreshes[walk.refreshed];
+        refresh.wanted = true;
+        if (--refresh.walks == 0) refresh.running = false;
+      }
+      if (walk.peers.empty()) {
+        requests_[walk.source].push_back(WalkCancelled{walk.id, self_});
+        at = walks_.erase(at);
+      } else {
+        ++at;
+      }
+    }
+  }
+  for (std::uint32_t r = 0; r < sources_.size(); ++r) {
+    Link& link = peer.links[r];
+    rib::Stamp since = first_dropped[r] ? *first_dropped[r] - 1 : sources_[r].last_stamp;
+    if (link.lagging) since = std::min(since, link.withdrawn_since);
+    link.routes_since = images_dropped ? 0 : link.lagging ? std::min(since, link.routes_since) : since;
+    link.withdrawn_since = since;
+    link.lagging = true;
+  }
+  update_lag_marks();
+  touch(peer);
+}
+
+// The peer reads again: everything that changed since it was left behind, from one RIB shard.
+void Distribution::catch_up(Peer& peer, std::uint32_t r) {
+  Link& link = peer.links[r];
+  Source& source = sources_[r];
+  std::uint32_t number = peer.info.peer.value;
+  Walk& walk = new_walk(r, WalkRequest::Kind::catch_up, link.universe);
+  walk.peers = {number};
+  if (!link.universe) {
+    for (rib::RtSetId set = 0; set < source.rt_sets.size(); ++set) {
+      Member* m = member_of(source.rt_sets[set], number);
+      if (m != nullptr && m->state != MemberState::requested) walk.targets[set] = {number};
+    }
+  }
+  link.catching_up = true;
+  ++link.walks;
+  request(walk, peer.info.families);
+}
+
+void Distribution::update_lag_marks() {
+  for (std::uint32_t r = 0; r < sources_.size(); ++r) {
+    std::optional<rib::Stamp> oldest;
+    for (const Peer* peer : up_)
+      if (peer->links[r].lagging) oldest = std::min(oldest.value_or(~rib::Stamp{0}), peer->links[r].withdrawn_since);
+    if (oldest == sources_[r].lag_mark) continue;
+    sources_[r].lag_mark = oldest;
+    requests_[r].push_back(LagMark{self_, oldest});
+  }
+}
+
+}  // namespace helio::reflector

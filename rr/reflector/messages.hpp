@@ -1,0 +1,171 @@
+// What shards say to each other. Every message is owned by its receiver; batches and attributes are shared, immutable.
+//
+//   session shard --PeerUp/PeerDown/Updates/WalkRequest/ClassUp/Ack--> RIB shard
+//   session shard <--Defined/Retired/Output/WalkArmed/WalkDone-------- RIB shard        (one ordered stream per pair)
+//   session shard --RtcUpdate/RtcJoin/RtcLeave-----------------------> shard 0 (RTC RIB)
+//   session shard <--RtcOutput---------------------------------------- shard 0
+#pragma once
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "rib/batch.hpp"
+#include "rib/encoding_class.hpp"
+#include "rr/session/engine.hpp"
+
+namespace helio::reflector {
+
+// Canonical attributes that cross a thread border.
+struct OwnedAttributes {
+  std::vector<std::uint8_t> next_hop, bytes;
+  rib::DecisionKey key;
+  std::uint8_t scope = 0;
+  std::vector<std::uint64_t> targets;
+  std::vector<wire::RouteTarget6> targets6;
+
+  explicit OwnedAttributes(const rib::CanonicalAttributes& a)
+      : next_hop(a.next_hop.begin(), a.next_hop.end()), bytes(a.bytes.begin(), a.bytes.end()), key(a.key), scope(a.scope),
+        targets(a.targets.begin(), a.targets.end()), targets6(a.targets6.begin(), a.targets6.end()) {}
+  rib::CanonicalAttributes view() const { return {next_hop, bytes, key, scope, targets, targets6}; }
+};
+
+// --- to a RIB shard ---
+
+struct PeerUp {
+  PeerId peer;
+  wire::IpAddress address;
+  session::PeerRole role;
+};
+struct PeerDown {
+  PeerId peer;
+};
+// Announcements (attributes set) or withdrawals of one peer, entries in wire form, already checked.
+struct Updates {
+  PeerId peer;
+  wire::Family family;
+  bool has_path_id = false;
+  std::uint64_t serial = 0;                            // attributes with the same serial of a peer are the same
+  std::shared_ptr<const OwnedAttributes> attributes;   // null: withdrawals
+  std::vector<std::uint8_t> nlri;
+};
+struct ClassUp {
+  std::uint8_t id;
+  rib::EncodingClass encoding;
+};
+struct ClassDown {
+  std::uint8_t id;
+};
+// Walk the tables and send what they hold through the stream, in slices.
+struct WalkRequest {
+  enum class Kind : std::uint8_t {
+    announce,   // the best paths
+    withdraw,   // withdrawals for them: a membership ended
+    catch_up    // what changed since a stamp: announcements, and withdrawals of what is gone
+  };
+  std::uint32_t walk = 0;                    // id, never 0; unique per session shard
+  std::uint32_t session_shard = 0;
+  Kind kind = Kind::announce;
+  bool universe = false;                     // all tables; otherwise those of rt_sets
+  std::vector<rib::RtSetId> rt_sets;
+  wire::FamilySet families;
+  std::uint64_t classes = 0;                 // bit per encoding class that wants the images
+  rib::Stamp routes_since = 0;               // catch_up: paths that changed later
+  rib::Stamp withdrawn_since = 0;            // catch_up: prefixes that lost a best path later
+  bool shared = false;                       // several peers wait for it: larger steps
+  std::shared_ptr<rib::RetainedBytes> outstanding;  // image bytes of this walk not yet sent
+};
+struct WalkCancelled {
+  std::uint32_t walk, session_shard;
+};
+// A session shard has peers that are behind since this stamp (nothing: none any more): tombstones are kept.
+struct LagMark {
+  std::uint32_t session_shard;
+  std::optional<rib::Stamp> since;
+};
+// A session shard has forgotten these ids.
+struct Ack {
+  std::vector<rib::ProvenanceId> provenances;
+  std::vector<rib::RtSetId> rt_sets;
+};
+
+// --- from a RIB shard ---
+
+struct RtSetDefined {
+  rib::RtSetId id;
+  std::vector<std::uint64_t> targets;
+  std::vector<wire::RouteTarget6> targets6;
+};
+struct ProvenanceDefined {
+  rib::ProvenanceId id;
+  PeerId source;
+  session::PeerRole source_role;
+  rib::RtSetId rt_set;
+  std::uint8_t scope;
+};
+struct Retired {
+  std::vector<rib::ProvenanceId> provenances;
+  std::vector<rib::RtSetId> rt_sets;
+};
+struct Output {
+  rib::BatchRef batch;
+};
+// From here on in the stream, changes of what the walk is about belong to its peers.
+struct WalkArmed {
+  std::uint32_t walk;
+};
+struct WalkDone {
+  std::uint32_t walk;
+};
+// Too many tombstones are kept for peers that are behind since `since` or earlier: close them.
+struct TombstonesFull {
+  rib::Stamp since;
+};
+
+// --- RT-Constrain ---
+
+// Peers that are sent the same RT membership routes.
+struct RtcGroup {
+  session::PeerRole role = session::PeerRole::client;
+  wire::IpAddress local_address;                       // next hop towards clients (RFC 4684 §3.2)
+  session::GroupSettings::RtcAdvertise advertise = session::GroupSettings::RtcAdvertise::automatic;
+  PeerId only;                                         // external: a group per peer
+  Asn local_as = 0;
+  bool four_octet_as = true;
+  bool operator==(const RtcGroup&) const = default;
+};
+struct RtcUpdate {
+  PeerId peer;
+  wire::IpAddress address;
+  session::PeerRole role;
+  std::shared_ptr<const OwnedAttributes> attributes;   // null: withdrawals
+  std::vector<wire::RtMembership> memberships;
+};
+struct RtcJoin {
+  PeerId peer;
+  std::uint32_t incarnation;
+  std::uint32_t session_shard;
+  RtcGroup group;
+};
+struct RtcLeave {
+  PeerId peer;
+};
+struct RtcRefresh {
+  PeerId peer;
+  std::uint32_t incarnation;
+};
+// An established VPN peer is not filtered by RTC: `advertise = "auto"` sends the default route (DESIGN §3).
+struct RtcUnfilteredPeer {};
+// Messages for peers of this session shard; with `image` they are the whole table and End-of-RIB for one peer.
+struct RtcOutput {
+  std::vector<PeerId> peers;
+  std::uint32_t incarnation = 0;                       // of the only peer, for an image
+  bool image = false;
+  rib::BatchRef bytes;
+};
+
+using Message = std::variant<PeerUp, PeerDown, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled, LagMark, Ack, RtSetDefined,
+                             ProvenanceDefined, Retired, Output, WalkArmed, WalkDone, TombstonesFull, RtcUpdate, RtcJoin, RtcLeave, RtcRefresh,
+                             RtcUnfilteredPeer, RtcOutput>;
+
+}  // namespace helio::reflector

@@ -1,0 +1,90 @@
+// PeerOutput: what one peer still has to be sent: ranges of shared batches, in order. 16 octets per range; a range
+// that continues the last one extends it. The bytes are never copied: the session gathers them into sendmsg.
+#pragma once
+#include <sys/uio.h>
+
+#include <span>
+#include <vector>
+
+#include "rib/batch.hpp"
+
+namespace helio::reflector {
+
+class PeerOutput {
+ public:
+  ~PeerOutput() { clear(); }
+  PeerOutput() = default;
+  PeerOutput(const PeerOutput&) = delete;
+  PeerOutput& operator=(const PeerOutput&) = delete;
+
+  bool empty() const { return head_ == entries_.size(); }
+  std::size_t bytes() const { return bytes_; }
+  std::size_t ranges() const { return entries_.size() - head_; }
+
+  // [from, to) of the batch goes out next after what is queued.
+  void push(rib::Batch* batch, std::uint32_t from, std::uint32_t to) {
+    bytes_ += to - from;
+    if (!empty() && entries_.back().batch == batch && entries_.back().to == from) {
+      entries_.back().to = to;
+      return;
+    }
+    batch->add_refs(1);
+    entries_.push_back({batch, from, to});
+  }
+  std::size_t gather(std::span<iovec> out, std::size_t max_bytes) const;
+  void consumed(std::size_t bytes);
+  void clear();
+
+  bool at_message_boundary() const;
+  // The unsent rest of a message that was partly sent.
+  Bytes rest_of_message() const;
+
+  // Removes ranges of which nothing was sent and for which drop(batch) is true; a range that was begun keeps the rest of the
+  // message under way and loses the rest. Calls on_drop(batch pointer) for each.
+  template <class Drop, class OnDrop>
+  void drop_if(Drop&& drop, OnDrop&& on_drop) {
+    std::size_t kept = head_;
+    for (std::size_t i = head_; i < entries_.size(); ++i) {
+      Entry& e = entries_[i];
+      bool dropped = drop(*e.batch);
+      if (dropped) on_drop(e.batch);
+      std::uint32_t begun = i == head_ ? offset_ : 0;
+      if (dropped && begun != 0) {
+        std::uint32_t end = message_end(e, begun);
+        bytes_ -= e.to - end;
+        e.to = end;
+        dropped = end == e.from + begun;
+      } else if (dropped) {
+        bytes_ -= e.to - e.from;
+      }
+      if (dropped) {
+        if (i == head_) offset_ = 0;
+        e.batch->drop_ref();
+      } else {
+        entries_[kept++] = e;
+      }
+    }
+    entries_.resize(kept);
+  }
+  // The batch of the oldest range; null when empty.
+  const rib::Batch* oldest() const { return empty() ? nullptr : entries_[head_].batch; }
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (std::size_t i = head_; i < entries_.size(); ++i) visit(*entries_[i].batch);
+  }
+
+ private:
+  struct Entry {
+    rib::Batch* batch;
+    std::uint32_t from, to;
+  };
+  // Where the message that octet `begun` of the range belongs to ends; begun itself when it is the first of one.
+  static std::uint32_t message_end(const Entry& e, std::uint32_t begun);
+
+  std::vector<Entry> entries_;
+  std::size_t head_ = 0;
+  std::uint32_t offset_ = 0;  // octets of the first range already sent
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace helio::reflector

@@ -1,0 +1,185 @@
+#include "rr/reflector/reflection.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "rr/wire/attribute_table.hpp"
+#include "rr/wire/attributes.hpp"
+#include "rr/wire/message.hpp"
+#include "rr/wire/update_encode.hpp"
+
+namespace helio::reflector {
+
+namespace attr = wire::attr;
+using session::PeerRole;
+
+namespace {
+
+// An NLRI of the largest kind beside the attributes, and what eBGP prepending may add.
+constexpr std::size_t kRoomForOneRoute = 96;
+
+bool contains_cluster(Bytes list, std::uint32_t cluster) {
+  for (std::size_t i = 0; i + 4 <= list.size(); i += 4)
+    if (load_be32(list.data() + i) == cluster) return true;
+  return false;
+}
+
+template <class T>
+void sort_unique(std::vector<T>& v) {
+  std::sort(v.begin(), v.end());
+  v.erase(std::unique(v.begin(), v.end()), v.end());
+}
+
+}  // namespace
+
+std::string_view exclusion_name(Exclusion exclusion) {
+  constexpr std::array<std::string_view, 4> kNames = {"none", "originator_loop", "cluster_loop", "as_loop"};
+  return kNames[static_cast<std::size_t>(exclusion)];
+}
+
+void Canonicaliser::add(const wire::AttributeView& a, const Source&) {
+  std::uint8_t flags = a.flags & 0xe0;
+  // RFC 4271 §9: an unrecognised transitive attribute is passed on with the Partial bit set.
+  if (wire::find_attribute_rule(a.type) == nullptr) flags |= wire::attr_flag::partial;
+  wire::encode_attribute(bytes_, flags, a.type, a.value);
+}
+
+// ORIGINATOR_ID is made when absent and never overwritten; CLUSTER_LIST gets our id in front on every reflection
+// (RFC 4456 §8). Routes from eBGP are not reflected and carry neither.
+void Canonicaliser::add_reflection_attributes(const wire::UpdateView& update, const Source& source, std::uint8_t type) {
+  if (type == attr::originator_id) {
+    const wire::AttributeView* present = update.find(attr::originator_id);
+    std::uint32_t id = present != nullptr ? load_be32(present->value.data()) : source.router_id;
+    wire::encode_attribute_u32(bytes_, wire::attr_flag::optional, attr::originator_id, id);
+  } else {
+    const wire::AttributeView* present = update.find(attr::cluster_list);
+    value_.resize(4);
+    store_be32(value_.data(), source.own_cluster_id);
+    if (present != nullptr) value_.insert(value_.end(), present->value.begin(), present->value.end());
+    wire::encode_attribute(bytes_, wire::attr_flag::optional, attr::cluster_list, value_);
+  }
+}
+
+Exclusion Canonicaliser::build(const wire::UpdateView& update, wire::Family family, Bytes next_hop, const Source& source,
+                               rib::CanonicalAttributes& out) {
+  bool external = source.role == PeerRole::external;
+  const wire::AttributeView* originator = update.find(attr::originator_id);
+  const wire::AttributeView* clusters = update.find(attr::cluster_list);
+  if (!external) {
+    if (originator != nullptr && load_be32(originator->value.data()) == source.own_router_id) return Exclusion::originator_loop;
+    if (clusters != nullptr && contains_cluster(clusters->value, source.own_cluster_id)) return Exclusion::cluster_loop;
+  }
+
+  // Attribute order is by type: the indices sorted, with the attributes that are made here merged in.
+  std::array<std::uint8_t, wire::UpdateView::kMaxAttributes> order;
+  for (std::size_t i = 0; i < update.attribute_count; ++i) order[i] = static_cast<std::uint8_t>(i);
+  std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(update.attribute_count),
+            [&](std::uint8_t a, std::uint8_t b) { return update.attributes[a].type < update.attributes[b].type; });
+
+  bytes_.clear();
+  targets_.clear();
+  found_.clear();
+  targets6_.clear();
+  out = rib::CanonicalAttributes{};
+  out.key.originator_id = originator != nullptr && !external ? load_be32(originator->value.data()) : source.router_id;
+  out.key.cluster_list_length = clusters != nullptr && !external ? static_cast<std::uint8_t>(std::min<std::size_t>(clusters->value.size() / 4, 255)) : 0;
+  out.key.is_external = external;
+
+  bool have_local_pref = false, have_originator = external, have_clusters = external;
+  auto before = [&](std::uint8_t type) {  // what is made here and sorts before `type`
+    if (!have_local_pref && type > attr::local_pref) {
+      // RFC 4271 §5.1.5: LOCAL_PREF is in every UPDATE to internal peers; 100 for what came from outside.
+      wire::encode_attribute_u32(bytes_, wire::attr_flag::transitive, attr::local_pref, out.key.local_pref);
+      have_local_pref = true;
+    }
+    if (!have_originator && type > attr::originator_id) {
+      add_reflection_attributes(update, source, attr::originator_id);
+      have_originator = true;
+    }
+    if (!have_clusters && type > attr::cluster_list) {
+      add_reflection_attributes(update, source, attr::cluster_list);
+      have_clusters = true;
+    }
+  };
+  for (std::size_t i = 0; i < update.attribute_count; ++i) {
+    const wire::AttributeView& a = update.attributes[order[i]];
+    before(a.type);
+    switch (a.type) {
+      case attr::origin:
+        out.key.origin = a.value[0];
+        add(a, source);
+        break;
+      case attr::as_path: {
+        value_.clear();
+        wire::normalise_as_path(value_, update, source.four_octet_as);
+        wire::AsPathInfo info = wire::inspect_as_path(value_, true);
+        if (external && info.contains(source.own_as)) return Exclusion::as_loop;  // RFC 4271 §9.1.2
+        out.key.as_path_length = static_cast<std::uint16_t>(std::min(info.length_for_decision, 65535u));
+        out.key.neighbor_as = info.neighbor_as;
+        wire::encode_attribute(bytes_, wire::attr_flag::transitive, attr::as_path, value_);
+        break;
+      }
+      case attr::next_hop:  // beside MP_REACH of a VPN family it says nothing (field note 3.8)
+      case attr::as4_path:
+      case attr::as4_aggregator:
+        break;
+      case attr::med:
+        out.key.med = load_be32(a.value.data());
+        add(a, source);
+        break;
+      case attr::local_pref:
+        if (external) break;
+        out.key.local_pref = load_be32(a.value.data());
+        have_local_pref = true;
+        add(a, source);
+        break;
+      case attr::aggregator:
+        value_.clear();
+        wire::normalise_aggregator(value_, update, source.four_octet_as);
+        if (!value_.empty()) wire::encode_attribute(bytes_, a.flags & 0xe0, attr::aggregator, value_);
+        break;
+      case attr::communities:
+        if (wire::contains_community(a.value, wire::community::no_advertise)) out.scope |= rib::scope::no_advertise;
+        if (wire::contains_community(a.value, wire::community::no_export) ||
+            wire::contains_community(a.value, wire::community::no_export_subconfed))
+          out.scope |= rib::scope::no_export;
+        add(a, source);
+        break;
+      case attr::originator_id:
+      case attr::cluster_list:
+        if (!external) {
+          add_reflection_attributes(update, source, a.type);
+          (a.type == attr::originator_id ? have_originator : have_clusters) = true;
+        }
+        break;
+      case attr::extended_communities:
+        wire::collect_route_targets(a.value, found_);
+        add(a, source);
+        break;
+      case attr::ipv6_extended_communities:
+        for (std::size_t at = 0; at + 20 <= a.value.size(); at += 20) {
+          const std::uint8_t* c = a.value.data() + at;
+          if (c[0] != 0x00 || c[1] != 0x02) continue;  // RFC 5701 §2: transitive, route target
+          std::copy(c, c + 20, targets6_.emplace_back().begin());
+        }
+        add(a, source);
+        break;
+      default:
+        add(a, source);
+    }
+  }
+  before(255);
+
+  for (wire::RouteTarget rt : found_) targets_.push_back(rt.value);
+  sort_unique(targets_);
+  sort_unique(targets6_);
+  if (family == wire::Family::vpnv4 && next_hop.size() > 12) out.scope |= rib::scope::ipv6_next_hop;
+  if (wire::kHeaderSize + 4 + 9 + next_hop.size() + bytes_.size() + kRoomForOneRoute > wire::kMaxMessage) out.scope |= rib::scope::extended_size;
+  out.next_hop = next_hop;
+  out.bytes = bytes_;
+  out.targets = targets_;
+  out.targets6 = targets6_;
+  return Exclusion::none;
+}
+
+}  // namespace helio::reflector

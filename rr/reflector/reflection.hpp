@@ -1,0 +1,49 @@
+// Reflection rules (RFC 4456, RFC 4271 §5 and §9.1): from the attributes of a received UPDATE to the canonical form in
+// which they leave to iBGP peers, with everything computed that the RIB wants to know. Pure; scratch is reused.
+#pragma once
+#include <string_view>
+#include <vector>
+
+#include "rib/attribute_store.hpp"
+#include "rr/session/settings.hpp"
+#include "rr/wire/update.hpp"
+
+namespace helio::reflector {
+
+// Where the UPDATE came from.
+struct Source {
+  session::PeerRole role = session::PeerRole::client;
+  std::uint32_t router_id = 0;        // of the peer
+  bool four_octet_as = true;
+  std::uint32_t own_router_id = 0;
+  std::uint32_t own_cluster_id = 0;   // prepended to CLUSTER_LIST and looked for in it
+  Asn own_as = 0;
+};
+
+// Why the routes of an UPDATE are not used (and withdrawn if they were).
+enum class Exclusion : std::uint8_t { none, originator_loop, cluster_loop, as_loop, count_ };
+std::string_view exclusion_name(Exclusion exclusion);
+
+class Canonicaliser {
+ public:
+  // Fills `out`, whose spans point into this object and into the message, until the next call. An excluded route's
+  // attributes are not filled.
+  Exclusion build(const wire::UpdateView& update, wire::Family family, Bytes next_hop, const Source& source,
+                  rib::CanonicalAttributes& out);
+
+ private:
+  void add(const wire::AttributeView& attribute, const Source& source);
+  void add_reflection_attributes(const wire::UpdateView& update, const Source& source, std::uint8_t type);
+
+  std::vector<std::uint8_t> bytes_, value_;
+  std::vector<std::uint64_t> targets_;
+  std::vector<wire::RouteTarget> found_;
+  std::vector<wire::RouteTarget6> targets6_;
+};
+
+// May a path learned from a peer of role `from` be sent to a peer of role `to` (RFC 4456 §6, RFC 4271 §9.2)?
+constexpr bool may_reflect(session::PeerRole from, session::PeerRole to) {
+  return from != session::PeerRole::non_client || to != session::PeerRole::non_client;
+}
+
+}  // namespace helio::reflector

@@ -1,0 +1,517 @@
+#include "rr/reflector/rib_shard.hpp"
+
+#include <algorithm>
+
+#include "rr/base/check.hpp"
+
+namespace helio::reflector {
+
+using rib::Address4;
+using rib::Address6;
+using rib::kNoId;
+using wire::Family;
+
+namespace {
+
+template <class Address>
+constexpr Family kFamily = sizeof(Address) == 4 ? Family::vpnv4 : Family::vpnv6;
+
+template <class Address>
+Address load_prefix(const std::uint8_t* p, unsigned octets) {
+  if constexpr (sizeof(Address) == 4) {
+    if (octets == 3) return load_be24(p) << 8;
+    if (octets == 4) return load_be32(p);
+  }
+  Address a = 0;
+  for (unsigned i = 0; i < octets; ++i) a |= static_cast<Address>(p[i]) << (sizeof(Address) * 8 - 8 - 8 * i);
+  return a;
+}
+
+template <class Address>
+Address mask_of(unsigned length) {
+  return length == 0 ? Address{0} : static_cast<Address>(~Address{0} << (sizeof(Address) * 8 - length));
+}
+
+template <class T>
+T& grown(std::vector<T>& v, std::size_t i) {
+  if (v.size() <= i) v.resize(i + 1);
+  return v[i];
+}
+
+}  // namespace
+
+template <>
+rib::FamilyRib<Address4>& RibShard::family<Address4>() { return rib4_; }
+template <>
+rib::FamilyRib<Address6>& RibShard::family<Address6>() { return rib6_; }
+
+RibShard::RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits)
+    : self_(self), mailboxes_(mailboxes), limits_(limits), shared_(*this), rib4_(Family::vpnv4, shared_), rib6_(Family::vpnv6, shared_),
+      packer_(shared_.attributes, shared_.provenances), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {}
+
+RibShard::~RibShard() = default;
+
+// --- Peers and their routes -----------------------------------------------------------------------------------------
+
+void RibShard::peer_up(const PeerUp& up) {
+  grown(peers_, up.peer.value).role = up.role;
+  grown(shared_.peers, up.peer.value).address = up.address;
+}
+
+void RibShard::forget_attributes(Peer& peer) {
+  if (peer.serial != 0) shared_.attributes.drop_refs(peer.attributes, 1);
+  peer.serial = 0;
+}
+
+void RibShard::peer_down(PeerId peer) {
+  forget_attributes(grown(peers_, peer.value));
+  // Everything the peer announced is older than its generation now; the purge takes it away in slices, and what a new
+  // session announces meanwhile replaces it in place.
+  ++grown(shared_.peers, peer.value).generation;
+  purges_.push_back({peer, shared_.provenances.provenances_of(peer), {}, {}, {}});
+}
+
+rib::AttributeId RibShard::attributes_of(PeerId id, std::uint64_t serial, const rib::CanonicalAttributes& attributes) {
+  Peer& peer = peers_[id.value];
+  if (peer.serial == serial && serial != 0) return peer.attributes;
+  rib::AttributeId interned = shared_.attributes.intern(id, shared_.peers[id.value].generation, attributes);
+  forget_attributes(peer);
+  peer.attributes = interned;
+  peer.serial = serial;
+  return interned;
+}
+
+void RibShard::announce(PeerId peer, Family family, bool has_path_id, std::uint64_t serial, const rib::CanonicalAttributes& attributes,
+                        Bytes nlri) {
+  rib::AttributeId id = attributes_of(peer, serial, attributes);
+  if (family == Family::vpnv4) apply<Address4>(peer, &id, has_path_id, nlri);
+  else apply<Address6>(peer, &id, has_path_id, nlri);
+}
+
+void RibShard::withdraw(PeerId peer, Family family, bool has_path_id, Bytes nlri) {
+  if (family == Family::vpnv4) apply<Address4>(peer, nullptr, has_path_id, nlri);
+  else apply<Address6>(peer, nullptr, has_path_id, nlri);
+}
+
+// Decodes entries a block at a time, then applies the block: announcements with attributes, else withdrawals.
+template <class Address>
+void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_path_id, Bytes nlri) {
+  constexpr std::size_t kBlock = 512;
+  auto& entries = [this]() -> auto& {
+    if constexpr (sizeof(Address) == 4) return entries4_;
+    else return entries6_;
+  }();
+  wire::VpnNlriReader reader(nlri, sizeof(Address) == 16, attributes == nullptr, has_path_id);
+  wire::VpnNlri one;
+  bool more = true;
+  while (more) {
+    entries.clear();
+    while (entries.size() < kBlock && (more = reader.next(one) == wire::NlriStatus::ok)) {
+      rib::NlriEntry<Address>& e = entries.emplace_back();
+      unsigned octets = (one.length + 7u) / 8;
+      Address address = load_prefix<Address>(one.prefix, octets);
+      e.rd = one.rd.value;
+      e.address = address & mask_of<Address>(one.length);
+      e.length = one.length;
+      e.path_id = has_path_id ? one.path_id : 0;
+      if (attributes == nullptr) continue;
+      e.label = one.label_count == 1 ? load_be24(one.labels)
+                                     : rib::kLabelStack | shared_.label_stacks.acquire(Bytes(one.labels, one.label_count * 3u));
+      e.wire = one.labels - 1;
+      e.wire_length = static_cast<std::uint8_t>(1 + one.label_count * 3 + 8 + octets);
+      if (address != e.address) {
+        // Host bits set in the last octet: the canonical entry has them cleared.
+        std::uint8_t* copy = fixups_.emplace_back().data();
+        std::copy(e.wire, e.wire + e.wire_length, copy);
+        copy[e.wire_length - 1] &= static_cast<std::uint8_t>(0xff << (octets * 8 - one.length));
+        e.wire = copy;
+      }
+    }
+    if (attributes != nullptr) family<Address>().announce(peer, *attributes, entries);
+    else family<Address>().withdraw(peer, entries);
+    fixups_.clear();
+  }
+}
+
+void RibShard::handle(Message&& message) {
+  if (auto* updates = std::get_if<Updates>(&message)) {
+    if (updates->attributes != nullptr)
+      announce(updates->peer, updates->family, updates->has_path_id, updates->serial, updates->attributes->view(), updates->nlri);
+    else
+      withdraw(updates->peer, updates->family, updates->has_path_id, updates->nlri);
+  } else if (auto* up = std::get_if<PeerUp>(&message)) {
+    peer_up(*up);
+  } else if (auto* down = std::get_if<PeerDown>(&message)) {
+    peer_down(down->peer);
+  } else if (auto* request = std::get_if<WalkRequest>(&message)) {
+    walks_.emplace_back().request = std::move(*request);
+  } else if (auto* cancelled = std::get_if<WalkCancelled>(&message)) {
+    std::erase_if(walks_, [&](const Walk& w) {
+      return w.request.walk == cancelled->walk && w.request.session_shard == cancelled->session_shard;
+    });
+  } else if (auto* class_up = std::get_if<ClassUp>(&message)) {
+    // What was staged before is not owed to the class's peers: they are armed later in the stream.
+    seal_turn();
+    Class& c = grown(classes_, class_up->id);
+    c.encoding = class_up->encoding;
+    ++c.session_shards;
+  } else if (auto* class_down = std::get_if<ClassDown>(&message)) {
+    --grown(classes_, class_down->id).session_shards;
+  } else if (auto* mark = std::get_if<LagMark>(&message)) {
+    lag_marks_[mark->session_shard] = mark->since;
+    tombstones_full_ = false;
+  } else if (auto* ack = std::get_if<Ack>(&message)) {
+    acknowledge(*ack);
+  } else {
+    HELIO_CHECK(false, "message is not for a RIB shard");
+  }
+}
+
+// --- Turns ----------------------------------------------------------------------------------------------------------
+
+template <class Address>
+void RibShard::seal_family(rib::FamilyRib<Address>& rib, Family family) {
+  rib::ChangeLog& log = rib.log();
+  if (log.empty()) return;
+  packer_.sort(log);
+  for (std::size_t c = 0; c < classes_.size(); ++c) {
+    if (classes_[c].session_shards == 0) continue;
+    rib::BatchRef batch = packer_.pack(log, family, classes_[c].encoding, mailboxes_.retained(self_).changes);
+    batch->encoding_class = static_cast<std::uint8_t>(c);
+    batch->stamp = shared_.turn;
+    batch->made_at_ms = now_ms_;
+    batch->shard = static_cast<std::uint16_t>(self_);
+    alive_.emplace_back(shared_.turn, batch->life());
+    for (auto& stream : streams_) stream.push_back(Output{batch});
+  }
+  rib.clear_log(log);
+}
+
+void RibShard::seal_turn() {
+  if (rib4_.log().empty() && rib6_.log().empty()) return;
+  send_events();
+  seal_family(rib4_, Family::vpnv4);
+  seal_family(rib6_, Family::vpnv6);
+  send_events();
+  note_time();
+  ++shared_.turn;
+}
+
+// Definitions go ahead of the batches that use them. What a log still needs is referenced by it, so retirements follow
+// the batches by themselves.
+void RibShard::send_events() {
+  if (!shared_.provenances.has_events()) return;
+  Retired retired;
+  for (const rib::ProvenanceEvent& event : shared_.provenances.take_events()) {
+    using Kind = rib::ProvenanceEvent::Kind;
+    if (event.kind == Kind::rt_set_defined) {
+      const rib::RtSet& set = shared_.provenances.rt_set(event.id);
+      for (auto& stream : streams_) stream.push_back(RtSetDefined{event.id, set.targets, set.targets6});
+    } else if (event.kind == Kind::provenance_defined) {
+      const rib::Provenance& p = shared_.provenances.provenance(event.id);
+      for (auto& stream : streams_) stream.push_back(ProvenanceDefined{event.id, p.peer, peers_[p.peer.value].role, p.rt_set, p.scope});
+    } else if (event.kind == Kind::provenance_retired) {
+      retired.provenances.push_back(event.id);
+      retiring_.emplace_back(event.id, 0);
+    } else {
+      retired.rt_sets.push_back(event.id);
+      retiring_sets_.emplace_back(event.id, 0);
+    }
+  }
+  if (!retired.provenances.empty() || !retired.rt_sets.empty())
+    for (auto& stream : streams_) stream.push_back(retired);
+}
+
+void RibShard::acknowledge(Ack& ack) {
+  auto count = [&](auto& list, std::uint32_t id) {
+    auto at = std::find_if(list.begin(), list.end(), [&](auto& entry) { return entry.first == id; });
+    HELIO_CHECK(at != list.end(), "acknowledgement of an id that is not retiring");
+    if (++at->second < mailboxes_.shards()) return false;
+    *at = list.back();
+    list.pop_back();
+    return true;
+  };
+  for (rib::ProvenanceId id : ack.provenances)
+    if (count(retiring_, id)) shared_.provenances.release_provenance(id);
+  for (rib::RtSetId id : ack.rt_sets)
+    if (count(retiring_sets_, id)) shared_.provenances.release_rt_set(id);
+}
+
+bool RibShard::run_turn(std::uint64_t now_ms) {
+  now_ms_ = now_ms;
+  shared_.now_seconds = static_cast<std::uint32_t>(now_ms / 1000);
+  std::size_t budget = limits_.purge_entries_per_turn;
+  while (!purges_.empty() && budget > 0) budget -= purge_some(budget);
+  seal_turn();
+  bool walking = walk_some();
+  send_events();
+  trim_tombstones();
+  return walking || !purges_.empty();
+}
+
+void RibShard::note_time() {
+  if (!turn_times_.empty() && turn_times_.back().seconds == shared_.now_seconds) return;
+  turn_times_.push_back({shared_.turn, shared_.now_seconds});
+  if (turn_times_.size() < 4096) return;
+  // Keep every second mark of the older half: ages stay exact to about a thousandth.
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < turn_times_.size(); ++i)
+    if (i >= turn_times_.size() / 2 || i % 2 == 0) turn_times_[kept++] = turn_times_[i];
+  turn_times_.resize(kept);
+}
+
+std::uint32_t RibShard::seconds_of(rib::Stamp stamp) const {
+  auto after = std::upper_bound(turn_times_.begin(), turn_times_.end(), stamp, [](rib::Stamp s, const TurnTime& t) { return s < t.stamp; });
+  return after == turn_times_.begin() ? 0 : std::prev(after)->seconds;
+}
+
+// --- Purges ---------------------------------------------------------------------------------------------------------
+
+template <class Address>
+std::size_t RibShard::purge_step(Purge& purge, std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next, std::size_t budget) {
+  rib::FamilyRib<Address>& rib = family<Address>();
+  if (table >= rib.table_limit() || !rib.has_table(table)) {
+    next.reset();
+    return 1;
+  }
+  next = rib.purge_table(table, purge.peer, next.value_or(rib::PrefixKey<Address>{}), budget);
+  return next ? budget : 1;
+}
+
+// A bounded part of the first purge. Returns what it took from the budget, at least 1.
+std::size_t RibShard::purge_some(std::size_t budget) {
+  Purge& purge = purges_.front();
+  std::size_t used = 0;
+  std::uint64_t paths_before = shared_.counters.paths[0] + shared_.counters.paths[1];
+  while (used < budget) {
+    if (purge.tables.empty()) {
+      if (purge.provenances.empty()) {
+        purges_.pop_front();
+        return used + 1;
+      }
+      purge.tables = shared_.provenances.tables_of(purge.provenances.back());
+      purge.provenances.pop_back();
+      ++used;
+      continue;
+    }
+    std::uint32_t ref = purge.tables.back();
+    bool done;
+    if ((ref & 1) != 0) {
+      used += purge_step<Address6>(purge, ref >> 1, purge.next6, budget - used);
+      done = !purge.next6;
+    } else {
+      used += purge_step<Address4>(purge, ref >> 1, purge.next4, budget - used);
+      done = !purge.next4;
+    }
+    if (done) purge.tables.pop_back();
+    std::uint64_t removed = paths_before - (shared_.counters.paths[0] + shared_.counters.paths[1]);
+    used = std::max<std::size_t>(used, removed);
+  }
+  return used;
+}
+
+// --- Walks ----------------------------------------------------------------------------------------------------------
+
+bool RibShard::has_credit(const Walk& walk) const {
+  const WalkRequest& r = walk.request;
+  auto cap = static_cast<std::int64_t>(r.shared ? limits_.shared_walk_bytes : limits_.walk_bytes);
+  return r.outstanding->bytes.load(std::memory_order_relaxed) < cap &&
+         mailboxes_.retained(self_).images->bytes.load(std::memory_order_relaxed) < static_cast<std::int64_t>(limits_.image_bytes);
+}
+
+// A slice for each walk that has credit, in turn. Returns whether one could go on at once.
+bool RibShard::walk_some() {
+  std::size_t budget = limits_.walk_entries_per_turn;
+  bool runnable = false;
+  for (std::size_t n = walks_.size(); n > 0 && budget > 0; --n) {
+    Walk walk = std::move(walks_.front());
+    walks_.pop_front();
+    if (has_credit(walk) && !walk_slice(walk, budget)) {
+      runnable = runnable || has_credit(walk);
+      walks_.push_back(std::move(walk));
+    } else if (walk.request.walk != 0) {
+      walks_.push_back(std::move(walk));
+    }
+  }
+  return runnable || (budget == 0 && !walks_.empty());
+}
+
+// Starts the next RT set (or the universe). With the first, the walk's peers are armed: from there on changes are in
+// the stream, and the walk leaves out what changed later.
+bool RibShard::begin_next(Walk& walk) {
+  const WalkRequest& r = walk.request;
+  if (!walk.started) {
+    walk.armed_at = shared_.turn - 1;
+    streams_[r.session_shard].push_back(WalkArmed{r.walk});
+  } else if (r.universe) {
+    return false;
+  }
+  walk.started = true;
+  walk.current = kNoId;
+  if (!r.universe) {
+    if (walk.next_rt_set == r.rt_sets.size()) return false;
+    walk.current = r.rt_sets[walk.next_rt_set++];
+  }
+  walk.position = 0;
+  walk.next4 = {};
+  walk.next6 = {};
+  walk.tables.clear();
+  walk.limit4 = rib4_.table_limit();
+  walk.limit6 = rib6_.table_limit();
+  if (!r.universe) {
+    for (rib::ProvenanceId p : shared_.provenances.rt_set(walk.current).provenances) {
+      std::vector<std::uint32_t> tables = shared_.provenances.tables_of(p);
+      walk.tables.insert(walk.tables.end(), tables.begin(), tables.end());
+    }
+    std::sort(walk.tables.begin(), walk.tables.end());
+    walk.tables.erase(std::unique(walk.tables.begin(), walk.tables.end()), walk.tables.end());
+  }
+  return true;
+}
+
+// Returns true when the walk is over (its id is then cleared).
+bool RibShard::walk_slice(Walk& walk, std::size_t& budget) {
+  const WalkRequest& r = walk.request;
+  std::size_t byte_limit = r.shared ? 256 << 10 : 64 << 10;
+  for (;;) {
+    if (!walk.tables_done) {
+      std::size_t end = r.universe ? walk.limit4 + walk.limit6 : walk.tables.size();
+      if (!walk.started || walk.position >= end) {
+        if (!begin_next(walk)) walk.tables_done = true;
+        continue;
+      }
+      std::uint32_t ref = r.universe ? 0 : walk.tables[walk.position];
+      if (r.universe) {
+        ref = walk.position < walk.limit4 ? static_cast<std::uint32_t>(walk.position) << 1
+                                          : static_cast<std::uint32_t>(walk.position - walk.limit4) << 1 | 1;
+      }
+      if (budget > 0) --budget;
+      bool done = (ref & 1) != 0 ? walk_table<Address6>(walk, ref >> 1, walk.next6, budget, byte_limit)
+                                 : walk_table<Address4>(walk, ref >> 1, walk.next4, budget, byte_limit);
+      if (done) ++walk.position;
+    } else {
+      if (r.kind != WalkRequest::Kind::catch_up) break;
+      if (!walk.tombstones_started) {
+        walk.tombstone4 = rib4_.first_tombstone();
+        walk.tombstone6 = rib6_.first_tombstone();
+        walk.tombstones_started = true;
+      }
+      if (walk_tombstones<Address4>(walk, rib4_, walk.tombstone4, budget, byte_limit) &&
+          walk_tombstones<Address6>(walk, rib6_, walk.tombstone6, budget, byte_limit))
+        break;
+    }
+    if (budget == 0 || image_bytes() >= byte_limit) {
+      flush_images(walk);
+      return false;
+    }
+  }
+  flush_images(walk);
+  streams_[r.session_shard].push_back(WalkDone{r.walk});
+  walk.request.walk = 0;
+  return true;
+}
+
+// Stages what the table holds for the walk, from `next` on. Returns true when the table is done.
+template <class Address>
+bool RibShard::walk_table(Walk& walk, std::uint32_t table, rib::PrefixKey<Address>& next, std::size_t& budget, std::size_t byte_limit) {
+  const WalkRequest& r = walk.request;
+  rib::FamilyRib<Address>& rib = family<Address>();
+  rib::ChangeLog& log = sizeof(Address) == 4 ? image4_ : image6_;
+  if (!r.families.contains(kFamily<Address>) || table >= rib.table_limit() || !rib.has_table(table)) {
+    next = {};
+    return true;
+  }
+  std::uint64_t rd = rib.rd_of(table);
+  bool done = rib.walk_table(table, next, [&](const rib::PrefixKey<Address>& key, const rib::Slot& slot, const rib::PathRef& best) {
+    if (budget == 0 || image_bytes() >= byte_limit) {
+      next = key;
+      return false;
+    }
+    --budget;
+    rib::ProvenanceId provenance = shared_.attributes[best.attributes].provenance;
+    if (!r.universe && shared_.provenances.provenance(provenance).rt_set != walk.current) return true;
+    if (r.kind == WalkRequest::Kind::withdraw) {
+      rib.stage_withdrawal(log, rd, key, provenance, kNoId);
+    } else if (slot.stamp() <= walk.armed_at && (r.kind != WalkRequest::Kind::catch_up || slot.stamp() > r.routes_since)) {
+      rib.stage_announcement(log, rd, key, best);
+    }
+    return true;
+  });
+  if (done) next = {};
+  return done;
+}
+
+// Withdrawals for prefixes that lost a best path since the walk's stamp. Returns true when all have been seen.
+template <class Address>
+bool RibShard::walk_tombstones(Walk& walk, rib::FamilyRib<Address>& rib, std::uint64_t& next, std::size_t& budget, std::size_t byte_limit) {
+  const WalkRequest& r = walk.request;
+  rib::ChangeLog& log = sizeof(Address) == 4 ? image4_ : image6_;
+  next = std::max(next, rib.first_tombstone());
+  for (; next < rib.end_tombstone(); ++next) {
+    const rib::Tombstone<Address>& stone = rib.tombstone(next);
+    if (stone.stamp > walk.armed_at) break;
+    if (stone.stamp <= r.withdrawn_since || !r.families.contains(kFamily<Address>)) continue;
+    if (budget == 0 || image_bytes() >= byte_limit) return false;
+    --budget;
+    rib::PrefixKey<Address> key{stone.address, stone.length};
+    const rib::Slot* slot = rib.find(stone.rd, key);
+    rib::ProvenanceId after = kNoId;
+    if (slot != nullptr) {
+      rib::AttributeId best = slot->has_list() ? slot->list()[0].attributes : slot->attributes();
+      after = shared_.attributes[best].provenance;
+      if (after == stone.before) continue;
+    }
+    rib.stage_withdrawal(log, stone.rd, key, stone.before, after);
+  }
+  return true;
+}
+
+template <class Address>
+void RibShard::flush_image(Walk& walk, rib::FamilyRib<Address>& rib, rib::ChangeLog& log, Family family) {
+  if (log.empty()) return;
+  packer_.sort(log);
+  for (std::size_t c = 0; c < classes_.size(); ++c) {
+    if (classes_[c].session_shards == 0 || (walk.request.classes >> c & 1) == 0) continue;
+    rib::BatchRef batch = packer_.pack(log, family, classes_[c].encoding, mailboxes_.retained(self_).images);
+    batch->encoding_class = static_cast<std::uint8_t>(c);
+    batch->walk = walk.request.walk;
+    batch->stamp = walk.armed_at;
+    batch->made_at_ms = now_ms_;
+    batch->shard = static_cast<std::uint16_t>(self_);
+    batch->count_also(walk.request.outstanding);
+    streams_[walk.request.session_shard].push_back(Output{std::move(batch)});
+  }
+  rib.clear_log(log);
+}
+
+void RibShard::flush_images(Walk& walk) {
+  if (image4_.empty() && image6_.empty()) return;
+  send_events();
+  flush_image(walk, rib4_, image4_, Family::vpnv4);
+  flush_image(walk, rib6_, image6_, Family::vpnv6);
+}
+
+void RibShard::observe_batches() {
+  while (!alive_.empty() && alive_.front().second->ended.load(std::memory_order_acquire)) alive_.pop_front();
+}
+
+void RibShard::trim_tombstones() {
+  rib::Stamp keep_after = alive_.empty() ? shared_.turn : alive_.front().first - 1;
+  bool behind = false;
+  for (const auto& mark : lag_marks_) {
+    if (!mark) continue;
+    keep_after = std::min(keep_after, *mark);
+    behind = true;
+  }
+  for (const Walk& walk : walks_)
+    if (walk.request.kind == WalkRequest::Kind::catch_up) keep_after = std::min(keep_after, walk.request.withdrawn_since);
+  rib4_.trim_tombstones(keep_after);
+  rib6_.trim_tombstones(keep_after);
+  std::size_t kept = (rib4_.end_tombstone() - rib4_.first_tombstone()) + (rib6_.end_tombstone() - rib6_.first_tombstone());
+  if (behind && kept > limits_.tombstones && !tombstones_full_) {
+    tombstones_full_ = true;  // said once until a mark moves
+    for (auto& stream : streams_) stream.push_back(TombstonesFull{keep_after});
+  }
+}
+
+}  // namespace helio::reflector

@@ -1,0 +1,158 @@
+// RibShard: one slice of the RIB (both VPN families) and its output: applies what peers announce, packs the changes of
+// a turn once per encoding class, walks tables for peers that need what is already there, purges lost peers. Its
+// output is one ordered stream of messages per session shard. No sockets, no clock; its shard's thread only.
+#pragma once
+#include <array>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "rib/family_rib.hpp"
+#include "rib/packer.hpp"
+#include "rr/reflector/mailboxes.hpp"
+#include "rr/wire/vpn_nlri.hpp"
+
+namespace helio::reflector {
+
+struct RibLimits {
+  std::size_t image_bytes = std::size_t{32} << 20;   // of all walks' images not yet sent
+  std::size_t walk_bytes = 512 << 10;                // of one walk's
+  std::size_t shared_walk_bytes = std::size_t{4} << 20;
+  std::size_t walk_entries_per_turn = 40000;         // keeps a turn under 5 ms
+  std::size_t purge_entries_per_turn = 20000;
+  std::size_t tombstones = 1 << 20;
+};
+
+class RibShard final : public rib::TurnSealer {
+ public:
+  // The stream to a session shard; `local` is handled in place by whoever owns both.
+  using Streams = std::vector<std::vector<Message>>;
+
+  RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits);
+  ~RibShard() override;
+
+  void peer_up(const PeerUp& up);
+  void peer_down(PeerId peer);
+  // `serial`: the same as last time for this peer means the same attributes.
+  void announce(PeerId peer, wire::Family family, bool has_path_id, std::uint64_t serial, const rib::CanonicalAttributes& attributes,
+                Bytes nlri);
+  void withdraw(PeerId peer, wire::Family family, bool has_path_id, Bytes nlri);
+  void handle(Message&& message);
+
+  // Looks which batches have ended; before the turn's mail is taken, so that the lag mark of a peer whose queue was dropped is
+  // always there before its tombstones are judged.
+  void observe_batches();
+
+  std::size_t staged_bytes() const { return rib4_.log().bytes() + rib6_.log().bytes(); }
+  void seal_turn() override;
+  // Purges, seals, walks: bounded. Returns true when work is left that need not wait for anybody.
+  // `now_ms`: milliseconds since start.
+  bool run_turn(std::uint64_t now_ms);
+  // What has been said to each session shard since the last call to clear.
+  Streams& streams() { return streams_; }
+
+  rib::RibShared& shared() { return shared_; }
+  const rib::RibShared& shared() const { return shared_; }
+  rib::FamilyRib<rib::Address4>& rib4() { return rib4_; }
+  rib::FamilyRib<rib::Address6>& rib6() { return rib6_; }
+  session::PeerRole role_of(PeerId peer) const { return peers_[peer.value].role; }
+  std::size_t walks_in_progress() const { return walks_.size(); }
+  // Wall time of stamps, coarse: seconds since start at which the turn was sealed.
+  std::uint32_t seconds_of(rib::Stamp stamp) const;
+
+ private:
+  struct Peer {
+    session::PeerRole role = session::PeerRole::client;
+    std::uint64_t serial = 0;
+    rib::AttributeId attributes = 0;  // of `serial`; one reference is held when serial != 0
+  };
+  struct Purge {
+    PeerId peer;
+    std::vector<rib::ProvenanceId> provenances;  // still to do, last first
+    std::vector<std::uint32_t> tables;           // of the one being done
+    std::optional<rib::PrefixKey<rib::Address4>> next4;
+    std::optional<rib::PrefixKey<rib::Address6>> next6;
+  };
+  struct Walk {
+    WalkRequest request;
+    bool started = false;
+    std::size_t next_rt_set = 0;
+    rib::Stamp armed_at = 0;                     // paths that changed later are in the stream
+    std::vector<std::uint32_t> tables;           // table references; for the universe the position counts ids
+    std::size_t position = 0;
+    std::size_t limit4 = 0, limit6 = 0;          // universe: table ids when it began
+    rib::PrefixKey<rib::Address4> next4{};
+    rib::PrefixKey<rib::Address6> next6{};
+    rib::RtSetId current = rib::kNoId;
+    bool tables_done = false;
+    std::uint64_t tombstone4 = 0, tombstone6 = 0;
+    bool tombstones_started = false;
+  };
+
+  template <class Address>
+  rib::FamilyRib<Address>& family();
+  template <class Address>
+  void apply(PeerId peer, const rib::AttributeId* attributes, bool has_path_id, Bytes nlri);
+  rib::AttributeId attributes_of(PeerId peer, std::uint64_t serial, const rib::CanonicalAttributes& attributes);
+  void forget_attributes(Peer& peer);
+
+  void send_events();
+  template <class Address>
+  void seal_family(rib::FamilyRib<Address>& rib, wire::Family family);
+  void acknowledge(Ack& ack);
+
+  std::size_t purge_some(std::size_t budget);
+  template <class Address>
+  std::size_t purge_step(Purge& purge, std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next, std::size_t budget);
+
+  bool walk_some();
+  bool has_credit(const Walk& walk) const;
+  bool walk_slice(Walk& walk, std::size_t& budget);
+  bool begin_next(Walk& walk);
+  template <class Address>
+  bool walk_table(Walk& walk, std::uint32_t table, rib::PrefixKey<Address>& next, std::size_t& budget, std::size_t byte_limit);
+  template <class Address>
+  bool walk_tombstones(Walk& walk, rib::FamilyRib<Address>& rib, std::uint64_t& next, std::size_t& budget, std::size_t byte_limit);
+  void flush_images(Walk& walk);
+  template <class Address>
+  void flush_image(Walk& walk, rib::FamilyRib<Address>& rib, rib::ChangeLog& log, wire::Family family);
+  std::size_t image_bytes() const { return image4_.bytes() + image6_.bytes(); }
+  void trim_tombstones();
+
+  std::uint32_t self_;
+  ShardMailboxes& mailboxes_;
+  RibLimits limits_;
+  rib::RibShared shared_;
+  rib::FamilyRib<rib::Address4> rib4_;
+  rib::FamilyRib<rib::Address6> rib6_;
+  rib::Packer packer_;
+  std::vector<Peer> peers_;
+  struct Class {
+    rib::EncodingClass encoding;
+    std::uint32_t session_shards = 0;              // that have peers of the class
+  };
+  std::vector<Class> classes_;
+  std::uint64_t now_ms_ = 0;
+  std::deque<Purge> purges_;
+  std::deque<Walk> walks_;
+  rib::ChangeLog image4_, image6_;
+  Streams streams_;
+  std::vector<rib::NlriEntry<rib::Address4>> entries4_;
+  std::vector<rib::NlriEntry<rib::Address6>> entries6_;
+  std::deque<std::array<std::uint8_t, 64>> fixups_;  // entries whose host bits were set, rewritten
+
+  std::vector<std::optional<rib::Stamp>> lag_marks_; // by session shard
+  bool tombstones_full_ = false;
+  std::deque<std::pair<rib::Stamp, std::shared_ptr<rib::BatchLife>>> alive_;  // change batches not yet sent by all
+  // Ids that session shards have yet to forget, with the number that did.
+  std::vector<std::pair<rib::ProvenanceId, std::uint32_t>> retiring_;
+  std::vector<std::pair<rib::RtSetId, std::uint32_t>> retiring_sets_;
+  struct TurnTime {
+    rib::Stamp stamp;
+    std::uint32_t seconds;
+  };
+  std::vector<TurnTime> turn_times_;                 // coarser with age, bounded
+  void note_time();
+};
+
+}  // namespace helio::reflector

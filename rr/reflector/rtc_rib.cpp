@@ -1,0 +1,256 @@
+#include "rr/reflector/rtc_rib.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "rr/base/check.hpp"
+#include "rr/reflector/reflection.hpp"
+#include "rr/wire/update_encode.hpp"
+
+namespace helio::reflector {
+
+using session::PeerRole;
+using wire::Family;
+using wire::RtMembership;
+using Advertise = session::GroupSettings::RtcAdvertise;
+
+namespace {
+
+const RtMembership kDefault{};
+
+// Canonical attribute bytes with ORIGINATOR_ID replaced.
+void replace_originator(std::vector<std::uint8_t>& attributes, std::uint32_t router_id) {
+  for (std::size_t at = 0; at < attributes.size();) {
+    bool extended = (attributes[at] & wire::attr_flag::extended_length) != 0;
+    std::size_t header = extended ? 4 : 3;
+    std::size_t length = extended ? load_be16(&attributes[at + 2]) : attributes[at + 2];
+    if (attributes[at + 1] == wire::attr::originator_id) {
+      store_be32(&attributes[at + header], router_id);
+      return;
+    }
+    if (attributes[at + 1] > wire::attr::originator_id) {
+      std::vector<std::uint8_t> made;
+      wire::encode_attribute_u32(made, wire::attr_flag::optional, wire::attr::originator_id, router_id);
+      attributes.insert(attributes.begin() + static_cast<std::ptrdiff_t>(at), made.begin(), made.end());
+      return;
+    }
+    at += header + length;
+  }
+  wire::encode_attribute_u32(attributes, wire::attr_flag::optional, wire::attr::originator_id, router_id);
+}
+
+std::vector<std::uint8_t> own_next_hop(const wire::IpAddress& address) {
+  Bytes view = address.view();
+  return {view.begin(), view.end()};
+}
+
+rib::EncodingClass class_of(const RtcGroup& key) {
+  rib::EncodingClass encoding;
+  encoding.is_external = key.role == PeerRole::external;
+  encoding.four_octet_as = key.four_octet_as;
+  encoding.local_as = key.local_as;
+  return encoding;
+}
+
+}  // namespace
+
+RtcRib::RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id)
+    : mailboxes_(mailboxes), own_router_id_(own_router_id), streams_(mailboxes.shards()) {}
+
+void RtcRib::handle(Message&& message) {
+  if (auto* u = std::get_if<RtcUpdate>(&message)) {
+    update(*u);
+  } else if (auto* joined = std::get_if<RtcJoin>(&message)) {
+    joining_.push_back(std::move(*joined));
+  } else if (auto* left = std::get_if<RtcLeave>(&message)) {
+    std::erase_if(joining_, [&](const RtcJoin& j) { return j.peer == left->peer; });
+    for (Group& group : groups_) std::erase_if(group.members, [&](const GroupMember& m) { return m.peer == left->peer; });
+    std::erase_if(groups_, [](const Group& group) { return group.members.empty(); });
+  } else if (auto* refresh = std::get_if<RtcRefresh>(&message)) {
+    for (Group& group : groups_)
+      for (const GroupMember& m : group.members)
+        if (m.peer == refresh->peer && m.incarnation == refresh->incarnation)
+          streams_[m.session_shard].push_back(RtcOutput{{m.peer}, m.incarnation, true, image_of(group)});
+  } else if (std::get_if<RtcUnfilteredPeer>(&message) != nullptr) {
+    default_changed_ = default_changed_ || !unfiltered_peer_seen_;
+    unfiltered_peer_seen_ = true;
+  } else {
+    HELIO_CHECK(false, "message is not for the RTC RIB");
+  }
+}
+
+void RtcRib::update(RtcUpdate& u) {
+  for (const RtMembership& nlri : u.memberships) {
+    if (u.attributes == nullptr) {
+      auto at = routes_.find(nlri);
+      if (at == routes_.end()) continue;
+      if (std::erase_if(at->second, [&](const Path& p) { return p.peer == u.peer; }) == 0) continue;
+      if (at->second.empty()) routes_.erase(at);
+      else select(at->second);
+    } else {
+      std::vector<Path>& paths = routes_[nlri];
+      Path path{u.peer, u.role, u.address, u.attributes};
+      auto same = std::find_if(paths.begin(), paths.end(), [&](const Path& p) { return p.peer == u.peer; });
+      if (same != paths.end()) *same = std::move(path);
+      else paths.push_back(std::move(path));
+      select(paths);
+    }
+    dirty_.insert(nlri);
+  }
+}
+
+std::vector<rib::DecisionStep> RtcRib::lost_at(const std::vector<Path>& paths) const {
+  std::vector<rib::Candidate> candidates;
+  for (const Path& p : paths) candidates.push_back({&p.attributes->key, p.address, 0});
+  std::vector<rib::DecisionStep> steps(paths.size(), rib::DecisionStep::none);
+  rib::select_best(candidates, steps);
+  return steps;
+}
+
+// Best first. The list is in order of preference against its old best only, so a new path is compared with that one
+// unless MED may interfere.
+void RtcRib::select(std::vector<Path>& paths) const {
+  if (paths.size() < 2) return;
+  std::vector<rib::Candidate> candidates;
+  candidates.reserve(paths.size());
+  for (const Path& p : paths) candidates.push_back({&p.attributes->key, p.address, 0});
+  std::size_t best = rib::select_best(candidates);
+  std::swap(paths[0], paths[best]);
+}
+
+bool RtcRib::default_advert(const Group& group, Advert& out) const {
+  Advertise mode = group.key.advertise;
+  bool wanted = mode == Advertise::only_default || mode == Advertise::both || (mode == Advertise::automatic && unfiltered_peer_seen_);
+  if (!wanted) return false;
+  out = Advert{own_next_hop(group.key.local_address), {}};
+  std::uint8_t igp = 0;
+  wire::encode_attribute(out.attributes, wire::attr_flag::transitive, wire::attr::origin, Bytes(&igp, 1));
+  wire::encode_attribute(out.attributes, wire::attr_flag::transitive, wire::attr::as_path, {});
+  wire::encode_attribute_u32(out.attributes, wire::attr_flag::transitive, wire::attr::local_pref, 100);
+  std::vector<std::uint8_t> scratch;
+  Bytes outbound = rib::outbound_attributes(class_of(group.key), out.attributes, scratch);
+  if (outbound.data() != out.attributes.data()) out.attributes.assign(outbound.begin(), outbound.end());
+  return true;
+}
+
+// What the group is to hold for the membership; false: nothing.
+bool RtcRib::advert(const Group& group, const RtMembership& nlri, Advert& out) const {
+  // A received default is never passed on (DESIGN §3); our own is the only one.
+  if (nlri.is_default()) return default_advert(group, out);
+  if (group.key.advertise == Advertise::only_default) return false;
+  auto at = routes_.find(nlri);
+  if (at == routes_.end()) return false;
+  const Path* path = &at->second.front();
+  if (group.key.role == PeerRole::non_client) {
+    // RFC 4684 §3.2 ii: a client's path goes to non-clients even when the best one is a non-client's.
+    std::vector<rib::Candidate> candidates;
+    std::vector<const Path*> allowed;
+    for (const Path& p : at->second) {
+      if (!may_reflect(p.role, PeerRole::non_client)) continue;
+      candidates.push_back({&p.attributes->key, p.address, 0});
+      allowed.push_back(&p);
+    }
+    if (allowed.empty()) return false;
+    path = allowed[rib::select_best(candidates)];
+  }
+  if (group.key.only.valid() && path->peer == group.key.only) return false;
+  const OwnedAttributes& a = *path->attributes;
+  if ((a.scope & (rib::scope::no_advertise | rib::scope::extended_size)) != 0) return false;
+  if (group.key.role == PeerRole::external && (a.scope & rib::scope::no_export) != 0) return false;
+  std::vector<std::uint8_t> scratch;
+  Bytes outbound = rib::outbound_attributes(class_of(group.key), a.bytes, scratch);
+  out.attributes.assign(outbound.begin(), outbound.end());
+  out.next_hop = a.next_hop;
+  if (group.key.role == PeerRole::client) {
+    // RFC 4684 §3.2 i.
+    replace_originator(out.attributes, own_router_id_);
+    out.next_hop = own_next_hop(group.key.local_address);
+  } else if (group.key.role == PeerRole::external) {
+    out.next_hop = own_next_hop(group.key.local_address);
+  }
+  return true;
+}
+
+rib::BatchRef RtcRib::make_batch(const std::vector<std::uint8_t>& bytes) const {
+  rib::BatchRef batch(new rib::Batch(bytes.size(), bytes_));
+  std::copy(bytes.begin(), bytes.end(), batch->mutable_data());
+  batch->finish(bytes.size());
+  batch->family = Family::rtc;
+  return batch;
+}
+
+void RtcRib::flush_group(Group& group, const std::set<RtMembership>& changed) {
+  std::map<Advert, std::vector<std::uint8_t>> announced;
+  std::vector<std::uint8_t> withdrawn, bytes;
+  Advert a;
+  for (const RtMembership& nlri : changed) {
+    auto sent = group.sent.find(nlri);
+    if (!advert(group, nlri, a)) {
+      if (sent == group.sent.end()) continue;
+      group.sent.erase(sent);
+      wire::encode_rtc_nlri(withdrawn, nlri);
+      continue;
+    }
+    std::uint64_t hash = XXH3_64bits_withSeed(a.attributes.data(), a.attributes.size(), XXH3_64bits(a.next_hop.data(), a.next_hop.size()));
+    if (sent != group.sent.end() && sent->second == hash) continue;
+    group.sent[nlri] = hash;
+    wire::encode_rtc_nlri(announced[a], nlri);
+  }
+  if (!withdrawn.empty()) wire::encode_withdrawals(bytes, Family::rtc, withdrawn);
+  for (auto& [content, nlri] : announced) {
+    bool fits = wire::encode_announcements(bytes, Family::rtc, content.next_hop, content.attributes, nlri);
+    HELIO_CHECK(fits, "RT membership attributes beyond a message");
+  }
+  if (bytes.empty()) return;
+  group.image = {};
+  rib::BatchRef batch = make_batch(bytes);
+  std::vector<std::vector<PeerId>> by_shard(mailboxes_.shards());
+  for (const GroupMember& m : group.members) by_shard[m.session_shard].push_back(m.peer);
+  for (std::uint32_t s = 0; s < by_shard.size(); ++s)
+    if (!by_shard[s].empty()) streams_[s].push_back(RtcOutput{std::move(by_shard[s]), 0, false, batch});
+}
+
+// Everything the group holds, then End-of-RIB (sent without graceful restart too: RFC 4684 §6).
+rib::BatchRef RtcRib::image_of(Group& group) {
+  if (group.image) return group.image;
+  std::map<Advert, std::vector<std::uint8_t>> announced;
+  Advert a;
+  for (auto& [nlri, hash] : group.sent)
+    if (advert(group, nlri, a)) wire::encode_rtc_nlri(announced[a], nlri);
+  std::vector<std::uint8_t> bytes;
+  for (auto& [content, nlri] : announced) {
+    bool fits = wire::encode_announcements(bytes, Family::rtc, content.next_hop, content.attributes, nlri);
+    HELIO_CHECK(fits, "RT membership attributes beyond a message");
+  }
+  wire::encode_end_of_rib(bytes, Family::rtc);
+  group.image = make_batch(bytes);
+  return group.image;
+}
+
+void RtcRib::join(const RtcJoin& joining) {
+  auto at = std::find_if(groups_.begin(), groups_.end(), [&](const Group& g) { return g.key == joining.group; });
+  if (at == groups_.end()) {
+    at = groups_.insert(groups_.end(), Group{joining.group, {}, {}, {}});
+    Advert a;
+    auto note = [&](const RtMembership& nlri) {
+      if (advert(*at, nlri, a))
+        at->sent[nlri] = XXH3_64bits_withSeed(a.attributes.data(), a.attributes.size(), XXH3_64bits(a.next_hop.data(), a.next_hop.size()));
+    };
+    note(kDefault);
+    for (auto& [nlri, paths] : routes_) note(nlri);
+  }
+  at->members.push_back({joining.peer, joining.incarnation, joining.session_shard});
+  streams_[joining.session_shard].push_back(RtcOutput{{joining.peer}, joining.incarnation, true, image_of(*at)});
+}
+
+void RtcRib::run_turn() {
+  if (default_changed_) dirty_.insert(kDefault);
+  default_changed_ = false;
+  if (!dirty_.empty())
+    for (Group& group : groups_) flush_group(group, dirty_);
+  dirty_.clear();
+  for (const RtcJoin& j : std::exchange(joining_, {})) join(j);
+}
+
+}  // namespace helio::reflector

@@ -1,0 +1,77 @@
+// RtcRib: the RT membership routes (AFI 1, SAFI 132) of all peers, their best paths, and what each group of peers has
+// been sent. Lives on shard 0; the filter towards a peer does not come from here but from that peer's own routes
+// (Distribution). This table is small, so it has a real Adj-RIB-Out per group, with equality suppression: meshes of
+// RRs loop without it (pitfall 1.6).
+//
+// RFC 4684 §3.2: towards a client ORIGINATOR_ID is our router-id and the next hop our session address, and the client
+// a route came from is sent it too; towards a non-client a client's path is preferred over the best one.
+#pragma once
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "rr/reflector/mailboxes.hpp"
+
+namespace helio::reflector {
+
+class RtcRib {
+ public:
+  RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id);
+
+  void handle(Message&& message);
+  // Works out what each group is owed and puts it into streams() (by session shard).
+  void run_turn();
+  std::vector<std::vector<Message>>& streams() { return streams_; }
+  bool has_work() const { return !dirty_.empty() || !joining_.empty() || default_changed_; }
+
+  struct Path {
+    PeerId peer;
+    session::PeerRole role;
+    wire::IpAddress address;
+    std::shared_ptr<const OwnedAttributes> attributes;
+  };
+  // Paths of each membership, best first with the steps at which the others lost; for views.
+  const std::map<wire::RtMembership, std::vector<Path>>& routes() const { return routes_; }
+  std::vector<rib::DecisionStep> lost_at(const std::vector<Path>& paths) const;
+
+ private:
+  struct GroupMember {
+    PeerId peer;
+    std::uint32_t incarnation;
+    std::uint32_t session_shard;
+  };
+  // What a group is to be sent for a membership.
+  struct Advert {
+    std::vector<std::uint8_t> next_hop, attributes;
+    auto operator<=>(const Advert&) const = default;
+  };
+  struct Group {
+    RtcGroup key;
+    std::vector<GroupMember> members;
+    std::map<wire::RtMembership, std::uint64_t> sent;  // hash of the advert
+    rib::BatchRef image;                               // of `sent` with End-of-RIB; dropped when it changes
+  };
+
+  void update(RtcUpdate& update);
+  void select(std::vector<Path>& paths) const;
+  bool advert(const Group& group, const wire::RtMembership& nlri, Advert& out) const;
+  bool default_advert(const Group& group, Advert& out) const;
+  void flush_group(Group& group, const std::set<wire::RtMembership>& changed);
+  void join(const RtcJoin& joining);
+  rib::BatchRef image_of(Group& group);
+  rib::BatchRef make_batch(const std::vector<std::uint8_t>& bytes) const;
+
+  ShardMailboxes& mailboxes_;
+  std::uint32_t own_router_id_;
+  std::map<wire::RtMembership, std::vector<Path>> routes_;
+  std::set<wire::RtMembership> dirty_;
+  std::vector<Group> groups_;
+  std::vector<RtcJoin> joining_;
+  std::vector<std::vector<Message>> streams_;
+  bool unfiltered_peer_seen_ = false;  // stays: the default route does not flap with that peer
+  bool default_changed_ = false;
+  std::shared_ptr<rib::RetainedBytes> bytes_ = std::make_shared<rib::RetainedBytes>();
+};
+
+}  // namespace helio::reflector

@@ -1,0 +1,490 @@
+#include "rr/reflector/shard.hpp"
+
+#include <algorithm>
+
+#include "rr/base/check.hpp"
+#include "rr/wire/attribute_table.hpp"
+
+namespace helio::reflector {
+
+using session::PeerRole;
+using wire::Family;
+using wire::NlriStatus;
+
+namespace {
+
+bool is_vpn(Family f) { return f == Family::vpnv4 || f == Family::vpnv6; }
+
+// Which shard holds a prefix: by RD and first octet, so that one huge VRF spreads while a small one stays together.
+std::uint32_t shard_of(std::uint64_t rd, std::uint8_t first_octet, std::uint32_t shards) {
+  std::uint64_t h = (rd ^ std::uint64_t{first_octet} << 56) * 0x9e3779b97f4a7c15;
+  h ^= h >> 32;
+  return static_cast<std::uint32_t>(((h & 0xffffffff) * shards) >> 32);
+}
+
+}  // namespace
+
+Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailboxes, session::SessionControl& control)
+    : self_(self.value), settings_(settings), mailboxes_(mailboxes), control_(control), rib_(self.value, mailboxes, settings.rib),
+      distribution_(self.value, mailboxes, settings.distribution, control), outbox_(mailboxes.shards()), parts_(mailboxes.shards()) {
+  if (self_ == 0) rtc_ = std::make_unique<RtcRib>(mailboxes, settings.router_id);
+}
+
+Shard::~Shard() = default;
+
+// --- Sessions -------------------------------------------------------------------------------------------------------
+
+void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) {
+  if (peers_.size() <= info.peer.value) peers_.resize(info.peer.value + 1);
+  HELIO_CHECK(peers_[info.peer.value] == nullptr, "peer established twice");
+  auto peer = std::make_unique<Peer>();
+  peer->record.info = info;
+  peer->incarnation = next_incarnation_++;
+  peer->context.four_octet_as = info.four_octet_as;
+  peer->context.is_external = info.group->role == PeerRole::external;
+  peer->context.families = info.families;
+  peer->context.add_path_receive = info.add_path_receive;
+  peer->context.ipv6_next_hop = info.ipv6_next_hop;
+  peer->source = {info.group->role, info.router_id, info.four_octet_as, settings_.router_id, info.group->cluster_id, info.group->local_as};
+  to_all_ribs(PeerUp{info.peer, info.address, info.group->role});
+  bool rtc = info.families.contains(Family::rtc);
+  bool vpn = info.families.contains(Family::vpnv4) || info.families.contains(Family::vpnv6);
+  if (rtc) {
+    RtcGroup group;
+    group.role = info.group->role;
+    group.local_address = info.local_address;
+    group.advertise = info.group->rtc_advertise;
+    group.four_octet_as = info.four_octet_as;
+    if (group.role == PeerRole::external) {
+      group.only = info.peer;
+      group.local_as = info.group->local_as;
+    }
+    to_rtc(RtcJoin{info.peer, peer->incarnation, self_, group});
+  } else if (vpn && info.group->without_rtc_send_all) {
+    to_rtc(RtcUnfilteredPeer{});
+  }
+  peers_[info.peer.value] = std::move(peer);
+  distribution_.peer_up(info, now);
+}
+
+void Shard::on_closed(PeerId id, session::CloseReason) {
+  Peer* peer = find(id);
+  if (peer == nullptr) return;
+  if (peer->record.info.families.contains(Family::rtc)) {
+    RtcUpdate gone{id, peer->record.info.address, peer->source.role, nullptr, {}};
+    if (const Membership* m = distribution_.membership(id)) gone.memberships = m->all();
+    if (!gone.memberships.empty()) to_rtc(std::move(gone));
+    to_rtc(RtcLeave{id});
+  }
+  distribution_.peer_down(id);
+  peers_[id.value].reset();
+  to_all_ribs(PeerDown{id});
+}
+
+const Shard::PeerRecord* Shard::peer_record(PeerId id) const {
+  const Peer* peer = find(id);
+  return peer == nullptr ? nullptr : &peer->record;
+}
+
+std::optional<wire::Notification> Shard::on_route_refresh(PeerId id, const session::RefreshRequest& request) {
+  Peer* peer = find(id);
+  if (peer == nullptr || request.subtype != 0) return std::nullopt;
+  if (request.family == Family::rtc) to_rtc(RtcRefresh{id, peer->incarnation});
+  else distribution_.refresh(id, request.family);
+  return std::nullopt;
+}
+
+// --- UPDATE ---------------------------------------------------------------------------------------------------------
+
+void Shard::note_errors(Peer& peer, const wire::UpdateView& view) {
+  std::size_t noted = std::min(view.error_count, view.errors.size());
+  for (std::size_t i = 0; i < noted; ++i) {
+    const wire::UpdateError& e = view.errors[i];
+    counters_.update_errors[static_cast<std::size_t>(e.action)][e.attribute].add();
+  }
+  if (noted > 0) {
+    const wire::UpdateError& e = view.errors[0];
+    peer.record.last_update_error = std::string(wire::attribute_name(e.attribute)) + ": " + e.reason;
+  }
+}
+
+std::optional<wire::Notification> Shard::on_update(PeerId id, Bytes body) {
+  Peer* found = find(id);
+  if (found == nullptr) return std::nullopt;
+  Peer& peer = *found;
+  counters_.updates_in.add();
+  auto decoded = wire::decode_update(body, peer.context);
+  if (!decoded) {
+    counters_.update_errors[static_cast<std::size_t>(wire::UpdateErrorAction::reset)][0].add();
+    peer.record.last_update_error = "session reset: " + wire::format_notification(decoded.error());
+    return std::move(decoded.error());
+  }
+  const wire::UpdateView& view = *decoded;
+  if (view.error_count > 0) note_errors(peer, view);
+  if (view.disabled.contains(Family::rtc)) counters_.rtc_invalid.add();
+  if (view.end_of_rib) {
+    peer.record.end_of_rib_received.insert(*view.end_of_rib);
+    if (*view.end_of_rib == Family::rtc) distribution_.rtc_end_of_rib(id);
+    return std::nullopt;
+  }
+  // A prefix that is in both parts of one message is announced, not withdrawn (wire 2.6).
+  if (view.unreach) {
+    Bytes announced;
+    if (view.reach && view.reach->family == view.unreach->family) announced = view.reach->nlri;
+    if (view.unreach->family == Family::rtc) receive_memberships(peer, nullptr, nullptr, view.unreach->nlri);
+    else if (is_vpn(view.unreach->family)) withdraw(peer, view.unreach->family, view.unreach->nlri, announced, false);
+  }
+  if (view.withdrawn_reach) {
+    if (view.withdrawn_reach->family == Family::rtc) receive_memberships(peer, nullptr, nullptr, view.withdrawn_reach->nlri);
+    else if (is_vpn(view.withdrawn_reach->family)) withdraw(peer, view.withdrawn_reach->family, view.withdrawn_reach->nlri, {}, true);
+  }
+  if (view.reach) {
+    if (view.reach->family == Family::rtc) receive_memberships(peer, &view, &*view.reach, view.reach->nlri);
+    else if (is_vpn(view.reach->family)) announce(peer, view, *view.reach);
+  }
+  return std::nullopt;
+}
+
+// The memo of the last attributes: family, next hop, then type, flags and value of each in the order received.
+bool Shard::same_attributes(const Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach) {
+  if (peer.serial == 0) return false;
+  const std::uint8_t* p = peer.last_raw.data();
+  const std::uint8_t* end = p + peer.last_raw.size();
+  auto equal = [&](Bytes bytes) {
+    if (static_cast<std::size_t>(end - p) < bytes.size() || std::memcmp(p, bytes.data(), bytes.size()) != 0) return false;
+    p += bytes.size();
+    return true;
+  };
+  std::uint8_t head[2] = {static_cast<std::uint8_t>(reach.family), static_cast<std::uint8_t>(reach.next_hop.size())};
+  if (!equal(head) || !equal(reach.next_hop)) return false;
+  for (std::size_t i = 0; i < view.attribute_count; ++i) {
+    const wire::AttributeView& a = view.attributes[i];
+    std::uint8_t h[4] = {a.flags, a.type, static_cast<std::uint8_t>(a.value.size() >> 8), static_cast<std::uint8_t>(a.value.size())};
+    if (!equal(h) || !equal(a.value)) return false;
+  }
+  return p == end;
+}
+
+void Shard::remember_attributes(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach) {
+  auto& raw = peer.last_raw;
+  raw.clear();
+  auto add = [&](Bytes b) { raw.insert(raw.end(), b.begin(), b.end()); };
+  std::uint8_t head[2] = {static_cast<std::uint8_t>(reach.family), static_cast<std::uint8_t>(reach.next_hop.size())};
+  add(head);
+  add(reach.next_hop);
+  for (std::size_t i = 0; i < view.attribute_count; ++i) {
+    const wire::AttributeView& a = view.attributes[i];
+    std::uint8_t h[4] = {a.flags, a.type, static_cast<std::uint8_t>(a.value.size() >> 8), static_cast<std::uint8_t>(a.value.size())};
+    add(h);
+    add(a.value);
+  }
+  peer.serial = next_serial_++;
+}
+
+void Shard::announce(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach) {
+  PeerId id = peer.record.info.peer;
+  bool fresh = !same_attributes(peer, view, reach);
+  if (fresh) {
+    Exclusion exclusion = canonicaliser_.build(view, reach.family, reach.next_hop, peer.source, canonical_);
+    peer.last_excluded = exclusion != Exclusion::none;
+    remember_attributes(peer, view, reach);
+    peer.last_owned.reset();
+    if (peer.last_excluded) counters_.excluded[static_cast<std::size_t>(exclusion)].add();
+    else if (mailboxes_.shards() > 1) peer.last_owned = std::make_shared<const OwnedAttributes>(canonical_);
+  }
+  if (peer.last_excluded) {
+    // A looped route is not used; what the peer announced before for these prefixes is gone (RFC 4271 §9).
+    withdraw(peer, reach.family, reach.nlri, {}, true);
+    return;
+  }
+  bool has_path_id = peer.context.add_path_receive.contains(reach.family);
+  // With one shard the store still has the attributes of this serial, or canonical_ is of this very message.
+  route(id, reach.family, has_path_id, false, reach.nlri, peer.serial, peer.last_owned, [&](Bytes nlri) {
+    rib_.announce(id, reach.family, has_path_id, peer.serial, peer.last_owned != nullptr ? peer.last_owned->view() : canonical_, nlri);
+  });
+}
+
+void Shard::withdraw(Peer& peer, Family family, Bytes nlri, Bytes not_these, bool nlri_is_announcement) {
+  PeerId id = peer.record.info.peer;
+  bool has_path_id = peer.context.add_path_receive.contains(family);
+  bool is_v6 = family == Family::vpnv6;
+  if (!not_these.empty() || nlri_is_announcement) {
+    // Rewritten as plain withdrawals, without the prefixes that the same message announces.
+    struct Key {
+      std::uint64_t rd;
+      std::uint32_t path_id;
+      std::uint8_t length;
+      std::array<std::uint8_t, 16> prefix;
+      bool operator==(const Key&) const = default;
+    };
+    struct Hash {
+      std::size_t operator()(const Key& k) const { return boost::hash_range(k.prefix.begin(), k.prefix.end()) ^ k.rd ^ k.length ^ k.path_id; }
+    };
+    auto key_of = [](const wire::VpnNlri& n) {
+      Key k{n.rd.value, n.path_id, n.length, {}};
+      unsigned octets = (n.length + 7u) / 8;
+      std::copy(n.prefix, n.prefix + octets, k.prefix.begin());
+      if (n.length % 8 != 0) k.prefix[octets - 1] &= static_cast<std::uint8_t>(0xff << (8 - n.length % 8));
+      return k;
+    };
+    boost::unordered_flat_set<Key, Hash> announced;
+    wire::VpnNlri one;
+    wire::VpnNlriReader reach(not_these, is_v6, false, has_path_id);
+    while (reach.next(one) == NlriStatus::ok) announced.insert(key_of(one));
+    filtered_.clear();
+    ByteWriter out(filtered_);
+    wire::VpnNlriReader reader(nlri, is_v6, !nlri_is_announcement, has_path_id);
+    while (reader.next(one) == NlriStatus::ok) {
+      Key k = key_of(one);
+      if (announced.contains(k)) continue;
+      if (has_path_id) out.u32(one.path_id);
+      out.u8(static_cast<std::uint8_t>(88 + one.length));
+      out.u24(0x800000);
+      out.u64(one.rd.value);
+      out.bytes(Bytes(k.prefix.data(), (one.length + 7u) / 8));
+    }
+    nlri = filtered_;
+  }
+  route(id, family, has_path_id, true, nlri, 0, nullptr, [&](Bytes mine) { rib_.withdraw(id, family, has_path_id, mine); });
+}
+
+// Sends each entry to the RIB shard it belongs to; `local` takes what belongs here.
+template <class Local>
+void Shard::route(PeerId peer, Family family, bool has_path_id, bool is_withdrawal, Bytes nlri, std::uint64_t serial,
+                  const std::shared_ptr<const OwnedAttributes>& attributes, Local&& local) {
+  std::uint32_t shards = mailboxes_.shards();
+  if (shards == 1) {
+    local(nlri);
+    return;
+  }
+  wire::VpnNlriReader reader(nlri, family == Family::vpnv6, is_withdrawal, has_path_id);
+  wire::VpnNlri one;
+  const std::uint8_t* begin = nlri.data();
+  for (auto& part : parts_) part.clear();
+  while (reader.next(one) == NlriStatus::ok) {
+    const std::uint8_t* end = one.prefix + (one.length + 7u) / 8;
+    std::uint8_t first = one.length == 0 ? 0 : one.prefix[0];
+    if (one.length > 0 && one.length < 8) first &= static_cast<std::uint8_t>(0xff << (8 - one.length));
+    auto& part = parts_[shard_of(one.rd.value, first, shards)];
+    part.insert(part.end(), begin, end);
+    begin = end;
+  }
+  for (std::uint32_t s = 0; s < shards; ++s) {
+    if (parts_[s].empty()) continue;
+    if (s == self_) {
+      local(parts_[s]);
+      continue;
+    }
+    sent_bytes_ += parts_[s].size();
+    // Entries with the attributes of the message before join it.
+    Updates* last = outbox_[s].empty() ? nullptr : std::get_if<Updates>(&outbox_[s].back());
+    if (last != nullptr && last->peer == peer && last->family == family && last->serial == serial && last->attributes == attributes) {
+      last->nlri.insert(last->nlri.end(), parts_[s].begin(), parts_[s].end());
+    } else {
+      outbox_[s].push_back(Updates{peer, family, has_path_id, serial, attributes, parts_[s]});
+    }
+  }
+}
+
+// RT membership routes change the peer's own filter here and are best-pathed on shard 0. `reach` null: withdrawals.
+void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri) {
+  PeerId id = peer.record.info.peer;
+  RtcUpdate update{id, peer.record.info.address, peer.source.role, nullptr, {}};
+  bool announced = reach != nullptr;
+  if (announced) {
+    Exclusion exclusion = canonicaliser_.build(*view, Family::rtc, reach->next_hop, peer.source, canonical_);
+    if (exclusion != Exclusion::none) {
+      counters_.excluded[static_cast<std::size_t>(exclusion)].add();
+      announced = false;
+    } else {
+      update.attributes = std::make_shared<const OwnedAttributes>(canonical_);
+    }
+    peer.serial = 0;  // the memo is about VPN routes
+  }
+  wire::RtcNlriReader reader(nlri, peer.context.add_path_receive.contains(Family::rtc));
+  wire::RtMembership membership;
+  std::uint32_t path_id = 0;
+  for (;;) {
+    auto status = reader.next(membership, path_id);
+    if (status == wire::RtcNlriReader::Status::end || status == wire::RtcNlriReader::Status::malformed) break;
+    if (status == wire::RtcNlriReader::Status::invalid) {
+      counters_.rtc_invalid.add();  // 1..31 bits: as if withdrawn, alone (DESIGN §3)
+      continue;
+    }
+    if (announced) distribution_.add_membership(id, membership);
+    else distribution_.remove_membership(id, membership);
+    if (announced && membership.matches_everything()) to_rtc(RtcUnfilteredPeer{});
+    update.memberships.push_back(membership);
+  }
+  if (!update.memberships.empty()) to_rtc(std::move(update));
+}
+
+// --- Turns ----------------------------------------------------------------------------------------------------------
+
+void Shard::to_rib(std::uint32_t shard, Message&& message) {
+  if (shard == self_) rib_.handle(std::move(message));
+  else outbox_[shard].push_back(std::move(message));
+}
+
+void Shard::to_all_ribs(const Message& message) {
+  for (std::uint32_t s = 0; s < mailboxes_.shards(); ++s) to_rib(s, Message(message));
+}
+
+void Shard::to_rtc(Message&& message) {
+  if (rtc_ != nullptr) rtc_->handle(std::move(message));
+  else outbox_[0].push_back(std::move(message));
+}
+
+void Shard::dispatch(std::uint32_t from, Message&& message) {
+  switch (message.index()) {
+    case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8:  // up to Ack
+      rib_.handle(std::move(message));
+      break;
+    default:
+      if (auto* output = std::get_if<RtcOutput>(&message)) {
+        for (PeerId id : output->peers) {
+          Peer* peer = find(id);
+          if (peer != nullptr && (!output->image || peer->incarnation == output->incarnation)) distribution_.push_bytes(id, output->bytes);
+        }
+      } else if (std::holds_alternative<RtcUpdate>(message) || std::holds_alternative<RtcJoin>(message) ||
+                 std::holds_alternative<RtcLeave>(message) || std::holds_alternative<RtcRefresh>(message) ||
+                 std::holds_alternative<RtcUnfilteredPeer>(message)) {
+        rtc_->handle(std::move(message));
+      } else {
+        distribution_.handle(from, std::move(message));
+      }
+  }
+}
+static_assert(std::is_same_v<std::variant_alternative_t<8, Message>, Ack>);
+
+void Shard::take_mail() {
+  for (std::uint32_t from = 0; from < mailboxes_.shards(); ++from) {
+    if (from == self_) continue;
+    for (Message& m : mailboxes_.take(from, self_)) dispatch(from, std::move(m));
+  }
+}
+
+// What the distribution asks of RIB shards. Returns whether the one here got something.
+bool Shard::move_requests() {
+  bool local = false;
+  auto& requests = distribution_.requests();
+  for (std::uint32_t s = 0; s < requests.size(); ++s) {
+    for (Message& m : std::exchange(requests[s], {})) {
+      local = local || s == self_;
+      to_rib(s, std::move(m));
+    }
+  }
+  return local;
+}
+
+// What the RIBs here say to session shards. Returns whether the distribution here got something.
+bool Shard::move_streams() {
+  bool local = false;
+  auto move = [&](std::vector<std::vector<Message>>& streams) {
+    for (std::uint32_t s = 0; s < streams.size(); ++s) {
+      if (streams[s].empty()) continue;
+      if (s == self_) {
+        local = true;
+        for (Message& m : std::exchange(streams[s], {})) dispatch(self_, std::move(m));
+      } else {
+        for (Message& m : streams[s]) outbox_[s].push_back(std::move(m));
+        streams[s].clear();
+      }
+    }
+  };
+  move(rib_.streams());
+  if (rtc_ != nullptr) move(rtc_->streams());
+  return local;
+}
+
+void Shard::post() {
+  for (std::uint32_t s = 0; s < outbox_.size(); ++s) {
+    if (outbox_[s].empty()) continue;
+    mailboxes_.send(self_, s, outbox_[s]);
+    mailboxes_.wake(s);
+  }
+  distribution_.requests_sent();
+  sent_bytes_ = 0;
+}
+
+session::TurnResult Shard::run_turn(TimePoint now) {
+  if (start_ == TimePoint{}) start_ = now;
+  now_ = now;
+  now_ms_ = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now - start_).count()) + 1;
+  rib_.observe_batches();
+  take_mail();
+  // Changes first: what was there before a membership changed goes out under the old one.
+  rib_.seal_turn();
+  move_streams();
+  session::TurnResult result;
+  result.wake_at = distribution_.run_turn(now);
+  move_requests();
+  result.more_work = rib_.run_turn(now_ms_);
+  if (rtc_ != nullptr) rtc_->run_turn();
+  move_streams();
+  // Answers of the streams (acknowledgements, next requests) are taken at once.
+  if (move_requests()) result.more_work = true;
+  post();
+  if (distribution_.has_work() || (rtc_ != nullptr && rtc_->has_work())) result.more_work = true;
+  walks_waiting_ = distribution_.walks_in_progress() > 0;
+  if (!may_read()) {
+    TimePoint soon = now + std::chrono::milliseconds(1);  // another shard may be the one that is behind
+    result.wake_at = result.wake_at ? std::min(*result.wake_at, soon) : soon;
+  }
+  counters_.turns.add();
+  publish();
+  return result;
+}
+
+bool Shard::may_read() const {
+  for (std::uint32_t r = 0; r < mailboxes_.shards(); ++r)
+    if (mailboxes_.retained(r).changes->bytes.load(std::memory_order_relaxed) > static_cast<std::int64_t>(settings_.distribution.change_bytes))
+      return false;
+  return mailboxes_.shards() == 1 || mailboxes_.pending_bytes(self_) < settings_.mailbox_bytes;
+}
+
+std::size_t Shard::gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) { return distribution_.gather(peer, out, max_bytes); }
+
+void Shard::consumed(PeerId peer, std::size_t bytes) {
+  distribution_.consumed(peer, bytes, now_);
+  if (!walks_waiting_) return;
+  // Images were sent: walks may go on. Once per turn is enough.
+  walks_waiting_ = false;
+  control_.wake();
+  for (std::uint32_t s = 0; s < mailboxes_.shards(); ++s)
+    if (s != self_) mailboxes_.wake(s);
+}
+
+bool Shard::has_output(PeerId peer) const {
+  const PeerOutput* output = distribution_.output(peer);
+  return output != nullptr && !output->empty();
+}
+
+bool Shard::at_message_boundary(PeerId peer) const {
+  const PeerOutput* output = distribution_.output(peer);
+  return output == nullptr || output->at_message_boundary();
+}
+
+Bytes Shard::rest_of_message(PeerId peer) const {
+  const PeerOutput* output = distribution_.output(peer);
+  return output == nullptr ? Bytes() : output->rest_of_message();
+}
+
+void Shard::publish() {
+  const rib::RibShared& shared = rib_.shared();
+  counters_.attribute_sets.set(shared.attributes.size());
+  counters_.rt_sets.set(shared.provenances.rt_set_count());
+  counters_.memory_bytes.set(static_cast<std::uint64_t>(shared.memory.total_bytes()));
+  counters_.walks.set(rib_.walks_in_progress());
+  counters_.lag_events.set(distribution_.lag_events());
+  for (std::size_t f = 0; f < wire::kFamilyCount; ++f) {
+    counters_.prefixes[f].set(shared.counters.prefixes[f]);
+    counters_.paths[f].set(shared.counters.paths[f]);
+    counters_.best_changes[f].set(shared.counters.best_changes[f]);
+  }
+  counters_.decisions.set(shared.counters.decisions);
+  counters_.duplicates.set(shared.counters.duplicates);
+  counters_.unknown_withdrawals.set(shared.counters.unknown_withdrawals);
+}
+
+}  // namespace helio::reflector

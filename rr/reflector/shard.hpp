@@ -1,0 +1,123 @@
+// Shard: the engine of one thread. Peers that live here come in through on_update; the slice of the RIB that lives here
+// is RibShard; what local peers are sent is Distribution; shard 0 also holds the RT membership RIB. This file and
+// mailboxes.hpp are the wiring:
+//
+//   on_update ─► decode, canonicalise ─► by hash(RD, first octet) ─┬─► RibShard here
+//                                    │                             └─► mailbox ─► RibShard of another shard
+//                                    └─ RT membership ─► Distribution here (filter) and mailbox ─► RtcRib (shard 0)
+//   RibShard / RtcRib ─► stream per session shard ─┬─► Distribution here ─► PeerOutput ─► gather()
+//                                                  └─► mailbox ─► Distribution of another shard
+#pragma once
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <memory>
+
+#include "rr/reflector/counters.hpp"
+#include "rr/reflector/distribution.hpp"
+#include "rr/reflector/rib_shard.hpp"
+#include "rr/reflector/rtc_rib.hpp"
+
+namespace helio::reflector {
+
+struct EngineSettings {
+  Asn local_as = 0;
+  std::uint32_t router_id = 0;
+  std::uint32_t cluster_id = 0;
+  std::uint32_t shards = 1;
+  RibLimits rib;
+  DistributionLimits distribution;
+  std::size_t mailbox_bytes = std::size_t{8} << 20;  // of announcements on their way to other shards: reading stops above
+};
+
+class Shard final : public session::Engine {
+ public:
+  using TimePoint = session::TimePoint;
+
+  Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailboxes, session::SessionControl& control);
+  ~Shard() override;
+
+  void on_established(const session::EstablishedPeer& peer, TimePoint now) override;
+  std::optional<wire::Notification> on_update(PeerId peer, Bytes body) override;
+  std::optional<wire::Notification> on_route_refresh(PeerId peer, const session::RefreshRequest& request) override;
+  void on_closed(PeerId peer, session::CloseReason reason) override;
+  bool may_read() const override;
+  std::size_t staged_bytes() const override { return rib_.staged_bytes() + sent_bytes_; }
+  session::TurnResult run_turn(TimePoint now) override;
+  std::size_t gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) override;
+  void consumed(PeerId peer, std::size_t bytes) override;
+  bool has_output(PeerId peer) const override;
+  bool at_message_boundary(PeerId peer) const override;
+  Bytes rest_of_message(PeerId peer) const override;
+
+  // For views and tests, on the shard's thread.
+  const rib::MemoryAccount& memory() const { return rib_.shared().memory; }
+  RibShard& rib() { return rib_; }
+  Distribution& distribution() { return distribution_; }
+  RtcRib* rtc() { return rtc_.get(); }
+  const ShardCounters& counters() const { return counters_; }
+  struct PeerRecord {
+    session::EstablishedPeer info;
+    wire::FamilySet end_of_rib_received;
+    std::string last_update_error;  // text of the last malformed or discarded thing, with the attribute
+  };
+  // Null when the peer is not established here.
+  const PeerRecord* peer_record(PeerId peer) const;
+  std::uint64_t milliseconds_since_start() const { return now_ms_; }
+
+ private:
+  struct Peer {
+    PeerRecord record;
+    wire::UpdateContext context;
+    Source source;
+    std::uint32_t incarnation = 0;
+    // The attributes of the last announcement, as received: equal ones are not looked at again.
+    std::vector<std::uint8_t> last_raw;
+    std::uint64_t serial = 0;                          // of last_raw; 0: none
+    std::shared_ptr<const OwnedAttributes> last_owned; // only with several shards
+    bool last_excluded = false;
+  };
+
+  Peer* find(PeerId id) const { return id.value < peers_.size() ? peers_[id.value].get() : nullptr; }
+  void note_errors(Peer& peer, const wire::UpdateView& view);
+  void announce(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
+  bool same_attributes(const Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
+  void remember_attributes(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
+  void withdraw(Peer& peer, wire::Family family, Bytes nlri, Bytes not_these, bool nlri_is_announcement);
+  void receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri);
+  template <class Local>
+  void route(PeerId peer, wire::Family family, bool has_path_id, bool is_withdrawal, Bytes nlri, std::uint64_t serial,
+             const std::shared_ptr<const OwnedAttributes>& attributes, Local&& local);
+
+  void to_rib(std::uint32_t shard, Message&& message);
+  void to_all_ribs(const Message& message);
+  void to_rtc(Message&& message);
+  void dispatch(std::uint32_t from, Message&& message);
+  void take_mail();
+  bool move_requests();
+  bool move_streams();
+  void post();
+  void publish();
+
+  std::uint32_t self_;
+  EngineSettings settings_;
+  ShardMailboxes& mailboxes_;
+  session::SessionControl& control_;
+  RibShard rib_;
+  Distribution distribution_;
+  std::unique_ptr<RtcRib> rtc_;                        // shard 0
+  std::vector<std::unique_ptr<Peer>> peers_;           // by PeerId
+  Canonicaliser canonicaliser_;
+  rib::CanonicalAttributes canonical_;
+  std::uint64_t next_serial_ = 1;
+  std::uint32_t next_incarnation_ = 1;
+  std::vector<std::vector<Message>> outbox_;           // to other shards
+  std::vector<std::vector<std::uint8_t>> parts_;       // scratch: NLRIs by RIB shard
+  std::vector<std::uint8_t> filtered_;                 // scratch
+  std::size_t sent_bytes_ = 0;                         // to other shards in this turn
+  bool walks_waiting_ = false;
+  ShardCounters counters_;
+  TimePoint start_{};
+  TimePoint now_{};
+  std::uint64_t now_ms_ = 0;
+};
+
+}  // namespace helio::reflector
