@@ -133,6 +133,7 @@ struct Server::Impl {
   }
   void tick() {
     api_.tick(std::chrono::steady_clock::now());
+    if (options_.on_tick) options_.on_tick();
     if (!accepting_ && connections_.size() < options_.max_connections) accept();
     tick_.expires_after(options_.tick_interval);
     tick_.async_wait([this](error_code error) {

@@ -19,7 +19,8 @@ struct ServerOptions {
   std::size_t max_header_bytes = 8 << 10;
   std::size_t max_body_bytes = 64 << 10;
   std::chrono::seconds idle_timeout{30};  // for a whole request, an answer, or the pause between two
-  std::chrono::seconds tick_interval{5};  // of Api::tick
+  std::chrono::seconds tick_interval{2};  // of Api::tick and on_tick
+  std::function<void()> on_tick;          // on the control thread; may be empty
 };
 
 class Server {

@@ -41,7 +41,7 @@ std::string format_seconds(double seconds) {
 }
 
 std::string as_words(std::string text) {
-  std::ranges::replace(text, '_', ' ');
+  std::ranges::replace(text, '-', ' ');
   return text;
 }
 

@@ -66,7 +66,7 @@ FakeState::FakeState() {
   down.peer_as = 65000;
   down.since = std::chrono::seconds(251);
   down.flaps = 3;
-  down.last_close = "hold_timer_expired";
+  down.last_close = "hold-timer-expired";
   down.last_notification = "sent: Hold Timer Expired";
   down.last_update_error = "";
   peers_ = {down, up};

@@ -1,0 +1,137 @@
+#include "rr/control/telemetry_bridge.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "rr/base/build_info.hpp"
+#include "rr/session/close_reason.hpp"
+#include "rr/wire/attribute_table.hpp"
+
+namespace helio::control {
+namespace {
+
+// RFC 4271 §8.2.2, in the words of PeerView.
+std::uint8_t state_number(std::string_view state) {
+  static constexpr std::string_view kStates[] = {"Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"};
+  auto found = std::ranges::find(kStates, state);
+  return static_cast<std::uint8_t>(found == std::end(kStates) ? 1 : found - std::begin(kStates) + 1);
+}
+
+std::string role_name(session::PeerRole role) {
+  static constexpr const char* kNames[] = {"client", "non-client", "external"};
+  return kNames[static_cast<std::size_t>(role)];
+}
+
+// Numbers where there is no name: two attributes under one label would be two series of the same name.
+std::string attribute_label(std::uint8_t type) {
+  if (type == 0) return "none";
+  return wire::find_attribute_rule(type) ? std::string(wire::attribute_name(type)) : std::to_string(type);
+}
+
+}  // namespace
+
+telemetry::Labels make_labels(std::vector<std::string> decision_reasons) {
+  telemetry::Labels labels;
+  for (std::size_t i = 0; i < wire::kFamilyCount; ++i)
+    labels.families.emplace_back(wire::family_label(static_cast<wire::Family>(i)));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(session::CloseReason::count_); ++i)
+    labels.close_reasons.emplace_back(session::close_reason_name(static_cast<session::CloseReason>(i)));
+  labels.decision_reasons = std::move(decision_reasons);
+  labels.attribute = attribute_label;
+  return labels;
+}
+
+telemetry::Build make_build() {
+  const BuildInfo& info = build_info();
+  return {std::string(info.version), std::string(info.commit), std::string(info.compiler), std::string(info.allocator)};
+}
+
+void apply_limits(const config::Telemetry& config, telemetry::PeerSeriesLimits& limits) {
+  using From = config::Telemetry::PerPeer;
+  limits.per_peer = config.per_peer == From::off    ? telemetry::PerPeer::off
+                    : config.per_peer == From::full ? telemetry::PerPeer::full
+                                                    : telemetry::PerPeer::essential;
+  limits.max_series = config.max_peer_series;
+}
+
+TelemetryBridge::TelemetryBridge(reflector::StateSource& state, Api::ConfigSource config,
+                                 std::shared_ptr<telemetry::Board> board)
+    : state_(state), config_(std::move(config)), board_(std::move(board)) {}
+
+void TelemetryBridge::on_reload(bool successful, double unix_now) {
+  reload_successful_ = successful;
+  ++(successful ? reloads_ok_ : reloads_failed_);
+  if (successful) reload_timestamp_ = unix_now;
+}
+
+void TelemetryBridge::tick(double unix_now) {
+  if (reload_timestamp_ == 0) reload_timestamp_ = unix_now;  // the first load
+  auto sample = std::make_shared<telemetry::DaemonSample>();
+  reflector::SummaryView summary = state_.summary();
+  sample->converged = sample->ready = summary.converged;
+  if (summary.converged && !initial_convergence_seconds_)
+    initial_convergence_seconds_ = static_cast<double>((summary.uptime - summary.converged_for).count());
+  sample->initial_convergence_seconds = initial_convergence_seconds_;
+  sample->route_targets = summary.route_targets;
+  for (const auto& item : state_.encoding_classes()) {
+    ++sample->encoding_classes;
+    sample->encoding_class_peers_max = std::max<std::uint64_t>(sample->encoding_class_peers_max, item.peers);
+  }
+  for (const auto& kind : state_.memory().kinds) sample->memory.push_back({kind.name, kind.bytes});
+
+  auto config = config_();
+  for (const config::PeerGroup& group : config->peer_groups) sample->groups.push_back(group.name);
+  sample->config_hash = config->hash;
+  sample->config_reload_successful = reload_successful_;
+  sample->config_reload_timestamp = reload_timestamp_;
+  sample->config_reloads_ok = reloads_ok_;
+  sample->config_reloads_failed = reloads_failed_;
+
+  ++round_;
+  auto views = state_.peers();
+  std::ranges::sort(views, {}, &reflector::PeerView::address);
+  for (const reflector::PeerView& view : views) {
+    sample->peers.push_back(sample_of(view, unix_now));
+    bool is_pending = std::ranges::any_of(view.families, [](const reflector::PeerFamilyView& family) {
+      return family.negotiated && (!family.eor_received || !family.eor_sent);
+    });
+    if (sample->peers.back().state == 6 && is_pending) ++sample->eor_pending_peers;
+  }
+  std::erase_if(known_, [this](const auto& item) { return item.second.round != round_; });
+  board_->publish(std::move(sample));
+}
+
+telemetry::PeerSample TelemetryBridge::sample_of(const reflector::PeerView& view, double unix_now) {
+  Known& known = known_[view.address];
+  known.round = round_;
+  telemetry::PeerIdentity identity{wire::format_ip(view.address), view.group, std::to_string(view.peer_as),
+                                   view.router_id ? wire::format_ip(wire::IpAddress::v4(view.router_id)) : "",
+                                   view.hostname, view.description, role_name(view.role)};
+  if (!known.identity || *known.identity != identity)
+    known.identity = std::make_shared<const telemetry::PeerIdentity>(std::move(identity));
+
+  telemetry::PeerSample sample;
+  sample.identity = known.identity;
+  sample.state = state_number(view.state);
+  if (sample.state == 6) {
+    // The view tells whole seconds since: the timestamp would move about by one. It stays unless it really changed.
+    double established = std::floor(unix_now) - static_cast<double>(view.since.count());
+    if (std::abs(established - known.established) > 2) known.established = established;
+  } else {
+    known.established = 0;
+  }
+  sample.established_timestamp = known.established;
+  sample.flaps = view.flaps;
+  for (const reflector::PeerFamilyView& family : view.families) {
+    if (!family.negotiated) continue;
+    sample.families.push_back({static_cast<std::uint8_t>(wire::index(family.family)), family.received, family.sent, {}});
+  }
+  sample.output_queue_bytes = view.output_queue_bytes;
+  sample.lag_seconds = view.lag_seconds;
+  sample.rt_interest = view.rt_interest;
+  sample.updates_in = view.updates_in;
+  sample.updates_out = view.updates_out;
+  return sample;
+}
+
+}  // namespace helio::control

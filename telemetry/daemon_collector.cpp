@@ -1,0 +1,83 @@
+// The daemon as a whole: is it safe to depend on, how many peers are in which state, how large is the RIB.
+#include <map>
+
+#include "telemetry/collectors.hpp"
+#include "telemetry/families.hpp"
+
+namespace helio::telemetry {
+namespace {
+
+constexpr const char* kStates[] = {"idle", "connect", "active", "opensent", "openconfirm", "established"};
+
+class DaemonCollector : public prometheus::Collectable {
+ public:
+  explicit DaemonCollector(std::shared_ptr<const Board> board) : board_(std::move(board)) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    std::vector<prometheus::MetricFamily> out;
+    auto sample = board_->sample();
+    add_health(*sample, out);
+    add_config(*sample, out);
+    add_peers(*sample, out);
+    add_single(gauge("route_targets", "Route targets known from routes and memberships."), sample->route_targets, out);
+    add_single(gauge("encoding_classes", "Classes of peers that receive identical bytes."), sample->encoding_classes, out);
+    add_single(gauge("encoding_class_peers_max", "Peers of the largest encoding class."), sample->encoding_class_peers_max, out);
+    FamilyBuilder memory = gauge("rib_memory_bytes", "Memory of the RIB by kind, exactly accounted.");
+    for (const MemorySample& kind : sample->memory) memory.add({{"kind", kind.kind}}, static_cast<double>(kind.bytes));
+    memory.finish(out);
+    return out;
+  }
+
+ private:
+  template <class T>
+  static void add_single(FamilyBuilder family, T value, std::vector<prometheus::MetricFamily>& out) {
+    family.add({}, static_cast<double>(value));
+    family.finish(out);
+  }
+
+  static void add_health(const DaemonSample& sample, std::vector<prometheus::MetricFamily>& out) {
+    add_single(gauge("ready", "1 when other systems may depend on this reflector."), sample.ready, out);
+    add_single(gauge("converged", "1 when every established peer has sent and was sent its End-of-RIB."), sample.converged, out);
+    add_single(gauge("eor_pending_peers", "Established peers that still owe an End-of-RIB or are owed one."),
+               sample.eor_pending_peers, out);
+    if (sample.initial_convergence_seconds)
+      add_single(gauge("initial_convergence_seconds", "Time from the start to the first convergence."),
+                 *sample.initial_convergence_seconds, out);
+  }
+
+  static void add_config(const DaemonSample& sample, std::vector<prometheus::MetricFamily>& out) {
+    FamilyBuilder info = gauge("config_info", "1; the hash of the configuration in force.");
+    info.add({{"hash", sample.config_hash}}, 1);
+    info.finish(out);
+    add_single(gauge("config_last_reload_successful", "1 when the last reload was successful."),
+               sample.config_reload_successful, out);
+    add_single(gauge("config_last_reload_success_timestamp_seconds", "Time of the last successful (re)load, Unix time."),
+               sample.config_reload_timestamp, out);
+    FamilyBuilder reloads = counter("config_reloads_total", "Reloads of the configuration.");
+    reloads.add({{"result", "success"}}, static_cast<double>(sample.config_reloads_ok));
+    reloads.add({{"result", "failure"}}, static_cast<double>(sample.config_reloads_failed));
+    reloads.finish(out);
+  }
+
+  static void add_peers(const DaemonSample& sample, std::vector<prometheus::MetricFamily>& out) {
+    std::map<std::string, std::array<std::uint64_t, std::size(kStates)>> by_group;
+    for (const std::string& group : sample.groups) by_group[group];
+    for (const PeerSample& peer : sample.peers)
+      if (peer.state >= 1 && peer.state <= std::size(kStates)) ++by_group[peer.identity->group][peer.state - 1];
+    FamilyBuilder family = gauge("peers", "Peers by state and peer group.");
+    for (const auto& [group, counts] : by_group)
+      for (std::size_t i = 0; i < counts.size(); ++i)
+        family.add({{"state", kStates[i]}, {"group", group}}, static_cast<double>(counts[i]));
+    family.finish(out);
+  }
+
+  std::shared_ptr<const Board> board_;
+};
+
+}  // namespace
+
+Collector make_daemon_collector(std::shared_ptr<const Board> board) {
+  return std::make_shared<DaemonCollector>(std::move(board));
+}
+
+}  // namespace helio::telemetry

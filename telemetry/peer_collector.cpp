@@ -1,0 +1,123 @@
+// Series per peer, in two tiers, under a bound: peers that do not fit are left out as a whole, in the order of their
+// addresses, so that the same ones are there in every scrape; how many series are missing is a metric itself.
+#include "telemetry/collectors.hpp"
+#include "telemetry/families.hpp"
+
+namespace helio::telemetry {
+namespace {
+
+// All per-peer families of one scrape.
+class PeerFamilies {
+ public:
+  PeerFamilies(const Labels& names, PerPeer tier) : names_(names), is_full_(tier == PerPeer::full) {}
+
+  static std::uint64_t series_of(const PeerSample& peer, PerPeer tier) {
+    std::uint64_t limits = 0;
+    for (const PeerFamilySample& family : peer.families) limits += family.limit_ratio.has_value();
+    std::uint64_t essential = 8 + 2 * peer.families.size();  // up state info established flaps queue lag interest
+    if (tier != PerPeer::full) return essential;
+    return essential + limits + peer.last_message_timestamp.has_value() + peer.change_lag.has_value() +
+           peer.updates_in.has_value() + peer.updates_out.has_value() + peer.withdrawals_in.has_value() +
+           peer.withdrawals_out.has_value();
+  }
+
+  void add(const PeerSample& peer) {
+    const PeerIdentity& who = *peer.identity;
+    LabelList labels = {{"peer", who.address}, {"group", who.group}};
+    auto with = [&](const char* name, const std::string& value) {
+      LabelList more = labels;
+      more.push_back({name, value});
+      return more;
+    };
+    up_.add(labels, peer.state == 6);
+    state_.add(labels, peer.state);
+    info_.add({{"peer", who.address}, {"group", who.group}, {"peer_as", who.peer_as}, {"router_id", who.router_id},
+               {"hostname", who.hostname}, {"description", who.description}, {"role", who.role}}, 1);
+    established_.add(labels, peer.established_timestamp);
+    flaps_.add(labels, static_cast<double>(peer.flaps));
+    queue_.add(labels, static_cast<double>(peer.output_queue_bytes));
+    lag_.add(labels, peer.lag_seconds);
+    interest_.add(labels, static_cast<double>(peer.rt_interest));
+    for (const PeerFamilySample& family : peer.families) {
+      LabelList more = with("family", names_.families.at(family.family));
+      more.push_back({"rib", "adj_in"});
+      prefixes_.add(more, static_cast<double>(family.received));
+      more.back().value = "adj_out";
+      prefixes_.add(std::move(more), static_cast<double>(family.sent));
+      if (is_full_ && family.limit_ratio) limit_.add(with("family", names_.families.at(family.family)), *family.limit_ratio);
+    }
+    if (!is_full_) return;
+    if (peer.last_message_timestamp) last_message_.add(labels, *peer.last_message_timestamp);
+    if (peer.change_lag) change_lag_.add(labels, static_cast<double>(*peer.change_lag));
+    if (peer.updates_in) updates_.add(with("direction", "in"), static_cast<double>(*peer.updates_in));
+    if (peer.updates_out) updates_.add(with("direction", "out"), static_cast<double>(*peer.updates_out));
+    if (peer.withdrawals_in) withdrawals_.add(with("direction", "in"), static_cast<double>(*peer.withdrawals_in));
+    if (peer.withdrawals_out) withdrawals_.add(with("direction", "out"), static_cast<double>(*peer.withdrawals_out));
+  }
+
+  void finish(std::vector<prometheus::MetricFamily>& out) {
+    for (FamilyBuilder* family : {&up_, &state_, &info_, &established_, &flaps_, &prefixes_, &queue_, &lag_, &interest_,
+                                  &last_message_, &change_lag_, &limit_, &updates_, &withdrawals_})
+      family->finish(out);
+  }
+
+ private:
+  const Labels& names_;
+  bool is_full_;
+  FamilyBuilder up_ = gauge("peer_up", "1 when the session is Established.");
+  FamilyBuilder state_ = gauge("peer_state", "RFC 4271 state: 1 Idle to 6 Established.");
+  FamilyBuilder info_ = gauge("peer_info", "1; text about the peer, to be joined on peer.");
+  FamilyBuilder established_ = gauge("peer_established_timestamp_seconds", "Since when it is Established, Unix time; 0: it is not.");
+  FamilyBuilder flaps_ = counter("peer_flaps_total", "Times an Established session was lost.");
+  FamilyBuilder prefixes_ = gauge("peer_prefixes", "Prefixes received from and sent to the peer.");
+  FamilyBuilder queue_ = gauge("peer_output_queue_bytes", "Octets waiting to be sent to the peer.");
+  FamilyBuilder lag_ = gauge("peer_lag_seconds", "Age of the oldest change the peer was not sent yet.");
+  FamilyBuilder interest_ = gauge("peer_rt_interest", "Route targets the peer asked for; -1: all.");
+  FamilyBuilder last_message_ = gauge("peer_last_message_timestamp_seconds", "Last message of the peer, Unix time.");
+  FamilyBuilder change_lag_ = gauge("peer_change_lag", "Changes the peer is behind.");
+  FamilyBuilder limit_ = gauge("peer_prefix_limit_ratio", "Prefixes received as a part of the limit.");
+  FamilyBuilder updates_ = counter("peer_updates_total", "UPDATE messages.");
+  FamilyBuilder withdrawals_ = counter("peer_withdrawals_total", "Prefixes withdrawn.");
+};
+
+class PeerCollector : public prometheus::Collectable {
+ public:
+  PeerCollector(std::shared_ptr<const Board> board, std::shared_ptr<const PeerSeriesLimits> limits)
+      : board_(std::move(board)), limits_(std::move(limits)) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    std::vector<prometheus::MetricFamily> out;
+    PerPeer tier = limits_->per_peer.load(std::memory_order_relaxed);
+    std::uint64_t left = limits_->max_series.load(std::memory_order_relaxed), dropped = 0;
+    if (tier != PerPeer::off) {
+      auto sample = board_->sample();
+      PeerFamilies families(board_->labels(), tier);
+      for (const PeerSample& peer : sample->peers) {
+        std::uint64_t series = PeerFamilies::series_of(peer, tier);
+        if (dropped > 0 || series > left) {
+          dropped += series;
+          continue;
+        }
+        left -= series;
+        families.add(peer);
+      }
+      families.finish(out);
+    }
+    FamilyBuilder guard = gauge("telemetry_series_dropped", "Series of peers left out because of max-peer-series.");
+    guard.add({}, static_cast<double>(dropped));
+    guard.finish(out);
+    return out;
+  }
+
+ private:
+  std::shared_ptr<const Board> board_;
+  std::shared_ptr<const PeerSeriesLimits> limits_;
+};
+
+}  // namespace
+
+Collector make_peer_collector(std::shared_ptr<const Board> board, std::shared_ptr<const PeerSeriesLimits> limits) {
+  return std::make_shared<PeerCollector>(std::move(board), std::move(limits));
+}
+
+}  // namespace helio::telemetry
