@@ -1,7 +1,7 @@
 // The physical floor: the same bytes over the same number of sockets through a process that does no BGP. What remains
 // of a reflector's time when decoding, tables and encoding cost nothing.
 #pragma once
-#include "bench/pe/options.hpp"
+#include "bench/pe/lib/options.hpp"
 #include "bench/pe/report.hpp"
 
 namespace helio::pe {

@@ -7,7 +7,10 @@
 
 #include <fmt/format.h>
 
+#include "bench/pe/canary.hpp"
 #include "bench/pe/floor.hpp"
+#include "bench/pe/pictures.hpp"
+#include "bench/pe/progress.hpp"
 #include "bench/pe/scenario.hpp"
 
 namespace helio::pe {
@@ -44,6 +47,17 @@ std::string summary(const Options& o, const Plan& plan, const Report& report) {
   return line + fmt::format("; generator CPU {:.3f} s; verdict {}", number("generator_cpu_seconds"), report.verdict);
 }
 
+void add_canaries(Canaries& canaries, Report& report) {
+  std::vector<std::int64_t> latency = canaries.stop();
+  report.add("canary_probes", static_cast<double>(latency.size()), "Canary probes answered");
+  report.add("canary_lost", static_cast<double>(canaries.lost()), "  under way at the end");
+  report.add("canary_p50_seconds", percentile(latency, 0.5) / 1e9, "  latency under load, p50");
+  report.add("canary_p90_seconds", percentile(latency, 0.9) / 1e9, "  p90");
+  report.add("canary_p99_seconds", percentile(latency, 0.99) / 1e9, "  p99");
+  report.add("canary_max_seconds", percentile(latency, 1) / 1e9, "  worst");
+  if (report.latency_ns.empty()) report.latency_ns = std::move(latency);
+}
+
 int run(const Options& o) {
   Plan plan(o.plan);
   if (o.only_print_plan) {
@@ -64,12 +78,20 @@ int run(const Options& o) {
   }
   Runner runner(o, plan);
   ScenarioRun scenario(runner, report);
-  bool exact = scenario.run();
+  bool exact = false;
+  {
+    Progress progress(runner, report);
+    std::unique_ptr<Canaries> canaries;
+    if (o.canaries > 0) canaries = std::make_unique<Canaries>(o);
+    exact = scenario.run();
+    if (canaries) add_canaries(*canaries, report);
+  }
   if (o.with_floor) add_floor(measure_floor_median(o, plan, 3), report);
   if (!o.is_quiet) print_table(report);
   fmt::print("{}\n", summary(o, plan, report));
   if (!o.json_file.empty()) write_json(report, o.json_file);
   if (!o.csv_file.empty()) append_csv(report, o.csv_file);
+  if (!o.out_folder.empty()) write_pictures(report, o.out_folder);
   if (!exact) return 1;
   if (o.is_strict) {
     const Counters& c = runner.checker().counters;

@@ -8,7 +8,7 @@
 #include "bench/pe/lib/checker.hpp"
 #include "bench/pe/lib/fleet.hpp"
 #include "bench/pe/lib/process_stats.hpp"
-#include "bench/pe/options.hpp"
+#include "bench/pe/lib/options.hpp"
 #include "bench/pe/report.hpp"
 
 namespace helio::pe {

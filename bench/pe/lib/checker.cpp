@@ -260,6 +260,7 @@ void Checker::open_run(std::uint32_t pe, const Attributes& a, std::uint64_t raw_
   run = Run{.raw_rd = raw_rd, .is_open = true, .is_unexpected = true};
   if (!plan_.decode_rd(__builtin_bswap64(raw_rd), run.vrf, run.group)) {
     run.problem = "unknown RD";
+    run.is_canary = static_cast<std::uint32_t>(__builtin_bswap64(raw_rd)) > kCanaryBase;
     return;
   }
   if (o.rd_mode == RdMode::per_vrf) run.group = std::min(n / plan_.routes_per_slice(), plan_.groups() - 1);
@@ -384,6 +385,10 @@ void Checker::reach_v4(std::uint32_t pe, const Attributes& a, Bytes nlris) {
     if (!run.is_open || run.raw_rd != rd || (n != PrefixPlan::kNone && n - run.first >= routes)) {
       open_run(pe, a, rd, n, run);
     }
+    if (run.is_canary) {
+      ++counters.canaries, --counters.reached;
+      continue;
+    }
     std::uint32_t index = n - run.first;
     if (n == PrefixPlan::kNone || index >= routes) {
       ++counters.unexpected;
@@ -445,6 +450,10 @@ void Checker::on_unreach(std::uint32_t pe, const Attributes& a) {
     if (!r.ok() || bits < 88 || length > (afi == 2 ? 128u : 32u)) {
       ++counters.malformed;
       return note(pe, "malformed MP_UNREACH_NLRI", 0, fmt::format("{} bits", bits));
+    }
+    if (static_cast<std::uint32_t>(rd) > kCanaryBase && plan_.options().number_base == 0) {
+      ++counters.canaries;
+      continue;
     }
     ++counters.withdrawn;
     std::uint8_t padded[16] = {};

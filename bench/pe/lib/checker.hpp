@@ -27,6 +27,7 @@ struct Counters {
   std::uint64_t rtc_withdrawn = 0;
   std::uint64_t rtc_wrong = 0;  // bad length, or reflected to a client without ORIGINATOR_ID = the reflector's
   std::uint64_t end_of_ribs = 0;
+  std::uint64_t canaries = 0;  // routes of the latency probes, which everybody gets without RT-Constrain
 
   bool is_clean() const { return unexpected == 0 && wrong == 0 && malformed == 0; }
 };
@@ -119,6 +120,7 @@ class Checker {
     const char* problem = nullptr;  // whole run is unexpected or wrong for this reason
     bool is_unexpected = false;
     bool is_other = false;
+    bool is_canary = false;
     std::uint32_t vrf = 0, group = 0, owner = 0;
     std::uint32_t first = 0;  // prefix offset of the slice
     std::uint32_t raw_head = 0;  // length octet and label of a /24 NLRI, as on the wire

@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kMaxPartial = 65535;
 constexpr Nanoseconds kSecond = 1'000'000'000;
+constexpr Nanoseconds kOpenTimeout = 15 * kSecond;
 
 sockaddr_in make_address(std::uint32_t address, std::uint16_t port) {
   sockaddr_in a{};
@@ -327,6 +328,11 @@ void Fleet::on_timer(Nanoseconds now) {
   append_keepalive(keepalive);
   for (std::uint32_t pe = 0; pe < sessions_.size(); ++pe) {
     Session& s = sessions_[pe];
+    if (s.state == State::open_sent || s.state == State::open_confirm) {
+      // Why: a reflector that still tidies up our last session may accept and then never answer.
+      if (now - s.last_sent > kOpenTimeout) close_session(pe, "no answer to OPEN", false);
+      continue;
+    }
     if (s.state != State::established || s.hold_time == 0) continue;
     // Output that is under way or stuck stands for itself: nothing can be put between its messages.
     if (s.out.empty() && now - s.last_sent > s.hold_time * kSecond / 3) send(pe, keepalive);

@@ -56,7 +56,7 @@ Plan::Plan(const PlanOptions& options) : o_(options), prefixes_(options.prefix_k
   rd_prefix_ = std::uint64_t{o_.asn} << 32;
   rt_prefix_ = 0x0002'0000'0000'0000 | std::uint64_t{o_.asn} << 32;
   std::uint64_t rds = o_.rd_mode == RdMode::per_pe ? slices() : o_.vrfs;
-  require(rds < 0x7fffffff, "too many RDs");
+  require(rds < kCanaryBase, "too many RDs");
   rd_count_ = static_cast<std::uint32_t>(rds);
 
   std::uint64_t prefixes_needed = o_.routes_per_vrf;
@@ -133,17 +133,14 @@ std::uint32_t Plan::import_position_slow(std::uint32_t pe, std::uint32_t vrf, st
 std::vector<std::uint64_t> Plan::import_rts(std::uint32_t pe) const {
   std::vector<std::uint64_t> rts;
   if (o_.rt_plan == RtPlan::extranet || o_.rt_plan == RtPlan::random) {
-    for (std::uint32_t vrf : import_lists_[pe]) rts.push_back(rt_prefix_ | (vrf + 1));
+    for (std::uint32_t vrf : import_lists_[pe]) rts.push_back(export_rt(vrf, 0));
     return rts;
   }
   for (std::uint32_t k = 0; k < o_.vrfs_per_pe; ++k) {
     std::uint32_t cycle;
     std::uint32_t vrf = vrf_at(pe, k, cycle);
-    if (o_.rt_plan == RtPlan::hub_spoke) {
-      rts.push_back(rt_prefix_ | (vrf * 2 + (cycle == 0 ? 1 : 0) + 1));
-    } else {
-      rts.push_back(rt_prefix_ | (vrf + 1));
-    }
+    // A hub imports what the spokes (any cycle but 0) export, and the other way round.
+    rts.push_back(export_rt(vrf, o_.rt_plan == RtPlan::hub_spoke && cycle == 0 ? 1 : 0));
   }
   return rts;
 }

@@ -42,7 +42,11 @@ struct PlanOptions {
   std::uint32_t base_address = 0x7f010001;  // of PE 0, host order; also its router-id
   std::uint32_t next_hop_base = 0;          // 0 = the PE's address
   std::uint64_t seed = 1;
+  // Added to the numbers of all RDs and RTs, so that two plans can share a reflector.
+  std::uint32_t number_base = 0;
 };
+// Where the numbers of canaries start: the checker of the load looks away there.
+inline constexpr std::uint32_t kCanaryBase = 0x7000'0000;
 
 class Plan {
  public:
@@ -88,12 +92,12 @@ class Plan {
   // RD of a slice, as the 8 octets in host order: type 0, AS, number from 1.
   std::uint64_t rd(std::uint32_t vrf, std::uint32_t group) const {
     std::uint32_t number = o_.rd_mode == RdMode::per_pe ? vrf * groups_ + group : vrf;
-    return rd_prefix_ | (number + 1);
+    return rd_prefix_ | (o_.number_base + number + 1);
   }
   // From an RD back to the VRF and (RD per PE) the group; false when the RD is none of ours. With an RD per VRF
   // the group follows from the prefix: group_and_index().
   bool decode_rd(std::uint64_t rd, std::uint32_t& vrf, std::uint32_t& group) const {
-    std::uint32_t number = static_cast<std::uint32_t>(rd) - 1;
+    std::uint32_t number = static_cast<std::uint32_t>(rd) - 1 - o_.number_base;
     if ((rd & ~0xffffffffull) != rd_prefix_ || number >= rd_count_) return false;
     if (o_.rd_mode == RdMode::per_pe) {
       vrf = number / groups_;
@@ -122,8 +126,9 @@ class Plan {
 
   // Route targets as extended communities in host order. The first is the one somebody imports.
   std::uint64_t export_rt(std::uint32_t vrf, std::uint32_t cycle) const {
-    if (o_.rt_plan == RtPlan::hub_spoke) return rt_prefix_ | (vrf * 2 + (cycle == 0 ? 0 : 1) + 1);
-    return rt_prefix_ | (vrf + 1);
+    std::uint32_t first = o_.number_base + 1;
+    if (o_.rt_plan == RtPlan::hub_spoke) return rt_prefix_ | (first + vrf * 2 + (cycle == 0 ? 0 : 1));
+    return rt_prefix_ | (first + vrf);
   }
   std::uint64_t idle_rt(std::uint32_t vrf, std::uint32_t n) const {  // further RTs of a route
     return 0x0002'0000'0000'0000 | std::uint64_t{64000} << 32 | (vrf * 16 + n);

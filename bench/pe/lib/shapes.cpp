@@ -2,7 +2,7 @@
 #include <functional>
 #include <utility>
 
-#include "bench/pe/options.hpp"
+#include "bench/pe/lib/options.hpp"
 
 namespace helio::pe {
 namespace {

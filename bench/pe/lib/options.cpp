@@ -1,4 +1,4 @@
-#include "bench/pe/options.hpp"
+#include "bench/pe/lib/options.hpp"
 
 #include <cstdlib>
 #include <map>
