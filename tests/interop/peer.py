@@ -30,10 +30,10 @@ class Event:
 
 class Peer:
     def __init__(self, address, target="127.0.0.1", port=1790, asn=65000, router_id=None, hold_time=90,
-                 families=(bgp.VPNV4, bgp.RTC), reflector_as=65000, **caps):
+                 families=(bgp.VPNV4, bgp.RTC), reflector_as=65000, receive_buffer=None, **caps):
         self.address, self.target, self.port, self.asn, self.hold_time = address, target, port, asn, hold_time
         self.router_id = router_id or (address if ":" not in address else "10.6.0.1")
-        self.families, self.caps = tuple(families), caps
+        self.families, self.caps, self.receive_buffer = tuple(families), caps, receive_buffer
         self.internal = asn == reflector_as
         self.as_width = 4 if caps.get("four_octet_as", True) else 2
         self.changed = threading.Condition()
@@ -41,6 +41,8 @@ class Peer:
         self.open = self.notification = self.violation = None
         self.established = self.closed = False
         self.socket = None
+        self.may_read = threading.Event()
+        self.may_read.set()
 
     def __repr__(self):
         return "peer %s" % self.address
@@ -53,6 +55,8 @@ class Peer:
         self.socket = socket.socket(kind, socket.SOCK_STREAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         self.socket.bind((self.address, 0))
         self.socket.settimeout(DEADLINE)
         self.socket.connect((self.target, self.port))
@@ -91,12 +95,20 @@ class Peer:
     def close(self):
         """Ends the TCP session without a NOTIFICATION."""
         self.closed = True
+        self.may_read.set()
         if self.socket:
             try:
                 self.socket.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
             self.socket.close()
+
+    def stop_reading(self):
+        """From now on nothing is taken from the socket, as from a PE whose control plane hangs."""
+        self.may_read.clear()
+
+    def resume_reading(self):
+        self.may_read.set()
 
     def reset(self):
         """Ends the TCP session with RST: whatever was queued in between is lost."""
@@ -119,7 +131,9 @@ class Peer:
         return self.send(bgp.update(bgp.path_attributes(rts, **attributes) + bgp.mp_reach(family, hop, nlri)))
 
     def _next_hop(self, family):
-        return "2001:db8::%d" % int(self.address.split(".")[-1]) if family == bgp.VPNV6 else "10.1." + self.address.split(".", 2)[2]
+        if family == bgp.VPNV6:
+            return "2001:db8::%d" % int(self.router_id.split(".")[-1])
+        return "10.6.0.1" if ":" in self.address else "10.1." + self.address.split(".", 2)[2]
 
     def withdraw(self, rd, prefix, raw_labels=bgp.WITHDRAW_LABEL):
         prefixes = [prefix] if isinstance(prefix, str) else prefix
@@ -134,7 +148,7 @@ class Peer:
         if not self.internal:
             attributes.setdefault("path", [self.asn])
             attributes.setdefault("local_pref", None)
-        return self.send(bgp.update(bgp.path_attributes(**attributes) + bgp.mp_reach(bgp.RTC, bgp.ip("10.1." + self.address.split(".", 2)[2]), nlri)))
+        return self.send(bgp.update(bgp.path_attributes(**attributes) + bgp.mp_reach(bgp.RTC, bgp.ip(self._next_hop(bgp.VPNV4)), nlri)))
 
     def rtc_withdraw(self, *targets, origin_as=None, nlri=None):
         if nlri is None:
@@ -228,6 +242,7 @@ class Peer:
     def _read(self):
         buffer = b""
         while not self.closed:
+            self.may_read.wait()
             try:
                 data = self.socket.recv(262144)
             except OSError:

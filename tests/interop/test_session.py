@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import bgp
-from harness import ALL_FAMILIES, VPN4, RTC_NAME, Failure, check, group_toml, quiet, reflector_toml, test, wait_until
+from harness import Failure, check, group_toml, quiet, range_toml, reflector_toml, test
 
 VPN = (bgp.VPNV4,)
 
@@ -222,6 +222,28 @@ def shutdown(t):
     # The address is free again at once.
     t.reflector(folder="again")
     t.peer("127.1.0.1", families=VPN).wait_eor()
+
+
+@test("RFC 4271 §8.2.1, RFC 4684 §3.2 i; wire 2.2: IPv6 sessions beside IPv4 ones; the next hop's family is independent of the transport")
+def ipv6_transport(t):
+    t.addresses("fd00:1::1", "fd00:1::2", "fd00:2::1")
+    listen = (("127.0.0.1", 1790), ("fd00:2::1", 1790))
+    groups = group_toml("clients") + range_toml("127.1.0.0/16", "clients") + range_toml("fd00:1::/64", "clients")
+    t.reflector(listen=listen, groups=groups, rtc='advertise = "specific"')
+    families = (bgp.VPNV4, bgp.VPNV6, bgp.RTC)
+    six = t.peer("fd00:1::1", "65000:1", target="fd00:2::1", families=families, router_id="10.6.0.1")
+    six_too = t.peer("fd00:1::2", "65000:1", target="fd00:2::1", families=families, router_id="10.6.0.2")
+    four = t.peer("127.1.0.1", "65000:1", families=families)
+    check(six.wait_rtc("65000:1").next_hop_address == "fd00:2::1", "own next hop of an IPv6 session", six.wait_rtc("65000:1"))
+    check(four.wait_rtc("65000:1").next_hop_address == "127.0.0.1", "own next hop of an IPv4 session")
+    six.announce("65000:1", "10.0.0.0/24", ["65000:1"], label=61, next_hop="192.0.2.1")
+    six.announce("65000:1", "2001:db8::/32", ["65000:1"], label=62, next_hop="2001:db8::9")
+    four.announce("65000:4", "2001:db8::/32", ["65000:1"], label=41, next_hop="::ffff:192.0.2.4")
+    for p in (four, six_too):
+        check(p.wait_route("65000:1", "10.0.0.0/24", 61).originator == "10.6.0.1", "ORIGINATOR_ID of an IPv6 peer")
+        p.wait_route("65000:1", "2001:db8::/32", 62)
+    for p in (six, six_too):
+        p.wait_route("65000:4", "2001:db8::/32", 41)
 
 
 @test("RFC 2385, ECOSYSTEM §5 auth-password-file: TCP-MD5 on a listen range and a neighbour")
