@@ -32,7 +32,7 @@ run_ctest() {
   shift
   ctest --test-dir "$folder" -j "$(nproc)" --output-on-failure --no-tests=error "$@" >"$log" 2>&1
   local status=$?
-  if [[ $(tail -n 100 "$log") =~ ([0-9]+)\ tests\ failed\ out\ of\ ([0-9]+) ]]; then
+  if [[ $(grep -E "tests failed out of" "$log") =~ ([0-9]+)\ tests\ failed\ out\ of\ ([0-9]+) ]]; then
     bad=${BASH_REMATCH[1]} total=${BASH_REMATCH[2]}
   else
     bad=1 total=1

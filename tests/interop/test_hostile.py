@@ -203,16 +203,16 @@ def slow_reader(t):
     source, good = t.peer("127.1.0.1", families=VPN), t.peer("127.1.0.2", families=VPN)
     slow = t.peer("127.1.0.3", families=VPN, receive_buffer=4096)
     slow.stop_reading()
-    blocks = [["10.%d.%d.0/24" % (block, i) for i in range(250)] for block in range(40)]
-    for round_number in range(12):
+    blocks = [["10.%d.%d.0/24" % (block, i) for i in range(50)] for block in range(200)]
+    for round_number in range(20):
         for block, prefixes in enumerate(blocks):
-            # Attributes that differ make messages that differ: about 20 MB for the peer that does not read.
+            # Attributes that differ make messages that differ: about 11 MB for the peer that does not read.
             source.announce("65000:%d" % block, prefixes, ["65000:1"], label=100 + round_number, med=round_number, extra=[(200, bytes([block]) * 2000, 0xC0)])
         source.announce("65000:99", "10.99.0.0/24", ["65000:1"], label=100 + round_number)
         good.wait_route("65000:99", "10.99.0.0/24", 100 + round_number, deadline=5)
     source.withdraw("65000:0", blocks[0])
-    last = 100 + 11
-    expected = lambda p: len(p.vpn_routes()) == 39 * 250 + 1 and all(r.labels == [last] for r in p.vpn_routes().values())
+    last = 100 + 19
+    expected = lambda p: len(p.vpn_routes()) == 199 * 50 + 1 and all(r.labels == [last] for r in p.vpn_routes().values())
     good.wait(lambda: expected(good), "the last state", deadline=10)
     slow.resume_reading()
     slow.wait(lambda: expected(slow), "the last state after reading again", deadline=20)
