@@ -63,10 +63,10 @@ void Attempt::raise(Event event, wire::Notification notification, CloseReason re
 
 void Attempt::accept(int fd) {
   HELIO_CHECK(connection_ == nullptr, "accept into an attempt that has a connection");
-  if (state_ == State::idle) raise(Event::automatic_start_passive);
   is_outgoing_ = false;
   connection_ = std::make_shared<Connection>(peer_.shard().io(), peer_.shard(), *this, fd);
   connection_->start(false);
+  if (state_ == State::idle) raise(Event::automatic_start_passive);
   raise(Event::tcp_confirmed);
 }
 

@@ -54,23 +54,22 @@ void Peer::start_connector() {
 }
 
 void Peer::accept(int fd) {
-  if (settings_.admin_down) {
-    ::close(fd);
-    update_status();
-    return;
-  }
+  accepting_ = true;
+  if (!take_accepted(fd)) ::close(fd);
+  accepting_ = false;
+  update_status();
+}
+
+bool Peer::take_accepted(int fd) {
+  if (settings_.admin_down) return false;
   if (auto done = apply_session_options(fd, group(), settings_.address.is_v6); !done) {
     on_connect_failed(done.error().step, done.error().error);
-    ::close(fd);
-    update_status();
-    return;
+    return false;
   }
   // §8.2.2 refuses connections in Idle. An idle hold is our own pause between tries; a neighbour that comes ends it.
-  if (Attempt* slot = slot_for_accepted()) {
-    slot->accept(fd);
-  } else {
-    ::close(fd);
-  }
+  Attempt* slot = slot_for_accepted();
+  if (slot) slot->accept(fd);
+  return slot != nullptr;
 }
 
 // The attempt for a new incoming connection. At most one connection per neighbour waits for its OPEN: a newer one replaces
@@ -316,9 +315,8 @@ void Peer::on_timer() {
 }
 
 void Peer::update_status() {
-  Phase phase = established_                                                      ? Phase::established
-                : attempts_[0].has_connection() || attempts_[1].has_connection() ? Phase::pending
-                                                                                  : Phase::down;
+  bool pending = accepting_ || attempts_[0].has_connection() || attempts_[1].has_connection();
+  Phase phase = established_ ? Phase::established : pending ? Phase::pending : Phase::down;
   status_->phase.store(phase, std::memory_order_relaxed);
 }
 

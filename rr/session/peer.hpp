@@ -80,6 +80,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
   // Commands, on the shard's thread.
   void start();
+  // Takes over an accepted descriptor.
   void accept(int fd);
   // Takes the neighbour down for good (until bring_up) or for one idle hold.
   void take_down(wire::Notification notification, CloseReason reason);
@@ -123,6 +124,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
     CloseReason reason;
   };
   Attempt& other_of(const Attempt& attempt) { return &attempt == &attempts_[0] ? attempts_[1] : attempts_[0]; }
+  bool take_accepted(int fd);
   Attempt* slot_for_accepted();
   void start_connector();
   void hold_idle(bool connect_failed);
@@ -140,6 +142,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   Attempt* established_ = nullptr;
   std::optional<RequestedClose> requested_close_;
   Offer offer_;
+  bool accepting_ = false;   // within accept(): pending, whatever becomes of an older connection
   bool retry_soon_ = false;  // the neighbour refused a capability: try again without it
 
   boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,

@@ -97,9 +97,12 @@ void SessionManager::on_accepted(int fd, const wire::IpAddress& from) {
   const Directory::Entry& entry = *admission.entry;
   ShardLoop& loop = loop_of(entry.id);
   if (admission.verdict == Directory::Verdict::created) {
-    loop.post([&loop, id = entry.id, settings = entry.settings, status = entry.status] {
-      loop.add_peer(id, settings, status).start();
+    loop.post([&loop, id = entry.id, settings = entry.settings, status = entry.status, fd] {
+      Peer& peer = loop.add_peer(id, settings, status);
+      peer.accept(fd);
+      peer.start();
     });
+    return;
   }
   loop.post([&loop, id = entry.id, fd] {
     Peer* peer = loop.find(id);

@@ -200,6 +200,7 @@ Peer& ShardLoop::add_peer(PeerId id, NeighborSettings settings, std::shared_ptr<
   HELIO_CHECK(id.value % shards_ == shard_.value, "a peer lives on shard id % shards");
   std::size_t at = id.value / shards_;
   if (peers_.size() <= at) peers_.resize(at + 1);
+  if (peers_[at]) remove_peer(id, wire::make_cease(wire::cease::out_of_resources), CloseReason::out_of_resources);
   peers_[at] = std::make_shared<Peer>(*this, id, std::move(settings), std::move(status));
   return *peers_[at];
 }

@@ -55,7 +55,7 @@ class ShardLoop final : public ShardServices, public SessionControl {
     return result.get();
   }
 
-  // On the shard's thread, or before start(). A Peer that had the id before must be down.
+  // On the shard's thread, or before start(). A Peer that had the id before is taken down.
   Peer& add_peer(PeerId id, NeighborSettings settings, std::shared_ptr<PeerStatus> status);
   // Closes its session and forgets it.
   void remove_peer(PeerId id, wire::Notification notification, CloseReason reason);
