@@ -14,6 +14,8 @@ namespace helio::telemetry {
 class Counter {
  public:
   void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  // For what is counted elsewhere and carried here; never less than before.
+  void set(std::uint64_t n) { value_.store(n, std::memory_order_relaxed); }
   std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -64,7 +66,7 @@ enum class Direction : std::uint8_t { in, out };
 inline constexpr std::size_t kDirections = 2;
 
 // Why a route that exists was not sent to a peer.
-enum class Suppressed : std::uint8_t { originator_loop, cluster_loop, non_client, no_rt_interest, policy, count_ };
+enum class Suppressed : std::uint8_t { originator_loop, cluster_loop, as_loop, non_client, no_rt_interest, policy, count_ };
 
 // From the socket that brought a route to the socket that took it away.
 enum class Stage : std::uint8_t { decode, queue, decide, encode, write, total, count_ };

@@ -11,7 +11,8 @@ constexpr const char* kDirectionNames[kDirections] = {"in", "out"};
 constexpr const char* kMessageNames[ShardCounters::kMessageTypes] = {"other",        "open",      "update",
                                                                      "notification", "keepalive", "route_refresh"};
 constexpr const char* kActionNames[ShardCounters::kUpdateActions] = {"discard", "withdraw", "disable_family", "reset"};
-constexpr const char* kSuppressedNames[] = {"originator_loop", "cluster_loop", "non_client", "no_rt_interest", "policy"};
+constexpr const char* kSuppressedNames[] = {"originator_loop", "cluster_loop",   "as_loop",
+                                               "non_client",      "no_rt_interest", "policy"};
 constexpr const char* kStageNames[] = {"decode", "queue", "decide", "encode", "write", "total"};
 
 class ShardCollector : public prometheus::Collectable {
@@ -104,7 +105,8 @@ class ShardCollector : public prometheus::Collectable {
         }
       }
       sets.add({{"shard", id}}, static_cast<double>(c.attribute_sets.get()));
-      refs.add({{"shard", id}}, static_cast<double>(c.attribute_refs.get()));
+      // Not every store counts its references; zero would be a wrong answer.
+      if (std::uint64_t n = c.attribute_refs.get()) refs.add({{"shard", id}}, static_cast<double>(n));
     }
     for (FamilyBuilder* family : {&prefixes, &paths, &changes, &decisions, &sets, &refs}) family->finish(out);
   }
