@@ -29,6 +29,7 @@ Runner::Runner(const Options& options, const Plan& plan)
   for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) addresses.push_back(plan.address(pe));
   fleet_ = std::make_unique<Fleet>(fleet_options(options, plan), std::move(addresses), *this);
   rr_pid_ = options.rr_pid;
+  if (options.is_lenient) checker_.be_lenient();
 }
 
 void Runner::find_reflector() {

@@ -152,6 +152,7 @@ bool ScenarioRun::finish(bool so_far) {
   report_.add("sent_bytes", static_cast<double>(runner_.fleet().bytes_sent()), "Bytes sent");
   report_.add("rtc_received", static_cast<double>(c.rtc_reached), "RT memberships received");
   report_.add("rtc_foreign_originator", static_cast<double>(c.rtc_wrong), "  with another's ORIGINATOR_ID");
+  if (runner_.options().is_lenient) report_.add("echoes", static_cast<double>(c.echoes), "Routes sent back to their own PE");
   for (const std::string& sample : checker.samples()) report_.problems.push_back(sample);
   bool exact = so_far && c.is_clean() && d.missing == 0 && d.surplus == 0 && runner_.session_losses() == 0;
   report_.verdict = exact ? cost_verdict_ : "failed";

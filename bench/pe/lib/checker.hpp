@@ -28,6 +28,7 @@ struct Counters {
   std::uint64_t rtc_wrong = 0;  // bad length, or reflected to a client without ORIGINATOR_ID = the reflector's
   std::uint64_t end_of_ribs = 0;
   std::uint64_t canaries = 0;  // routes of the latency probes, which everybody gets without RT-Constrain
+  std::uint64_t echoes = 0;    // when lenient: a PE's own routes, which it drops by ORIGINATOR_ID
 
   bool is_clean() const { return unexpected == 0 && wrong == 0 && malformed == 0; }
 };
@@ -65,6 +66,9 @@ class Checker {
     observer_ = observer;
     has_versions_ = true;
   }
+  // Tolerates what a real PE ignores and some reflectors (FRR) do: a client's routes sent back to it (RFC 4456 §8), and
+  // reserved bits of the label field that are not as announced (RFC 8277 §2.2).
+  void be_lenient() { is_lenient_ = true; }
   void set_reflector_id(std::uint32_t id) { reflector_id_ = id; }
 
   bool holds_target(std::uint32_t pe) const {
@@ -121,6 +125,7 @@ class Checker {
     bool is_unexpected = false;
     bool is_other = false;
     bool is_canary = false;
+    bool is_echo = false;
     std::uint32_t vrf = 0, group = 0, owner = 0;
     std::uint32_t first = 0;  // prefix offset of the slice
     std::uint32_t raw_head = 0;  // length octet and label of a /24 NLRI, as on the wire
@@ -159,6 +164,7 @@ class Checker {
   std::uint32_t reflector_id_ = 0;
   std::uint32_t cluster_id_ = 0;  // learned from the first reflected route
   bool has_versions_ = false;
+  bool is_lenient_ = false;
   bool is_simple_ = false;        // linear prefixes, one label per VRF, one owner, one attribute set
 };
 

@@ -146,6 +146,8 @@ Options parse_options(int argc, char** argv) {
   app.add_flag("--with-floor", o.with_floor, "Also move the same bytes through a process that does no BGP, and compare")->group("Report");
   app.add_flag("--floor", o.only_floor, "Only that")->group("Report");
   app.add_flag("--strict", o.is_strict, "Fail on duplicates, needless withdrawals and any verdict but valid")->group("Report");
+  app.add_flag("--lenient", o.is_lenient,
+               "Tolerate what real PEs must ignore: routes sent back to their own PE (RFC 4456 8), reserved label bits (RFC 8277 2.2)")->group("Report");
   app.add_option("--json", o.json_file, "Write the results as JSON; - = standard output")->group("Report");
   app.add_option("--csv", o.csv_file, "Append the results to a CSV file")->group("Report");
   app.add_option("--out", o.out_folder, "Folder for pictures (SVG) and results")->group("Report");

@@ -26,6 +26,7 @@ struct Options {
   double timeout = 120;           // seconds, per phase
   double settle = 0.3;            // seconds of listening after convergence, for what comes too much
   int rr_pid = 0;                 // 0 = the process that listens on the target port
+  bool is_lenient = false;        // tolerate what real PEs must ignore
   bool is_strict = false;         // duplicates and needless withdrawals fail too, and any verdict but valid
 
   // churn
