@@ -6,6 +6,7 @@
 
 #include "tests/support/lab.hpp"
 #include "tests/support/naive_engine.hpp"
+#include "tests/support/reflector_engine.hpp"
 
 namespace helio::test {
 
@@ -19,7 +20,7 @@ struct EngineCase {
 inline EngineFactory make_naive() { return naive_engine(); }
 
 inline std::vector<EngineCase> engine_cases() {
-  return {{"naive", make_naive, 1}};
+  return {{"naive", make_naive, 1}, {"reflector", reflector_engine, 1}, {"reflector", reflector_engine, 3}};
 }
 
 // A scenario suite: TEST_P bodies build their lab with lab({...}).

@@ -33,6 +33,16 @@ bool contains_as(const PathAttributes& a, Asn as) {
   return false;
 }
 
+// RFC 4659 §3.2.1: over IPv4 transport the VPN-IPv6 next hop is the IPv4-mapped address.
+Octets own_next_hop(const PeerSpec& to, wire::Family family) {
+  if (family == wire::Family::rtc) return bare_next_hop(to.local_address);
+  if (family == wire::Family::vpnv4 || to.local_address.is_v6) return vpn_next_hop(to.local_address);
+  wire::IpAddress mapped{.bytes = {}, .is_v6 = true};
+  mapped.bytes[10] = mapped.bytes[11] = 0xff;
+  std::copy(to.local_address.bytes.begin(), to.local_address.bytes.begin() + 4, mapped.bytes.begin() + 12);
+  return vpn_next_hop(mapped);
+}
+
 bool is_known(std::uint8_t type) { return type <= 10 || type == 14 || type == 15 || type == 16 || type == 17 || type == 18 || type == 32; }
 
 }  // namespace
@@ -75,7 +85,7 @@ void Oracle::up(PeerId peer, Clock now) {
   p.end_of_rib = false;
   p.since = now_ = now;
   bool has_vpn = p.spec.has(wire::Family::vpnv4) || p.spec.has(wire::Family::vpnv6);
-  if (has_vpn && !p.spec.has(wire::Family::rtc)) default_was_due_ = true;
+  if (has_vpn && !p.spec.has(wire::Family::rtc)) default_was_due_ = true;  // a borderline case where it is to get nothing
 }
 
 void Oracle::down(PeerId peer) {
@@ -121,6 +131,7 @@ bool Oracle::withdraw(PeerId peer, const wire::VpnPrefix& prefix) { return peers
 bool Oracle::announce_rtc(PeerId peer, const wire::RtMembership& membership, const PathAttributes& attributes) {
   PeerState& p = peers_.at(peer.value);
   if (is_loop(p.spec, attributes)) return withdraw_rtc(peer, membership);
+  if (membership.matches_everything()) default_was_due_ = true;  // so is a peer that asks for everything itself
   HeldRoute route{{}, received(p.spec, attributes)};
   bool is_new = !p.rtc.contains(membership);
   HeldRoute& slot = p.rtc[membership];
@@ -141,7 +152,7 @@ std::vector<wire::RtMembership> Oracle::memberships(PeerId peer) const {
   std::vector<wire::RtMembership> out;
   const PeerState& p = state(peer);
   if (!p.up) return out;
-  if (!p.spec.has(wire::Family::rtc)) return {wire::RtMembership{}};
+  if (!p.spec.has(wire::Family::rtc)) return p.spec.without_rtc_send_all ? std::vector<wire::RtMembership>(1) : out;
   for (const auto& [membership, route] : p.rtc) out.push_back(membership);
   return out;
 }
@@ -175,7 +186,7 @@ std::optional<HeldRoute> Oracle::exported(const Path& path, PeerId to_id, wire::
   if (has_community(a, kNoAdvertise)) return std::nullopt;                                        // RFC 1997
   if (to.is_external() && (has_community(a, kNoExport) || has_community(a, kNoExportSubconfed))) return std::nullopt;
   // RFC 8950 §4, wire 2.15: an IPv6 next hop for VPN-IPv4 only to those who said they take it.
-  if (family == wire::Family::vpnv4 && a.next_hop.size() > 12 && !to.ipv6_next_hop.contains(family)) return std::nullopt;
+  if (family == wire::Family::vpnv4 && a.next_hop.size() > 12 && !to.next_hop_self && !to.ipv6_next_hop.contains(family)) return std::nullopt;
 
   if (to.is_external()) {
     a.local_pref.reset();
@@ -185,6 +196,8 @@ std::optional<HeldRoute> Oracle::exported(const Path& path, PeerId to_id, wire::
     if (a.as_path.empty() || a.as_path.front().type != AsSegment::kSequence) a.as_path.insert(a.as_path.begin(), AsSegment{});
     a.as_path.front().ases.insert(a.as_path.front().ases.begin(), reflector_.local_as);
     std::erase_if(a.extended_communities, [](std::uint64_t c) { return (c >> 56 & 0x40) != 0; });  // RFC 4360 §6
+    // A membership is no forwarding entry: its next hop to another AS is the session's address (RFC 4271 §5.1.3).
+    if (to.next_hop_self || is_rtc) a.next_hop = own_next_hop(to, family);
     return out;
   }
   if (!from.is_external()) {  // iBGP to iBGP: reflection, RFC 4456 §8
@@ -243,15 +256,12 @@ Oracle::DefaultRoute Oracle::expected_default(PeerId to) const {
   const PeerSpec& spec = state(to).spec;
   if (!is_up(to) || !spec.has(wire::Family::rtc) || spec.advertise == Advertise::specific) return DefaultRoute::absent;
   if (spec.advertise != Advertise::automatic) return DefaultRoute::present;
-  bool asks_for_all = false;
   for (const PeerState& p : peers_) {
     if (!p.up || (!p.spec.has(wire::Family::vpnv4) && !p.spec.has(wire::Family::vpnv6))) continue;
-    if (!p.spec.has(wire::Family::rtc)) return DefaultRoute::present;
-    for (const auto& [membership, route] : p.rtc) asks_for_all |= membership.is_default();
+    if (!p.spec.has(wire::Family::rtc) && p.spec.without_rtc_send_all) return DefaultRoute::present;
   }
-  // "It does not flap with that peer" leaves open for how long it stays; a peer that itself asked for everything is a
-  // borderline case of "not filtered by RTC".
-  return default_was_due_ || asks_for_all ? DefaultRoute::either : DefaultRoute::absent;
+  // "It does not flap with that peer" leaves open for how long it stays.
+  return default_was_due_ ? DefaultRoute::either : DefaultRoute::absent;
 }
 
 std::vector<wire::VpnPrefix> Oracle::prefixes_of(PeerId peer) const {

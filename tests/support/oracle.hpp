@@ -24,6 +24,8 @@ struct PeerSpec {
   bool extended_messages = false;
   session::GroupSettings::RtcAdvertise advertise = session::GroupSettings::RtcAdvertise::automatic;
   std::chrono::seconds rtc_initial_wait{60};
+  bool without_rtc_send_all = true;
+  bool next_hop_self = false;  // external
 
   bool has(wire::Family family) const { return families.contains(family); }
   bool is_external() const { return role == session::PeerRole::external; }

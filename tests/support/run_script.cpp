@@ -120,11 +120,25 @@ Outcome run_script(const Script& script, const EngineFactory& factory) {
   return outcome;
 }
 
+// What kind of failure it is: the words of its first line, without numbers and names of routes.
+static std::string kind_of(const std::string& failure) {
+  std::string out;
+  for (char c : failure.substr(0, failure.find('\n')))
+    if (std::isalpha(static_cast<unsigned char>(c)) && out.size() < 28) out += c;
+  return out;
+}
+
 Script shrink(const Script& script, const EngineFactory& factory, std::uint32_t max_runs) {
   Script best = script;
   std::uint32_t runs = 0;
-  auto still_fails = [&](const Script& candidate) { return ++runs <= max_runs && run_script(candidate, factory).failure.has_value(); };
-  if (Outcome outcome = run_script(best, factory); outcome.failed_at < best.actions.size()) best.actions.resize(outcome.failed_at);
+  Outcome first = run_script(best, factory);
+  if (!first.failure) return best;
+  if (first.failed_at < best.actions.size()) best.actions.resize(first.failed_at);
+  auto still_fails = [&, kind = kind_of(*first.failure)](const Script& candidate) {
+    if (++runs > max_runs) return false;
+    Outcome outcome = run_script(candidate, factory);
+    return outcome.failure && kind_of(*outcome.failure) == kind;
+  };
   for (std::size_t chunk = std::max<std::size_t>(1, best.actions.size() / 2); runs < max_runs;) {
     bool did_shrink = false;
     for (std::size_t at = 0; at < best.actions.size() && runs < max_runs;) {

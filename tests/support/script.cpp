@@ -103,6 +103,8 @@ PeerSpec make_peer(std::uint32_t i, const World& world, Random& random) {
   peer.extended_messages = random.percent(20);
   peer.advertise = static_cast<Advertise>(random.below(4));
   peer.rtc_initial_wait = std::chrono::seconds{random.percent(50) ? 60 : 5};
+  if (random.percent(5)) peer.without_rtc_send_all = false;
+  if (peer.is_external() && !peer.local_address.is_v6 && random.percent(25)) peer.next_hop_self = true;
   return peer;
 }
 

@@ -24,6 +24,8 @@ std::string format_peer(const PeerSpec& peer) {
   if (peer.enhanced_refresh) out += " enhanced-refresh";
   if (peer.extended_messages) out += " extended-messages";
   if (!peer.ipv6_next_hop.empty()) out += " ipv6-next-hop";
+  if (!peer.without_rtc_send_all) out += " without-rtc=send-none";
+  if (peer.next_hop_self) out += " next-hop-self";
   return out;
 }
 

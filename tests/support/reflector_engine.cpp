@@ -1,0 +1,67 @@
+#include "tests/support/reflector_engine.hpp"
+
+#include <fmt/format.h>
+
+#include "rr/reflector/shard.hpp"
+
+namespace helio::test {
+namespace {
+
+class ReflectorShards : public EngineSet {
+ public:
+  ReflectorShards(const World& world, const std::vector<session::SessionControl*>& controls) : mailboxes_(world.shards) {
+    reflector::EngineSettings settings;
+    settings.local_as = world.reflector.local_as;
+    settings.router_id = world.reflector.router_id;
+    settings.cluster_id = world.reflector.cluster_id;
+    settings.shards = world.shards;
+    if (world.tiny_limits) {
+      settings.distribution.change_bytes = 4096;
+      settings.distribution.image_bytes = 8192;
+      settings.mailbox_bytes = 2048;
+      settings.rib.image_bytes = 16384;
+      settings.rib.walk_bytes = 4096;
+      settings.rib.shared_walk_bytes = 8192;
+      settings.rib.walk_entries_per_turn = 40;
+      settings.rib.purge_entries_per_turn = 20;
+      settings.rib.tombstones = 64;
+    }
+    mailboxes_.wake = [controls](std::uint32_t shard) { controls[shard]->wake(); };
+    for (std::uint32_t i = 0; i < world.shards; ++i) shards_.push_back(std::make_unique<reflector::Shard>(ShardId{i}, settings, mailboxes_, *controls[i]));
+  }
+
+  session::Engine& shard(std::uint32_t index) override { return *shards_[index]; }
+
+  std::string leftovers() override {
+    std::string out;
+    for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+      const rib::MemoryAccount& memory = shards_[i]->memory();
+      for (std::size_t kind = 0; kind < rib::kMemoryKinds; ++kind)
+        if (memory.bytes[kind] != 0 || memory.objects[kind] != 0)
+          out += fmt::format(" shard {} {}: {} octets in {} objects;", i, rib::kMemoryKindNames[kind], memory.bytes[kind], memory.objects[kind]);
+      auto& retained = mailboxes_.retained(i);
+      if (auto n = retained.changes->bytes.load(); n != 0) out += fmt::format(" shard {} changes: {} octets;", i, n);
+      if (auto n = retained.images->bytes.load(); n != 0) out += fmt::format(" shard {} images: {} octets;", i, n);
+    }
+    return out;
+  }
+
+  std::uint64_t memory_bytes() override {
+    std::int64_t sum = 0;
+    for (std::uint32_t i = 0; i < shards_.size(); ++i)
+      sum += shards_[i]->memory().total_bytes() + mailboxes_.retained(i).changes->bytes.load() + mailboxes_.retained(i).images->bytes.load();
+    return static_cast<std::uint64_t>(sum);
+  }
+
+ private:
+  reflector::ShardMailboxes mailboxes_;
+  std::vector<std::unique_ptr<reflector::Shard>> shards_;
+};
+
+}  // namespace
+
+EngineFactory reflector_engine() {
+  return [](const World& world, const std::vector<session::SessionControl*>& controls) { return std::make_unique<ReflectorShards>(world, controls); };
+}
+
+}  // namespace helio::test
