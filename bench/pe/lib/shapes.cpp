@@ -49,8 +49,9 @@ const Shape kShapes[] = {
      [](Options& o) {
        mesh(o, 201, 1, 1, 1, RtcMode::off);
        o.plan.announcers = 1;
-       churn(o, 1, 1000);
+       churn(o, 1, 300);
        o.window = 1;
+       o.churn_rate = 50;  // idle in between
      }},
     {"S8", [](Options& o) { mesh(o, 10, 100, 100, 1000, RtcMode::off), churn(o, 1, 2000000); }},
     {"S8rtc", [](Options& o) { mesh(o, 100, 1000, 100, 100, RtcMode::on), churn(o, 1, 1000000); }},
