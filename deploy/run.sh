@@ -114,7 +114,7 @@ if [[ $mode == once ]]; then
   exit 0
 fi
 
-"$bin/helio-pe" "${shape[@]}" --scenario soak --duration 100000000 --churn-rate 10 >"$run/helio-pe.log" 2>&1 &
+"$bin/helio-pe" "${shape[@]}" --scenario churn --duration 100000000 --churn-rate 10 --churn-pack 1 >"$run/helio-pe.log" 2>&1 &
 pe_pid=$!
 await_convergence
 while true; do
