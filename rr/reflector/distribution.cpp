@@ -552,6 +552,26 @@ Distribution::PeerState Distribution::state(PeerId id) const {
   return state;
 }
 
+void Distribution::count_sent(std::uint32_t r, const std::vector<BestCount>& counts, std::vector<std::array<std::uint64_t, 2>>& sent) const {
+  const Source& source = sources_[r];
+  for (const BestCount& c : counts) {
+    if (c.provenance >= source.provenances.size()) continue;
+    const ProvenanceInfo& p = source.provenances[c.provenance];
+    if (p.rt_set == kNoId) continue;
+    auto add = [&](const Peer& peer) {
+      for (std::size_t f = 0; f < 2; ++f) {
+        Family family = f == 0 ? Family::vpnv4 : Family::vpnv6;
+        if (c.best[f] == 0 || !peer.info.families.contains(family) || !role_allows(peer, p, family)) continue;
+        if (sent.size() <= peer.info.peer.value) sent.resize(peer.info.peer.value + 1);
+        sent[peer.info.peer.value][f] += c.best[f];
+      }
+    };
+    for (const Peer* peer : source.universe) add(*peer);
+    for (const Member& m : source.rt_sets[p.rt_set].members)
+      if (m.state == MemberState::armed) add(*peers_[m.peer]);
+  }
+}
+
 const Membership* Distribution::membership(PeerId id) const {
   const Peer* peer = find(id);
   return peer == nullptr ? nullptr : &peer->membership;

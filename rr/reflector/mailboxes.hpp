@@ -60,6 +60,10 @@ class ShardMailboxes {
   };
   Retained& retained(std::uint32_t shard) { return *retained_[shard]; }
 
+  std::vector<rib::EncodingClass> classes() {
+    std::scoped_lock lock(classes_mutex_);
+    return classes_;
+  }
   // The number of an encoding class, the same in every shard; nothing when 64 are in use.
   std::optional<std::uint8_t> class_id(const rib::EncodingClass& encoding) {
     std::scoped_lock lock(classes_mutex_);

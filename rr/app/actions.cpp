@@ -1,0 +1,46 @@
+#include "rr/app/actions.hpp"
+
+#include "rr/wire/route_refresh.hpp"
+
+namespace helio::app {
+
+using control::ActionResult;
+using control::PeerAction;
+using Status = control::ActionResult::Status;
+
+ActionResult Actions::peer(const wire::IpAddress& address, PeerAction action, const std::string& text) {
+  auto done = [&](bool known, const char* what) {
+    return known ? ActionResult{Status::done, std::string(what) + " " + wire::format_ip(address)}
+                 : ActionResult{Status::unknown_peer, "no neighbour " + wire::format_ip(address)};
+  };
+  switch (action) {
+    case PeerAction::up: return done(sessions_.bring_up(address), "session allowed:");
+    case PeerAction::down: return done(sessions_.take_down(address, text), "session taken down:");
+    case PeerAction::clear: return done(sessions_.reset(address, text), "session reset:");
+    case PeerAction::soft_in:
+    case PeerAction::soft_out:
+    case PeerAction::refresh: break;
+  }
+  for (const session::PeerSnapshot& s : sessions_.peers()) {
+    if (!(s.address == address)) continue;
+    if (s.families.empty()) return {Status::refused, "the session with " + wire::format_ip(address) + " is not Established"};
+    session::ShardLoop& loop = sessions_.shard(ShardId(s.peer.value % sessions_.shards()));
+    loop.call([&] {
+      for (wire::Family family : {wire::Family::rtc, wire::Family::vpnv4, wire::Family::vpnv6}) {
+        if (!s.families.contains(family)) continue;
+        if (action != PeerAction::soft_out) {
+          std::vector<std::uint8_t> message;
+          wire::encode_route_refresh(message, family, wire::RouteRefresh::Subtype::request);
+          loop.send_message(s.peer, std::move(message));
+        }
+        if (action != PeerAction::soft_in) loop.engine().on_route_refresh(s.peer, {family, 0});
+      }
+      loop.wake();
+      return 0;
+    });
+    return done(true, action == PeerAction::soft_in ? "asked to send again:" : action == PeerAction::soft_out ? "sending again to" : "refreshed:");
+  }
+  return done(false, "");
+}
+
+}  // namespace helio::app

@@ -1,0 +1,116 @@
+// heliod: configuration in, sessions and engine up, signals handled, everything down again.
+//
+//   config ─► SessionManager (loops, listener) ─► Reflector (engines) ─► control server
+// Each is made here, in this order, and ended in the reverse one.
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "rr/app/actions.hpp"
+#include "rr/app/cores.hpp"
+#include "rr/app/options.hpp"
+#include "rr/base/log.hpp"
+#include "rr/config/load.hpp"
+#include "rr/config/session_settings.hpp"
+#include "rr/control/server.hpp"
+#include "rr/reflector/reflector.hpp"
+
+namespace helio::app {
+namespace {
+
+int report(const std::vector<config::ConfigProblem>& problems) {
+  for (const auto& p : problems) std::fprintf(stderr, "%s\n", config::format_problem(p).c_str());
+  return 1;
+}
+
+session::SessionSettings session_settings(const config::Config& config) {
+  char hostname[256] = {};
+  if (gethostname(hostname, sizeof hostname - 1) != 0) hostname[0] = 0;
+  config::SessionSettings made = config::make_session_settings(config, hostname);
+  session::SessionSettings settings;
+  settings.listen = std::move(made.listen);
+  settings.neighbors = std::move(made.neighbors);
+  settings.ranges = std::move(made.listen_ranges);
+  settings.shards = config.runtime.shards != 0 ? config.runtime.shards : available_cores();
+  settings.max_pending = config.security.max_pending_sessions;
+  return settings;
+}
+
+int run(const config::Config& config) {
+  // Each session is a descriptor; the soft limit of a service is often 1024.
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  log::start({config.log.level, config.log.format});
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // inherited by every thread; taken by sigwait below
+
+  session::SessionManager sessions(session_settings(config));
+  reflector::EngineSettings engine;
+  engine.local_as = config.global.as;
+  engine.router_id = config.global.router_id;
+  engine.cluster_id = config.global.cluster_id;
+  reflector::Reflector reflector(engine, sessions);
+  auto engines = reflector.engines();
+  if (auto started = sessions.start(engines); !started) {
+    std::fprintf(stderr, "heliod: %s\n", started.error().c_str());
+    return 1;
+  }
+  Actions actions(sessions);
+  auto shared_config = std::make_shared<const config::Config>(config);
+  control::Api api(reflector, &actions, [&] { return shared_config; });
+  control::ServerOptions options;
+  options.socket = config.control.socket;
+  options.mode = config.control.mode;
+  options.group = config.control.group;
+  auto server = control::Server::start(options, api);
+  if (!server) {
+    std::fprintf(stderr, "heliod: %s\n", server.error().c_str());
+    sessions.stop("control socket not available");
+    return 1;
+  }
+  for (const session::ListenEndpoint& e : sessions.endpoints())
+    log::info("listening address={} port={}", wire::format_ip(e.address), e.port);
+  log::info("ready as={} router-id={} shards={}", config.global.as, wire::format_ip(wire::IpAddress::v4(config.global.router_id)), sessions.shards());
+  sd_notify(0, "READY=1");
+
+  int signal = 0;
+  sigwait(&ends, &signal);
+  log::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  sd_notify(0, "STOPPING=1");
+  server->reset();
+  sessions.stop("heliod is stopping");
+  log::info("stopped");
+  log::stop();
+  return 0;
+}
+
+}  // namespace
+}  // namespace helio::app
+
+int main(int argc, char** argv) {
+  using namespace helio;
+  app::ParsedOptions parsed = app::parse_options(argc, argv);
+  if (!parsed.run) {
+    std::fprintf(parsed.exit_code == 0 ? stdout : stderr, "%s", parsed.text.c_str());
+    return parsed.exit_code;
+  }
+  config::LoadResult config = config::load_config(parsed.options.config_file);
+  if (!config) return app::report(config.error());
+  app::report(config->warnings);
+  if (parsed.options.check) {
+    std::printf("%s: ok\n", parsed.options.config_file.c_str());
+    return 0;
+  }
+  return app::run(*config);
+}

@@ -1,0 +1,301 @@
+#include "rr/reflector/reflector.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "rr/wire/as_path.hpp"
+#include "rr/reflector/path_view.hpp"
+
+namespace helio::reflector {
+
+using wire::Family;
+
+namespace {
+
+session::TimePoint steady_now() { return std::chrono::steady_clock::now(); }
+
+std::chrono::seconds seconds_since(session::TimePoint t) {
+  return std::chrono::duration_cast<std::chrono::seconds>(steady_now() - t);
+}
+
+}  // namespace
+
+struct Reflector::PeerFacts {
+  Distribution::PeerState state;
+  wire::FamilySet families, eor_received;
+  std::string last_update_error;
+  std::uint64_t now_ms = 0;
+  std::size_t memberships = 0;
+};
+
+Reflector::Reflector(const EngineSettings& settings, session::SessionManager& sessions)
+    : settings_(settings), sessions_(sessions), mailboxes_(sessions.shards()), started_(steady_now()) {
+  settings_.shards = sessions.shards();
+  mailboxes_.wake = [&sessions](std::uint32_t s) { sessions.control(ShardId(s)).wake(); };
+  for (std::uint32_t i = 0; i < sessions.shards(); ++i)
+    shards_.push_back(std::make_unique<Shard>(ShardId(i), settings_, mailboxes_, sessions.control(ShardId(i))));
+}
+
+Reflector::~Reflector() = default;
+
+std::vector<session::Engine*> Reflector::engines() {
+  std::vector<session::Engine*> out;
+  for (auto& s : shards_) out.push_back(s.get());
+  return out;
+}
+
+SummaryView Reflector::summary() {
+  SummaryView view;
+  view.router_id = settings_.router_id;
+  view.cluster_id = settings_.cluster_id;
+  view.local_as = settings_.local_as;
+  view.shards = static_cast<std::uint32_t>(shards_.size());
+  view.uptime = seconds_since(started_);
+  std::array<FamilyCounters, 3> families;
+  families[0].family = Family::vpnv4;
+  families[1].family = Family::vpnv6;
+  families[2].family = Family::rtc;
+  for (auto& shard : shards_) {
+    const ShardCounters& c = shard->counters();
+    for (std::size_t f = 0; f < 2; ++f) {
+      families[f].prefixes += c.prefixes[f].get();
+      families[f].paths += c.paths[f].get();
+      families[f].best_changes += c.best_changes[f].get();
+    }
+    view.attribute_sets += c.attribute_sets.get();
+    view.rt_sets += c.rt_sets.get();
+    view.rib_memory_bytes += c.memory_bytes.get();
+  }
+  on_shard(0, [&] {
+    for (auto& [nlri, paths] : shards_[0]->rtc()->routes()) {
+      ++families[2].prefixes;
+      families[2].paths += paths.size();
+    }
+    return 0;
+  });
+  view.families.assign(families.begin(), families.end());
+  std::set<std::uint64_t> targets;
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    on_shard(i, [&] {
+      const rib::ProvenanceStore& store = shards_[i]->rib().shared().provenances;
+      for (rib::RtSetId id = 0; id < store.rt_set_limit(); ++id)
+        if (store.rt_set(id).refs > 0) targets.insert(store.rt_set(id).targets.begin(), store.rt_set(id).targets.end());
+      return 0;
+    });
+  }
+  view.route_targets = targets.size();
+  bool converged = true;
+  std::set<std::string> groups;
+  for (const PeerView& peer : peers()) {
+    ++view.peers_configured;
+    groups.insert(peer.group);
+    if (peer.state != "Established") continue;
+    ++view.peers_established;
+    for (const PeerFamilyView& f : peer.families)
+      if (f.negotiated && (f.family == Family::vpnv4 || f.family == Family::vpnv6))
+        converged = converged && f.eor_sent && (f.eor_received || peer.since > std::chrono::seconds(60));
+    if (peer.lag_seconds > view.worst_lag_seconds) {
+      view.worst_lag_seconds = peer.lag_seconds;
+      view.worst_lag_peer = wire::format_ip(peer.address);
+    }
+  }
+  view.groups = static_cast<std::uint32_t>(groups.size());
+  view.converged = converged && view.peers_established > 0;
+  if (!view.converged) converged_since_.reset();
+  else if (!converged_since_) converged_since_ = steady_now();
+  if (converged_since_) view.converged_for = seconds_since(*converged_since_);
+  return view;
+}
+
+std::vector<std::vector<Distribution::BestCount>> Reflector::best_counts() {
+  std::vector<std::vector<Distribution::BestCount>> counts(shards_.size());
+  for (std::uint32_t r = 0; r < shards_.size(); ++r) {
+    on_shard(r, [&] {
+      const rib::ProvenanceStore& store = shards_[r]->rib().shared().provenances;
+      for (rib::RtSetId id = 0; id < store.rt_set_limit(); ++id) {
+        if (store.rt_set(id).refs == 0) continue;
+        for (rib::ProvenanceId p : store.rt_set(id).provenances) counts[r].push_back({p, store.provenance(p).best});
+      }
+      return 0;
+    });
+  }
+  return counts;
+}
+
+std::vector<PeerView> Reflector::peers() {
+  std::vector<session::PeerSnapshot> snapshots = sessions_.peers();
+  std::uint32_t limit = 0;
+  for (const auto& s : snapshots) limit = std::max(limit, s.peer.value + 1);
+  std::vector<PeerFacts> facts(limit);
+  std::vector<std::array<std::uint64_t, 2>> received(limit), sent(limit);
+  auto counts = best_counts();
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    on_shard(i, [&] {
+      Shard& shard = *shards_[i];
+      const auto& peers = shard.rib().shared().peers;
+      for (std::uint32_t p = 0; p < peers.size() && p < limit; ++p)
+        for (std::size_t f = 0; f < 2; ++f) received[p][f] += peers[p].paths[f];
+      for (std::uint32_t p = i; p < limit; p += static_cast<std::uint32_t>(shards_.size())) {
+        const Shard::PeerRecord* record = shard.peer_record(PeerId(p));
+        if (record == nullptr) continue;
+        facts[p].state = shard.distribution().state(PeerId(p));
+        facts[p].families = record->info.families;
+        facts[p].eor_received = record->end_of_rib_received;
+        facts[p].last_update_error = record->last_update_error;
+        facts[p].now_ms = shard.milliseconds_since_start();
+        if (const Membership* m = shard.distribution().membership(PeerId(p))) facts[p].memberships = m->size();
+      }
+      for (std::uint32_t r = 0; r < shards_.size(); ++r) shard.distribution().count_sent(r, counts[r], sent);
+      return 0;
+    });
+  }
+  sent.resize(limit);
+  std::vector<PeerView> views;
+  for (const session::PeerSnapshot& s : snapshots) {
+    PeerView v;
+    const PeerFacts& fact = facts[s.peer.value];
+    v.address = s.address;
+    v.group = s.group;
+    v.description = s.description;
+    v.hostname = s.hostname;
+    v.state = s.admin_down ? "Idle (Admin)" : std::string(session::fsm::state_name(s.state));
+    v.role = s.role;
+    v.dynamic = s.dynamic;
+    v.peer_as = s.peer_as;
+    v.router_id = s.router_id;
+    v.since = seconds_since(s.state_since);
+    for (Family f : {Family::vpnv4, Family::vpnv6, Family::rtc}) {
+      PeerFamilyView fv;
+      fv.family = f;
+      fv.negotiated = fact.families.contains(f);
+      if (!fv.negotiated) continue;
+      if (f == Family::rtc) {
+        fv.received = fact.memberships;
+        fv.eor_sent = true;
+      } else {
+        fv.received = received[s.peer.value][wire::index(f)];
+        fv.sent = sent[s.peer.value][wire::index(f)];
+        fv.eor_sent = fact.state.end_of_rib_sent.contains(f);
+      }
+      fv.eor_received = fact.eor_received.contains(f);
+      v.families.push_back(fv);
+    }
+    for (std::uint64_t n : s.messages_in) v.messages_in += n;
+    for (std::uint64_t n : s.messages_out) v.messages_out += n;
+    v.bytes_in = s.bytes_in;
+    v.bytes_out = s.bytes_out;
+    v.updates_in = s.messages_in[static_cast<std::size_t>(wire::MessageType::update)];
+    v.updates_out = s.messages_out[static_cast<std::size_t>(wire::MessageType::update)];
+    v.output_queue_bytes = fact.state.queue_bytes;
+    if (fact.state.oldest_ms != 0 && fact.now_ms > fact.state.oldest_ms)
+      v.lag_seconds = static_cast<double>(fact.now_ms - fact.state.oldest_ms) / 1000;
+    v.flaps = s.flaps;
+    v.rt_interest = fact.state.wants_everything ? -1 : static_cast<std::int64_t>(fact.state.rt_interest);
+    if (s.last_close != session::CloseReason::none) v.last_close = session::close_reason_name(s.last_close);
+    v.last_notification = s.last_notification;
+    v.last_update_error = fact.last_update_error;
+    views.push_back(std::move(v));
+  }
+  std::sort(views.begin(), views.end(), [](const PeerView& a, const PeerView& b) { return a.address < b.address; });
+  return views;
+}
+
+std::vector<RtView> Reflector::route_targets() {
+  struct Tally {
+    std::uint64_t prefixes = 0;
+    std::set<std::uint32_t> exporters;
+    std::uint32_t importers = 0;
+  };
+  std::map<std::uint64_t, Tally> tallies;
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    on_shard(i, [&] {
+      const rib::ProvenanceStore& store = shards_[i]->rib().shared().provenances;
+      for (rib::RtSetId id = 0; id < store.rt_set_limit(); ++id) {
+        if (store.rt_set(id).refs == 0) continue;
+        for (std::uint64_t target : store.rt_set(id).targets) {
+          Tally& t = tallies[target];
+          for (rib::ProvenanceId p : store.rt_set(id).provenances) {
+            t.prefixes += store.provenance(p).best[0] + store.provenance(p).best[1];
+            t.exporters.insert(store.provenance(p).peer.value);
+          }
+        }
+      }
+      for (auto& [target, peers] : shards_[i]->distribution().wanted_by())
+        tallies[target].importers += static_cast<std::uint32_t>(peers.size());
+      return 0;
+    });
+  }
+  std::vector<RtView> views;
+  for (auto& [target, t] : tallies)
+    views.push_back({wire::RouteTarget{target}, t.prefixes, static_cast<std::uint32_t>(t.exporters.size()), t.importers});
+  return views;
+}
+
+std::vector<RtcRouteView> Reflector::rtc_routes() {
+  return on_shard(0, [&] {
+    std::vector<RtcRouteView> views;
+    const RtcRib& rtc = *shards_[0]->rtc();
+    for (auto& [nlri, paths] : rtc.routes()) {
+      RtcRouteView view;
+      view.membership = nlri;
+      std::vector<rib::DecisionStep> steps = rtc.lost_at(paths);
+      for (std::size_t i = 0; i < paths.size(); ++i) {
+        PathView path = view_of_attributes(Family::rtc, paths[i].attributes->bytes, paths[i].attributes->next_hop,
+                                           paths[i].role == session::PeerRole::external);
+        path.from = paths[i].address;
+        path.best = i == 0;
+        if (i != 0) path.lost_at = rib::decision_step_name(steps[i]);
+        view.paths.push_back(std::move(path));
+      }
+      views.push_back(std::move(view));
+    }
+    return views;
+  });
+}
+
+std::vector<EncodingClassView> Reflector::encoding_classes() {
+  std::vector<std::uint32_t> peers;
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    on_shard(i, [&] {
+      const auto& local = shards_[i]->distribution().class_peers();
+      if (peers.size() < local.size()) peers.resize(local.size());
+      for (std::size_t c = 0; c < local.size(); ++c) peers[c] += local[c];
+      return 0;
+    });
+  }
+  std::vector<EncodingClassView> views;
+  std::vector<rib::EncodingClass> classes = mailboxes_.classes();
+  for (std::size_t c = 0; c < peers.size(); ++c) {
+    std::string name = classes[c].is_external ? "ebgp" : "ibgp";
+    if (!classes[c].four_octet_as) name += ",2-octet-as";
+    if (classes[c].next_hop_self) name += ",next-hop-self " + wire::format_ip(*classes[c].next_hop_self);
+    views.push_back({name, peers[c]});
+  }
+  return views;
+}
+
+MemoryView Reflector::memory() {
+  rib::MemoryAccount sum;
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    rib::MemoryAccount one = on_shard(i, [&] { return shards_[i]->memory(); });
+    for (std::size_t k = 0; k < rib::kMemoryKinds; ++k) {
+      sum.bytes[k] += one.bytes[k];
+      sum.objects[k] += one.objects[k];
+    }
+  }
+  MemoryView view;
+  for (std::size_t k = 0; k < rib::kMemoryKinds; ++k)
+    view.kinds.push_back({std::string(rib::kMemoryKindNames[k]), static_cast<std::uint64_t>(sum.bytes[k]),
+                          static_cast<std::uint64_t>(sum.objects[k])});
+  std::int64_t changes = 0, images = 0;
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    changes += mailboxes_.retained(i).changes->bytes.load(std::memory_order_relaxed);
+    images += mailboxes_.retained(i).images->bytes.load(std::memory_order_relaxed);
+  }
+  view.kinds.push_back({"output_changes", static_cast<std::uint64_t>(changes), 0});
+  view.kinds.push_back({"output_images", static_cast<std::uint64_t>(images), 0});
+  return view;
+}
+
+}  // namespace helio::reflector

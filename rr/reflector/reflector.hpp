@@ -1,0 +1,50 @@
+// Reflector: all shards of the daemon, made and wired here, and the answers to what the control thread asks. A question
+// becomes short closures on the shards' threads; a page of routes is collected in steps of a few hundred entries, so that
+// no shard is held for more than a millisecond.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "rr/reflector/shard.hpp"
+#include "rr/reflector/state_source.hpp"
+#include "rr/session/session_manager.hpp"
+
+namespace helio::reflector {
+
+class Reflector final : public StateSource {
+ public:
+  // Makes one shard for each loop of the manager. The manager outlives the reflector's use, not the other way round.
+  Reflector(const EngineSettings& settings, session::SessionManager& sessions);
+  ~Reflector() override;
+
+  std::vector<session::Engine*> engines();
+  Shard& shard(std::uint32_t i) { return *shards_[i]; }
+  session::SessionManager& sessions() { return sessions_; }
+  const EngineSettings& settings() const { return settings_; }
+
+  SummaryView summary() override;
+  std::vector<PeerView> peers() override;
+  RoutePage routes(const RouteQuery& query) override;
+  std::vector<RtView> route_targets() override;
+  std::vector<RtcRouteView> rtc_routes() override;
+  std::vector<EncodingClassView> encoding_classes() override;
+  MemoryView memory() override;
+
+ private:
+  struct PeerFacts;  // what a shard knows of its peers
+  template <class Function>
+  auto on_shard(std::uint32_t i, Function function) {
+    return sessions_.shard(ShardId(i)).call(std::move(function));
+  }
+  std::vector<std::vector<Distribution::BestCount>> best_counts();
+
+  EngineSettings settings_;
+  session::SessionManager& sessions_;
+  ShardMailboxes mailboxes_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  session::TimePoint started_;
+  std::optional<session::TimePoint> converged_since_;
+  std::uint32_t groups_ = 0;
+};
+
+}  // namespace helio::reflector

@@ -1,0 +1,188 @@
+// Reflector::routes: pages of routes, collected step by step over tables and shards.
+//
+// A cursor is "shard.family.table.address.length" in hexadecimal: where to go on. It stays valid while tables come and
+// go; what is announced or withdrawn behind it meanwhile is not seen.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "rr/reflector/path_view.hpp"
+#include "rr/reflector/reflector.hpp"
+
+namespace helio::reflector {
+
+using rib::Address4;
+using rib::Address6;
+using wire::Family;
+
+namespace {
+
+constexpr std::size_t kEntriesPerStep = 1000, kRowsPerStep = 100;
+
+struct Position {
+  std::uint32_t shard = 0;
+  std::uint32_t table = 0;
+  Address6 address = 0;  // right-aligned for IPv4
+  unsigned length = 0;
+};
+
+std::string format_cursor(const Position& p) {
+  return fmt::format("{:x}.{:x}.{:x}.{:x}.{:x}", p.shard, p.table, static_cast<std::uint64_t>(p.address >> 64),
+                     static_cast<std::uint64_t>(p.address), p.length);
+}
+
+std::optional<Position> parse_cursor(const std::string& text) {
+  unsigned long long shard, table, high, low, length;
+  char rest;
+  if (std::sscanf(text.c_str(), "%llx.%llx.%llx.%llx.%llx%c", &shard, &table, &high, &low, &length, &rest) != 5) return std::nullopt;
+  if (shard > 0xffff || table > 0xffffffff || length > 128) return std::nullopt;
+  return Position{static_cast<std::uint32_t>(shard), static_cast<std::uint32_t>(table), static_cast<Address6>(high) << 64 | low,
+                  static_cast<unsigned>(length)};
+}
+
+template <class Address>
+rib::PrefixKey<Address> key_of(const wire::VpnPrefix& prefix) {
+  rib::PrefixKey<Address> key{0, prefix.length};
+  for (unsigned i = 0; i < sizeof(Address); ++i) key.address = static_cast<Address>(key.address << 8) | prefix.address[i];
+  return key;
+}
+
+template <class Address>
+wire::VpnPrefix prefix_of(std::uint64_t rd, const rib::PrefixKey<Address>& key) {
+  wire::VpnPrefix p;
+  p.rd.value = rd;
+  p.length = key.length;
+  p.is_v6 = sizeof(Address) == 16;
+  for (unsigned i = 0; i < sizeof(Address); ++i) p.address[i] = static_cast<std::uint8_t>(key.address >> (sizeof(Address) * 8 - 8 - 8 * i));
+  return p;
+}
+
+template <class Address>
+bool covers(const rib::PrefixKey<Address>& outer, const rib::PrefixKey<Address>& inner) {
+  if (inner.length < outer.length) return false;
+  if (outer.length == 0) return true;
+  unsigned shift = sizeof(Address) * 8 - outer.length;
+  return outer.address >> shift == inner.address >> shift;
+}
+
+struct Row {
+  RouteView view;
+  rib::ProvenanceId best;
+};
+
+// One step on one shard: fills rows, moves the position. Returns false at the end of the shard's tables.
+template <class Address>
+bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query, std::optional<PeerId> from, Position& position,
+             std::vector<Row>& rows, std::size_t row_limit) {
+  rib::RibShared& shared = shard.rib().shared();
+  std::size_t seen = 0;
+  std::optional<rib::PrefixKey<Address>> wanted;
+  if (query.prefix) wanted = key_of<Address>(*query.prefix);
+  std::optional<std::uint32_t> only;
+  if (query.rd) {
+    only = rib.find_table(query.rd->value);
+    if (!only || position.table > *only) return false;
+    position.table = *only;
+  }
+  std::vector<rib::PathRef> paths;
+  for (; position.table < rib.table_limit(); ++position.table, position.address = 0, position.length = 0) {
+    if (only && position.table != *only) return false;
+    if (!rib.has_table(position.table)) {
+      if (++seen > kEntriesPerStep) return true;
+      continue;
+    }
+    std::uint64_t rd = rib.rd_of(position.table);
+    rib::PrefixKey<Address> start{static_cast<Address>(position.address), static_cast<std::uint8_t>(position.length)};
+    if (wanted && start < *wanted) start = *wanted;
+    bool full = false;
+    rib.walk_table(position.table, start, [&](const rib::PrefixKey<Address>& key, const rib::Slot& slot, const rib::PathRef& best) {
+      if (++seen > kEntriesPerStep || rows.size() >= row_limit) {
+        position.address = key.address;
+        position.length = key.length;
+        full = true;
+        return false;
+      }
+      if (wanted && (query.longer ? !covers(*wanted, key) : !(key == *wanted))) return covers(*wanted, key) || key < *wanted;
+      rib::ProvenanceId provenance = shared.attributes[best.attributes].provenance;
+      if (query.rt) {
+        const auto& targets = shared.provenances.rt_set(shared.provenances.provenance(provenance).rt_set).targets;
+        if (!std::binary_search(targets.begin(), targets.end(), query.rt->value)) return true;
+      }
+      rib.paths_of(slot, paths);
+      if (from && std::none_of(paths.begin(), paths.end(), [&](const rib::PathRef& p) { return shared.attributes[p.attributes].peer == *from; }))
+        return true;
+      Row& row = rows.emplace_back();
+      row.best = provenance;
+      row.view.prefix = prefix_of(rd, key);
+      std::vector<rib::DecisionStep> steps = paths.size() > 1 ? rib.lost_at(slot) : std::vector<rib::DecisionStep>(1);
+      auto now = static_cast<std::uint32_t>(shard.milliseconds_since_start() / 1000);
+      for (std::size_t i = 0; i < paths.size(); ++i) {
+        const rib::AttributeSet& set = shared.attributes[paths[i].attributes];
+        if (from && set.peer != *from) continue;
+        PathView view = view_of_attributes(sizeof(Address) == 4 ? Family::vpnv4 : Family::vpnv6, set.bytes(), set.next_hop(), set.key.is_external);
+        view.from = shared.peers[set.peer.value].address;
+        view.path_id = paths[i].path_id;
+        view.best = i == 0;
+        if (i != 0) view.lost_at = rib::decision_step_name(steps[i]);
+        if ((paths[i].label & rib::kLabelStack) != 0) {
+          Bytes stack = shared.label_stacks[paths[i].label & ~rib::kLabelStack];
+          for (std::size_t l = 0; l + 3 <= stack.size(); l += 3) view.labels.push_back(load_be24(stack.data() + l) >> 4);
+        } else {
+          view.labels.push_back(paths[i].label >> 4);
+        }
+        std::uint32_t since = slot.has_list() ? paths[i].time : shard.rib().seconds_of(slot.stamp());
+        view.age = std::chrono::seconds(now > since ? now - since : 0);
+        row.view.paths.push_back(std::move(view));
+      }
+      return true;
+    });
+    if (full) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+RoutePage Reflector::routes(const RouteQuery& query) {
+  RoutePage page;
+  Position position;
+  if (!query.cursor.empty()) {
+    std::optional<Position> parsed = parse_cursor(query.cursor);
+    if (!parsed || parsed->shard >= shards_.size()) return page;
+    position = *parsed;
+  }
+  std::optional<PeerId> from, to;
+  for (const session::PeerSnapshot& s : sessions_.peers()) {
+    if (query.from && s.address == *query.from) from = s.peer;
+    if (query.to && s.address == *query.to) to = s.peer;
+  }
+  if ((query.from && !from) || (query.to && !to)) return page;
+  while (page.routes.size() < query.limit) {
+    std::vector<Row> rows;
+    std::size_t room = std::min<std::size_t>(query.limit - page.routes.size(), kRowsPerStep);
+    std::uint32_t at = position.shard;
+    bool more = on_shard(at, [&] {
+      Shard& shard = *shards_[at];
+      return query.family == Family::vpnv6 ? collect<Address6>(shard, shard.rib().rib6(), query, from, position, rows, room)
+                                           : collect<Address4>(shard, shard.rib().rib4(), query, from, position, rows, room);
+    });
+    if (to) {
+      std::uint32_t home = to->value % static_cast<std::uint32_t>(shards_.size());
+      on_shard(home, [&] {
+        std::erase_if(rows, [&](const Row& row) { return !shards_[home]->distribution().is_eligible(*to, at, row.best, query.family); });
+        return 0;
+      });
+      for (Row& row : rows) std::erase_if(row.view.paths, [](const PathView& p) { return !p.best; });
+    }
+    for (Row& row : rows) page.routes.push_back(std::move(row.view));
+    if (more) continue;
+    if (++position.shard == shards_.size()) return page;
+    position.table = 0;
+    position.address = 0;
+    position.length = 0;
+  }
+  page.cursor = format_cursor(position);
+  return page;
+}
+
+}  // namespace helio::reflector
