@@ -24,6 +24,11 @@ std::optional<wire::Notification> FakeEngine::on_update(PeerId peer, Bytes body)
   {
     std::lock_guard lock(mutex_);
     ++update_count_;
+    staged_ += staged_per_update_;
+    most_in_a_turn_ = std::max<std::size_t>(most_in_a_turn_, ++in_this_turn_);
+    in_a_row_ = peer == last_peer_ ? in_a_row_ + 1 : 1;
+    last_peer_ = peer;
+    most_in_a_row_ = std::max<std::size_t>(most_in_a_row_, in_a_row_);
     if (keep_updates_) updates_.emplace_back(body.begin(), body.end());
     if (answer_) return answer_;
     if (echo_to_all_) {
@@ -51,7 +56,13 @@ void FakeEngine::on_closed(PeerId peer, CloseReason reason) {
   output_.erase(peer);
 }
 
-TurnResult FakeEngine::run_turn(TimePoint) { return {}; }
+TurnResult FakeEngine::run_turn(TimePoint now) {
+  std::lock_guard lock(mutex_);
+  ++turns_;
+  staged_ = in_this_turn_ = 0;
+  if (wake_at_ && *wake_at_ <= now) wake_at_.reset();
+  return {false, wake_at_};
+}
 
 std::size_t FakeEngine::Output::message_end() const {
   return boundary_before + load_be16(bytes.data() + boundary_before + 16);

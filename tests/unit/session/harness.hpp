@@ -29,7 +29,7 @@ class FakeEngine : public Engine {
   std::optional<wire::Notification> on_route_refresh(PeerId peer, const RefreshRequest& request) override;
   void on_closed(PeerId peer, CloseReason reason) override;
   bool may_read() const override { return may_read_.load(); }
-  std::size_t staged_bytes() const override { return 0; }
+  std::size_t staged_bytes() const override { return staged_; }
   TurnResult run_turn(TimePoint now) override;
   std::size_t gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) override;
   void consumed(PeerId peer, std::size_t bytes) override;
@@ -50,7 +50,18 @@ class FakeEngine : public Engine {
   void set_keep_updates(bool keep) { keep_updates_ = keep; }
   // The answer to every UPDATE from now on.
   void answer_updates_with(std::optional<wire::Notification> error);
+  // Every UPDATE is sent on to all other peers.
   void set_echo_to_all(bool echo) { echo_to_all_ = echo; }
+  // Every UPDATE counts as so many bytes of staged output.
+  void set_staged_per_update(std::size_t bytes) { staged_per_update_ = bytes; }
+  // The most UPDATEs of one turn, and of one peer in a row.
+  std::size_t most_updates_in_a_turn() const { return most_in_a_turn_.load(); }
+  std::size_t most_updates_in_a_row() const { return most_in_a_row_.load(); }
+  void set_wake_at(std::optional<TimePoint> at) {
+    std::lock_guard lock(mutex_);
+    wake_at_ = at;
+  }
+  std::size_t turns() const { return turns_.load(); }
 
  private:
   struct Output {
@@ -72,6 +83,11 @@ class FakeEngine : public Engine {
   std::atomic<bool> echo_to_all_{false};
   std::atomic<std::size_t> update_count_{0};
   std::atomic<std::size_t> established_count_{0};
+  std::atomic<std::size_t> staged_per_update_{0};
+  std::atomic<std::size_t> most_in_a_turn_{0}, most_in_a_row_{0}, turns_{0};
+  std::optional<TimePoint> wake_at_;
+  std::size_t staged_ = 0, in_this_turn_ = 0, in_a_row_ = 0;  // shard's thread only
+  PeerId last_peer_;
 };
 
 struct Message {
@@ -142,6 +158,36 @@ class Sessions {
 
  private:
   ListenEndpoint manager_endpoint_;
+};
+
+inline SessionSettings one_neighbor(std::shared_ptr<GroupSettings> group = make_group(), const char* address = "127.0.0.2") {
+  SessionSettings settings;
+  settings.neighbors.push_back(make_neighbor(address, std::move(group)));
+  return settings;
+}
+
+// A session that is up, from 127.0.0.2.
+struct Up {
+  explicit Up(SessionSettings settings = one_neighbor(), wire::OpenMessage open = make_remote_open())
+      : sessions(std::move(settings)), remote(RawPeer::connect(ip("127.0.0.2"), sessions.endpoint())) {
+    EXPECT_TRUE(remote.handshake(open));
+    EXPECT_TRUE(Sessions::eventually([&] { return sessions.engine().established_count() == 1; }));
+  }
+  // Queues output for the peer on its shard's thread.
+  void queue(std::vector<std::uint8_t> messages) {
+    sessions.manager.shard(ShardId(0)).call([&] {
+      sessions.engine().queue(PeerId(0), std::move(messages));
+      return 0;
+    });
+  }
+  bool closed_with(CloseReason reason) {
+    return Sessions::eventually([&] {
+      auto closed = sessions.engine().closed();
+      return closed.size() == 1 && closed[0].reason == reason;
+    });
+  }
+  Sessions sessions;
+  RawPeer remote;
 };
 
 }  // namespace helio::session::test
