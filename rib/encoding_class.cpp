@@ -33,9 +33,16 @@ bool internal_only(std::uint8_t type) {
 Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::vector<std::uint8_t>& scratch) {
   if (encoding.is_plain()) return canonical;
   scratch.clear();
-  std::vector<std::uint8_t> path, narrow, wide;
+  std::vector<std::uint8_t> path, narrow, wide, wide_aggregator, kept;
+  auto put_wide = [&](std::uint8_t before) {  // AS4_PATH and AS4_AGGREGATOR at their places by type
+    constexpr std::uint8_t kFlags = wire::attr_flag::optional | wire::attr_flag::transitive;
+    if (!wide.empty() && before > attr::as4_path) wire::encode_attribute(scratch, kFlags, attr::as4_path, std::exchange(wide, {}));
+    if (!wide_aggregator.empty() && before > attr::as4_aggregator)
+      wire::encode_attribute(scratch, kFlags, attr::as4_aggregator, std::exchange(wide_aggregator, {}));
+  };
   for (Bytes rest = canonical; !rest.empty();) {
     StoredAttribute a = take_attribute(rest);
+    put_wide(a.type);
     // RFC 4271 §5.1.4: a MED received from another AS is not sent on to a third one; §5.1.5: LOCAL_PREF never to
     // external peers; RFC 4456 §8: ORIGINATOR_ID and CLUSTER_LIST are non-transitive across ASes.
     if (encoding.is_external && internal_only(a.type)) continue;
@@ -51,15 +58,21 @@ Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::v
         wire::encode_attribute(scratch, wire::attr_flag::transitive, attr::as_path, narrow);
       }
     } else if (a.type == attr::aggregator && !encoding.four_octet_as) {
-      std::vector<std::uint8_t> aggregator, as4;
-      wire::split_aggregator(aggregator, as4, a.value);
-      wire::encode_attribute(scratch, a.flags & 0xe0, attr::aggregator, aggregator);
-      if (!as4.empty()) wire::encode_attribute(scratch, wire::attr_flag::optional | wire::attr_flag::transitive, attr::as4_aggregator, as4);
+      kept.clear();
+      wire::split_aggregator(kept, wide_aggregator, a.value);
+      wire::encode_attribute(scratch, a.flags & 0xe0, attr::aggregator, kept);
+    } else if (encoding.is_external && (a.type == attr::extended_communities || a.type == attr::ipv6_extended_communities)) {
+      // RFC 4360 §6: non-transitive ones do not leave the AS.
+      std::size_t size = a.type == attr::extended_communities ? 8 : 20;
+      kept.clear();
+      for (std::size_t i = 0; i + size <= a.value.size(); i += size)
+        if ((a.value[i] & 0x40) == 0) kept.insert(kept.end(), a.value.begin() + static_cast<std::ptrdiff_t>(i), a.value.begin() + static_cast<std::ptrdiff_t>(i + size));
+      if (!kept.empty()) wire::encode_attribute(scratch, a.flags & 0xe0, a.type, kept);
     } else {
       scratch.insert(scratch.end(), a.whole.begin(), a.whole.end());
     }
   }
-  if (!wide.empty()) wire::encode_attribute(scratch, wire::attr_flag::optional | wire::attr_flag::transitive, attr::as4_path, wide);
+  put_wide(255);
   return scratch;
 }
 

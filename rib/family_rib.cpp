@@ -458,7 +458,8 @@ void FamilyRib<Address>::withdraw_one(std::uint32_t table, const Key& key, PeerI
     slot->list_remove(shared_.memory, at);
     if (slot->has_list()) select(*slot);
     Best after = best(*slot);
-    if (at == 0 && (before.label != after.label || !same_content(before.attributes, after.attributes)))
+    // Without it another path may win, even if it was not the best one itself: it may have beaten a third by MED.
+    if (before.label != after.label || !same_content(before.attributes, after.attributes))
       emit(t.rd, key, slot, before, after, nullptr);
   }
   path_removed(table, provenance_of(removed.attributes));

@@ -101,7 +101,7 @@ void ProvenanceStore::drop_ref(ProvenanceId id) {
   remove_value(by_peer_[p.peer.value], id);
   p.retired = true;
   account_.add(MemoryKind::provenance, -static_cast<std::int64_t>(p.tables.capacity() * 4), 0);
-  p.tables = {};
+  p.tables = std::vector<std::uint32_t>();
   events_.push_back({ProvenanceEvent::Kind::provenance_retired, id});
   drop_rt_set(p.rt_set);
 }
@@ -119,7 +119,7 @@ void ProvenanceStore::table_removed(ProvenanceId id) {
   --p.live_tables;
   if (p.live_tables == 0) {
     account_.add(MemoryKind::provenance, -static_cast<std::int64_t>(p.tables.capacity() * 4), 0);
-    p.tables = {};
+    p.tables = std::vector<std::uint32_t>();
   }
 }
 

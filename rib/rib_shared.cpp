@@ -28,7 +28,7 @@ void LabelStackStore::drop_ref(std::uint32_t id) {
   Stack& stack = stacks_[id];
   if (--stack.refs > 0) return;
   ids_.erase(stack.labels);
-  stack.labels = {};
+  stack.labels = std::vector<std::uint8_t>();
   free_.push_back(id);
 }
 

@@ -84,11 +84,16 @@ void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) 
   peer.filtered = rtc || !info.group->without_rtc_send_all;
   // A peer that is itself restarting waits for our routes, not the other way round (pitfall 1.8).
   peer.holding = rtc && peer.has_vpn;
+  peer.rtc_image_awaited = rtc;
   peer.hold_until = now + info.group->rtc_initial_wait;
   peer.touched_all = true;
   up_.push_back(&peer);
-  if (grown(class_peers_, *id)++ == 0)
-    for (auto& requests : requests_) requests.push_back(ClassUp{*id, encoding});
+  if (grown(class_peers_, *id)++ == 0) {
+    for (std::uint32_t r = 0; r < sources_.size(); ++r) {
+      requests_[r].push_back(ClassUp{*id, self_, encoding});
+      ++grown(sources_[r].classes_awaited, *id);
+    }
+  }
   if (peer.holding) holding_.push_back(info.peer.value);
   else touch(peer);
 }
@@ -172,10 +177,35 @@ void Distribution::remove_membership(PeerId id, const wire::RtMembership& nlri) 
 void Distribution::rtc_end_of_rib(PeerId id) {
   Peer* peer = find(id);
   if (peer == nullptr || !peer->holding) return;
-  peer->holding = false;
-  erase_value(holding_, id.value);
-  peer->touched_all = true;
-  touch(*peer);
+  peer->rtc_complete = true;
+  release_hold(*peer);
+}
+
+void Distribution::push_rtc_image(PeerId id, const rib::BatchRef& image) {
+  Peer* peer = find(id);
+  if (peer == nullptr) return;
+  push(*peer, *image.get(), 0, image->size());
+  if (!peer->rtc_image_awaited) return;
+  push(*peer, *end_of_rib_[Family::rtc].get(), 0, end_of_rib_[Family::rtc]->size());
+  peer->rtc_image_awaited = false;
+  release_hold(*peer);
+}
+
+void Distribution::push_rtc_refresh(PeerId id, const rib::BatchRef& image) {
+  Peer* peer = find(id);
+  if (peer == nullptr) return;
+  if (peer->info.enhanced_refresh) push_refresh_mark(*peer, Family::rtc, wire::RouteRefresh::Subtype::begin);
+  push(*peer, *image.get(), 0, image->size());
+  if (peer->info.enhanced_refresh) push_refresh_mark(*peer, Family::rtc, wire::RouteRefresh::Subtype::end);
+}
+
+// VPN routes may flow: the peer's memberships are complete and ours are with it, with their End-of-RIB (pitfall 1.7).
+void Distribution::release_hold(Peer& peer) {
+  if (!peer.holding || !peer.rtc_complete || peer.rtc_image_awaited) return;
+  peer.holding = false;
+  erase_value(holding_, peer.info.peer.value);
+  peer.touched_all = true;
+  touch(peer);
 }
 
 // What changed in the peer's membership becomes requests for walks (or nothing at all, when what it is sent stays the
@@ -198,6 +228,10 @@ void Distribution::reconcile(Peer& peer, std::uint32_t r) {
   Source& source = sources_[r];
   bool everything = !peer.filtered || peer.membership.matches_everything();
   std::uint32_t number = peer.info.peer.value;
+  if (!source.is_ready(peer.encoding_class)) {
+    link.dirty = true;  // taken up again when the RIB shard encodes for the class
+    return;
+  }
   if (everything != (link.universe || link.universe_requested)) {
     if (link.walks != 0 || link.lagging || link.universe_requested) {
       link.dirty = true;
@@ -287,6 +321,7 @@ void Distribution::define_rt_set(std::uint32_t r, RtSetDefined&& defined) {
     Peer& peer = *peers_[number];
     Link& link = peer.links[r];
     if (peer.holding || !peer.initial_requested || link.universe || peer.membership.matches_everything()) return;
+    if (!source.is_ready(peer.encoding_class)) return;
     add_member(set, number, MemberState::armed);
   };
   for (std::uint64_t target : set.targets) {
@@ -347,7 +382,9 @@ bool Distribution::role_allows(const Peer& peer, const ProvenanceInfo& p, Family
   if (p.scope == 0) return true;
   if ((p.scope & rib::scope::no_advertise) != 0) return false;
   if ((p.scope & rib::scope::no_export) != 0 && peer.info.group->role == PeerRole::external) return false;
-  if ((p.scope & rib::scope::ipv6_next_hop) != 0 && !peer.info.ipv6_next_hop.contains(family)) return false;
+  bool own_next_hop = peer.info.group->role == PeerRole::external && peer.info.group->next_hop_self;
+  if ((p.scope & rib::scope::ipv6_next_hop) != 0 && family == Family::vpnv4 && !own_next_hop && !peer.info.ipv6_next_hop.contains(family))
+    return false;
   return (p.scope & rib::scope::extended_size) == 0 || peer.info.extended_messages;
 }
 
@@ -508,6 +545,15 @@ void Distribution::handle(std::uint32_t r, Message&& message) {
     walk_armed(r, armed->walk);
   } else if (auto* done = std::get_if<WalkDone>(&message)) {
     walk_done(r, done->walk);
+  } else if (auto* ready = std::get_if<ClassReady>(&message)) {
+    --sources_[r].classes_awaited[ready->id];
+    for (Peer* peer : up_) {
+      Link& link = peer->links[r];
+      if (peer->encoding_class != ready->id || !link.dirty || !sources_[r].is_ready(ready->id)) continue;
+      link.dirty = link.walks != 0;
+      peer->touched_all = true;
+      touch(*peer);
+    }
   } else if (auto* full = std::get_if<TombstonesFull>(&message)) {
     for (Peer* peer : up_)
       if (peer->links[r].lagging && peer->links[r].withdrawn_since <= full->since)

@@ -51,6 +51,9 @@ class Distribution {
   void handle(std::uint32_t from, Message&& message);
   // Puts ready bytes (End-of-RIB, RT membership routes) behind what is queued.
   void push_bytes(PeerId peer, const rib::BatchRef& bytes);
+  // The RT membership routes for a new peer, followed by their End-of-RIB; or the answer to a refresh.
+  void push_rtc_image(PeerId peer, const rib::BatchRef& image);
+  void push_rtc_refresh(PeerId peer, const rib::BatchRef& image);
 
   // End of a turn: memberships that changed become walk requests; slow peers are looked after. Requests for RIB
   // shards are then in requests(). Returns when it wants to be called again.
@@ -119,6 +122,8 @@ class Distribution {
     std::map<rib::RtSetId, std::vector<std::uint32_t>> announce, withdraw;
     std::vector<std::uint32_t> announce_universe;
     std::optional<rib::Stamp> lag_mark;
+    std::vector<std::uint32_t> classes_awaited;  // ClassUp sent, ClassReady not yet back
+    bool is_ready(std::uint8_t encoding_class) const { return classes_awaited[encoding_class] == 0; }
   };
   // The state of one peer towards one RIB shard.
   struct Link {
@@ -139,6 +144,8 @@ class Distribution {
     std::uint8_t encoding_class = 0;
     bool filtered = false;            // negotiated RTC, or is to be sent nothing without it
     bool holding = false;             // RTC negotiated, its End-of-RIB still to come (RFC 4684 §6)
+    bool rtc_complete = false;        // that End-of-RIB came, or the wait is over
+    bool rtc_image_awaited = false;   // our RT membership routes are not queued yet
     bool has_vpn = false;
     bool initial_done = false;        // the first walks are complete, End-of-RIB is sent
     bool initial_requested = false;
@@ -190,6 +197,8 @@ class Distribution {
   void push(Peer& peer, rib::Batch& batch, std::uint32_t from, std::uint32_t to);
 
   void touch(Peer& peer);
+  void release_hold(Peer& peer);
+  bool is_initial_pending(const Peer& peer) const;
   void reconcile(Peer& peer);
   void reconcile(Peer& peer, std::uint32_t r);
   void reconcile_member(Peer& peer, std::uint32_t r, rib::RtSetId set);

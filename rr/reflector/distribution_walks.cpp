@@ -144,9 +144,8 @@ void Distribution::walk_done(std::uint32_t r, std::uint32_t id) {
       continue;
     }
     if (walk.kind == WalkRequest::Kind::catch_up) link.catching_up = false;
-    bool initial_left = false;
-    for (const Link& l : peer.links) initial_left = initial_left || l.walks != 0 || l.universe_requested || l.lagging;
-    if (!peer.initial_done && !initial_left) finish_initial(peer);
+    if (!peer.initial_done && !is_initial_pending(peer)) finish_initial(peer);
+    if (peer.is_lagging() || (!peer.refreshes.empty() && peer.initial_done)) touch(peer);
     if (link.dirty && link.walks == 0) {
       link.dirty = false;
       peer.touched_all = true;
@@ -164,6 +163,14 @@ void Distribution::walk_done(std::uint32_t r, std::uint32_t id) {
   }
 }
 
+bool Distribution::is_initial_pending(const Peer& peer) const {
+  for (std::uint32_t r = 0; r < sources_.size(); ++r) {
+    const Link& l = peer.links[r];
+    if (l.walks != 0 || l.universe_requested || l.lagging || !sources_[r].is_ready(peer.encoding_class)) return true;
+  }
+  return false;
+}
+
 // The first dump is complete: End-of-RIB of each VPN family after the routes (pitfall 1.7, wire 2.7).
 void Distribution::finish_initial(Peer& peer) {
   peer.initial_done = true;
@@ -172,6 +179,7 @@ void Distribution::finish_initial(Peer& peer) {
     push_bytes(peer.info.peer, end_of_rib_[f]);
     peer.end_of_rib_sent.insert(f);
   }
+  if (!peer.refreshes.empty()) touch(peer);  // asked for meanwhile
 }
 
 // --- Route refresh --------------------------------------------------------------------------------------------------
@@ -238,9 +246,7 @@ std::optional<session::TimePoint> Distribution::run_turn(TimePoint now) {
     peer->queued_for_reconcile = false;
     reconcile(*peer);
     if (!peer->initial_done && peer->initial_requested) {
-      bool pending = false;
-      for (const Link& l : peer->links) pending = pending || l.walks != 0 || l.lagging;
-      if (!pending) finish_initial(*peer);
+      if (!is_initial_pending(*peer)) finish_initial(*peer);
     }
     if (peer->output.empty())
       for (std::uint32_t r = 0; r < sources_.size(); ++r)

@@ -51,6 +51,7 @@ struct Updates {
 };
 struct ClassUp {
   std::uint8_t id;
+  std::uint32_t session_shard;
   rib::EncodingClass encoding;
 };
 struct ClassDown {
@@ -107,6 +108,10 @@ struct Retired {
   std::vector<rib::ProvenanceId> provenances;
   std::vector<rib::RtSetId> rt_sets;
 };
+// From here on in the stream, batches are there for the class too.
+struct ClassReady {
+  std::uint8_t id;
+};
 struct Output {
   rib::BatchRef batch;
 };
@@ -156,16 +161,20 @@ struct RtcRefresh {
 };
 // An established VPN peer is not filtered by RTC: `advertise = "auto"` sends the default route (DESIGN §3).
 struct RtcUnfilteredPeer {};
-// Messages for peers of this session shard; with `image` they are the whole table and End-of-RIB for one peer.
+// Messages for peers of this session shard: changes, or the whole table for a new peer or one that asked for a refresh.
 struct RtcOutput {
-  std::vector<PeerId> peers;
-  std::uint32_t incarnation = 0;                       // of the only peer, for an image
-  bool image = false;
+  enum class Kind : std::uint8_t { changes, image, refresh };
+  struct Recipient {
+    PeerId peer;
+    std::uint32_t incarnation;                         // of the session; another one must not get it (it gets an image)
+  };
+  Kind kind = Kind::changes;
+  std::vector<Recipient> recipients;
   rib::BatchRef bytes;
 };
 
 using Message = std::variant<PeerUp, PeerDown, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled, LagMark, Ack, RtSetDefined,
-                             ProvenanceDefined, Retired, Output, WalkArmed, WalkDone, TombstonesFull, RtcUpdate, RtcJoin, RtcLeave, RtcRefresh,
+                             ProvenanceDefined, Retired, ClassReady, Output, WalkArmed, WalkDone, TombstonesFull, RtcUpdate, RtcJoin, RtcLeave, RtcRefresh,
                              RtcUnfilteredPeer, RtcOutput>;
 
 }  // namespace helio::reflector

@@ -155,6 +155,7 @@ void RibShard::handle(Message&& message) {
     Class& c = grown(classes_, class_up->id);
     c.encoding = class_up->encoding;
     ++c.session_shards;
+    streams_[class_up->session_shard].push_back(ClassReady{class_up->id});
   } else if (auto* class_down = std::get_if<ClassDown>(&message)) {
     --grown(classes_, class_down->id).session_shards;
   } else if (auto* mark = std::get_if<LagMark>(&message)) {

@@ -71,7 +71,7 @@ void RtcRib::handle(Message&& message) {
     for (Group& group : groups_)
       for (const GroupMember& m : group.members)
         if (m.peer == refresh->peer && m.incarnation == refresh->incarnation)
-          streams_[m.session_shard].push_back(RtcOutput{{m.peer}, m.incarnation, true, image_of(group)});
+          streams_[m.session_shard].push_back(RtcOutput{RtcOutput::Kind::refresh, {{m.peer, m.incarnation}}, image_of(group)});
   } else if (std::get_if<RtcUnfilteredPeer>(&message) != nullptr) {
     default_changed_ = default_changed_ || !unfiltered_peer_seen_;
     unfiltered_peer_seen_ = true;
@@ -142,12 +142,12 @@ bool RtcRib::advert(const Group& group, const RtMembership& nlri, Advert& out) c
   auto at = routes_.find(nlri);
   if (at == routes_.end()) return false;
   const Path* path = &at->second.front();
-  if (group.key.role == PeerRole::non_client) {
-    // RFC 4684 §3.2 ii: a client's path goes to non-clients even when the best one is a non-client's.
+  if (!may_reflect(path->role, group.key.role)) {
+    // RFC 4684 §3.2 ii: the best path is a non-client's; to non-clients a client's goes out in its place.
     std::vector<rib::Candidate> candidates;
     std::vector<const Path*> allowed;
     for (const Path& p : at->second) {
-      if (!may_reflect(p.role, PeerRole::non_client)) continue;
+      if (p.role != PeerRole::client) continue;
       candidates.push_back({&p.attributes->key, p.address, 0});
       allowed.push_back(&p);
     }
@@ -205,13 +205,13 @@ void RtcRib::flush_group(Group& group, const std::set<RtMembership>& changed) {
   if (bytes.empty()) return;
   group.image = {};
   rib::BatchRef batch = make_batch(bytes);
-  std::vector<std::vector<PeerId>> by_shard(mailboxes_.shards());
-  for (const GroupMember& m : group.members) by_shard[m.session_shard].push_back(m.peer);
+  std::vector<std::vector<RtcOutput::Recipient>> by_shard(mailboxes_.shards());
+  for (const GroupMember& m : group.members) by_shard[m.session_shard].push_back({m.peer, m.incarnation});
   for (std::uint32_t s = 0; s < by_shard.size(); ++s)
-    if (!by_shard[s].empty()) streams_[s].push_back(RtcOutput{std::move(by_shard[s]), 0, false, batch});
+    if (!by_shard[s].empty()) streams_[s].push_back(RtcOutput{RtcOutput::Kind::changes, std::move(by_shard[s]), batch});
 }
 
-// Everything the group holds, then End-of-RIB (sent without graceful restart too: RFC 4684 §6).
+// Everything the group holds. A new peer gets End-of-RIB behind it, without graceful restart too (RFC 4684 §6).
 rib::BatchRef RtcRib::image_of(Group& group) {
   if (group.image) return group.image;
   std::map<Advert, std::vector<std::uint8_t>> announced;
@@ -223,7 +223,6 @@ rib::BatchRef RtcRib::image_of(Group& group) {
     bool fits = wire::encode_announcements(bytes, Family::rtc, content.next_hop, content.attributes, nlri);
     HELIO_CHECK(fits, "RT membership attributes beyond a message");
   }
-  wire::encode_end_of_rib(bytes, Family::rtc);
   group.image = make_batch(bytes);
   return group.image;
 }
@@ -241,7 +240,7 @@ void RtcRib::join(const RtcJoin& joining) {
     for (auto& [nlri, paths] : routes_) note(nlri);
   }
   at->members.push_back({joining.peer, joining.incarnation, joining.session_shard});
-  streams_[joining.session_shard].push_back(RtcOutput{{joining.peer}, joining.incarnation, true, image_of(*at)});
+  streams_[joining.session_shard].push_back(RtcOutput{RtcOutput::Kind::image, {{joining.peer, joining.incarnation}}, image_of(*at)});
 }
 
 void RtcRib::run_turn() {

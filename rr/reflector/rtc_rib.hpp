@@ -50,7 +50,7 @@ class RtcRib {
     RtcGroup key;
     std::vector<GroupMember> members;
     std::map<wire::RtMembership, std::uint64_t> sent;  // hash of the advert
-    rib::BatchRef image;                               // of `sent` with End-of-RIB; dropped when it changes
+    rib::BatchRef image;                               // of `sent`; dropped when it changes
   };
 
   void update(RtcUpdate& update);

@@ -342,9 +342,12 @@ void Shard::dispatch(std::uint32_t from, Message&& message) {
       break;
     default:
       if (auto* output = std::get_if<RtcOutput>(&message)) {
-        for (PeerId id : output->peers) {
-          Peer* peer = find(id);
-          if (peer != nullptr && (!output->image || peer->incarnation == output->incarnation)) distribution_.push_bytes(id, output->bytes);
+        for (const RtcOutput::Recipient& recipient : output->recipients) {
+          Peer* peer = find(recipient.peer);
+          if (peer == nullptr || peer->incarnation != recipient.incarnation) continue;
+          if (output->kind == RtcOutput::Kind::image) distribution_.push_rtc_image(recipient.peer, output->bytes);
+          else if (output->kind == RtcOutput::Kind::refresh) distribution_.push_rtc_refresh(recipient.peer, output->bytes);
+          else distribution_.push_bytes(recipient.peer, output->bytes);
         }
       } else if (std::holds_alternative<RtcUpdate>(message) || std::holds_alternative<RtcJoin>(message) ||
                  std::holds_alternative<RtcLeave>(message) || std::holds_alternative<RtcRefresh>(message) ||
@@ -415,12 +418,12 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   take_mail();
   // Changes first: what was there before a membership changed goes out under the old one.
   rib_.seal_turn();
+  if (rtc_ != nullptr) rtc_->run_turn();
   move_streams();
   session::TurnResult result;
   result.wake_at = distribution_.run_turn(now);
   move_requests();
   result.more_work = rib_.run_turn(now_ms_);
-  if (rtc_ != nullptr) rtc_->run_turn();
   move_streams();
   // Answers of the streams (acknowledgements, next requests) are taken at once.
   if (move_requests()) result.more_work = true;
