@@ -6,6 +6,7 @@ and, when it may, a network namespace of its own, so tests can run side by side 
 import importlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -184,6 +185,10 @@ class Capture:
         bad = []
         for number, malformed, messages, severity in rows:
             texts = [m for m in messages.split(",") if m and not m.strip().startswith(tcp_words)]
+            # tshark 4.0 does not know RFC 8654; whether long messages were negotiated is checked by the scripted peers.
+            lengths = [int(w) for w in re.findall(r"Length is invalid (\d+)", messages)]
+            if lengths and all(4096 < n <= 65535 for n in lengths) and len(texts) == len(lengths) and "Malformed Packet: BGP" not in malformed:
+                continue
             if malformed or texts:
                 bad.append("frame %s: %s %s" % (number, malformed, "; ".join(texts)))
         return bad

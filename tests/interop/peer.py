@@ -31,6 +31,8 @@ class Event:
 class Peer:
     def __init__(self, address, target="127.0.0.1", port=1790, asn=65000, router_id=None, hold_time=90,
                  families=(bgp.VPNV4, bgp.RTC), reflector_as=65000, receive_buffer=None, **caps):
+        self.arguments = dict(caps, address=address, target=target, port=port, asn=asn, router_id=router_id, hold_time=hold_time,
+                              families=families, reflector_as=reflector_as, receive_buffer=receive_buffer)
         self.address, self.target, self.port, self.asn, self.hold_time = address, target, port, asn, hold_time
         self.router_id = router_id or (address if ":" not in address else "10.6.0.1")
         self.families, self.caps, self.receive_buffer = tuple(families), caps, receive_buffer
@@ -66,7 +68,8 @@ class Peer:
         """Takes over a socket that is already connected, e.g. one the reflector opened towards us."""
         self.socket = connected
         self.socket.settimeout(None)
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
         return self
 
     def open_octets(self, **changes):
@@ -75,10 +78,18 @@ class Peer:
         fields.update(changes)
         return bgp.open_message(**fields)
 
-    def start(self):
-        """Connects and brings the session to Established."""
-        self.connect()
-        return self.handshake()
+    def start(self, patience=3):
+        """Connects and brings the session to Established; tries again while an older session of ours is still there."""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                return self.connect().handshake()
+            except (Failure, OSError):
+                if time.monotonic() > end or (self.notification is not None and self.notification[:2] != (6, 7)) or self.open:
+                    raise
+            self.close()
+            time.sleep(0.1)
+            self.__init__(**self.arguments)
 
     def handshake(self):
         self.send(self.open_octets())
@@ -112,8 +123,11 @@ class Peer:
 
     def reset(self):
         """Ends the TCP session with RST: whatever was queued in between is lost."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.closed = True
+        self.may_read.set()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.shutdown(socket.SHUT_RD)  # the reader thread lets go of the socket; nothing is sent yet
+        self.reader.join()
         self.socket.close()
 
     # ------------------------------------------------------------ saying

@@ -3,6 +3,8 @@ import bgp
 from daemons import Gobgp
 from harness import check, test, wait_until
 
+# GoBGP sends no End-of-RIB without graceful restart: the reflector's initial wait ends the hold.
+WAIT = 'initial-wait = 2'
 RED, BLUE, GREEN = "65000:100", "65000:200", "65000:300"
 SHARED = ["10.0.%d.0/24" % i for i in range(8)]  # both customers use them
 
@@ -22,7 +24,7 @@ def foreign_targets(capture, sent_to, allowed):
 
 @test("RFC 4684 §6, RFC 4364 §4.3; DESIGN §3; wire 2.1, pitfalls 1.15, 1.26, field note 3.2")
 def four_pes_two_customers(t):
-    t.reflector()
+    t.reflector(rtc=WAIT)
     members = {1: (RED, BLUE), 2: (RED, BLUE), 3: (RED,), 4: (BLUE,)}
     pes = {n: Gobgp(t, "pe%d" % n, "127.1.0.1%d" % n, "127.0.0.1") for n in members}
     expected = {RED: set(), BLUE: set(), GREEN: set()}
@@ -83,7 +85,7 @@ def four_pes_two_customers(t):
 
 @test("RFC 4684 §6, RFC 4724 §2; wire 2.7, pitfall 1.19: a PE that goes away takes its routes and its membership alone")
 def pe_restart(t):
-    t.reflector()
+    t.reflector(rtc=WAIT)
     one, two, three = (Gobgp(t, "pe%d" % n, "127.1.0.1%d" % n, "127.0.0.1") for n in (1, 2, 3))
     for n, pe in ((1, one), (2, two), (3, three)):
         pe.add_vrf("red", vrf_rd(n, RED), RED)

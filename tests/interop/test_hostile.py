@@ -140,7 +140,7 @@ RESET = [
     ("VPN NLRI cut off", bgp.update(bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bgp.vpn_nlri(*ROUTE)[:-1]) + parts()), 3, None),
     ("marker not all ones (RFC 4271 §6.1)", b"\0" * 16 + b"\0\x13\4", 1, 1),
     ("length 18", bgp.MARKER + b"\0\x12\4", 1, 2),
-    ("length 4097 without RFC 8654", bgp.MARKER + b"\x10\x01\2" + bytes(4078), 1, 2),
+    ("OPEN of 4097 octets, never extended (RFC 8654 §4)", bgp.MARKER + b"\x10\x01\1" + bytes(4078), 1, 2),
     ("KEEPALIVE of 20 octets", bgp.MARKER + b"\0\x14\4\0", 1, 2),
     ("message type 9", bgp.message(9), 1, 3),
     ("OPEN in Established", None, 5, 3),
@@ -208,8 +208,8 @@ def slow_reader(t):
         for block, prefixes in enumerate(blocks):
             # Attributes that differ make messages that differ: about 11 MB for the peer that does not read.
             source.announce("65000:%d" % block, prefixes, ["65000:1"], label=100 + round_number, med=round_number, extra=[(200, bytes([block]) * 2000, 0xC0)])
-        source.announce("65000:99", "10.99.0.0/24", ["65000:1"], label=100 + round_number)
-        good.wait_route("65000:99", "10.99.0.0/24", 100 + round_number, deadline=5)
+        source.announce("65000:999", "10.99.0.0/24", ["65000:1"], label=100 + round_number)
+        good.wait_route("65000:999", "10.99.0.0/24", 100 + round_number, deadline=5)
     source.withdraw("65000:0", blocks[0])
     last = 100 + 19
     expected = lambda p: len(p.vpn_routes()) == 199 * 50 + 1 and all(r.labels == [last] for r in p.vpn_routes().values())
