@@ -27,7 +27,7 @@ inline constexpr std::uint32_t kNoId = 0xffffffff;
 namespace scope {
 inline constexpr std::uint8_t no_export = 1;       // not to eBGP peers (RFC 1997)
 inline constexpr std::uint8_t no_advertise = 2;    // to nobody (RFC 1997)
-inline constexpr std::uint8_t ipv6_next_hop = 4;   // VPNv4 with an IPv6 next hop: only where RFC 8950 was negotiated
+inline constexpr std::uint8_t ipv6_next_hop = 4;   // IPv6 next hop: VPNv4 routes only where RFC 8950 was negotiated
 inline constexpr std::uint8_t extended_size = 8;   // does not fit 4096 octets: only with extended messages (RFC 8654)
 }  // namespace scope
 

@@ -375,11 +375,16 @@ void Distribution::push_bytes(PeerId id, const rib::BatchRef& bytes) {
   if (Peer* peer = find(id)) push(*peer, *bytes.get(), 0, bytes->size());
 }
 
+// Are there more limits than split horizon and role? An IPv6 next hop is one for VPNv4 only.
+bool Distribution::is_special(const ProvenanceInfo& p, Family family) {
+  return (p.scope & (family == Family::vpnv4 ? 0xff : ~rib::scope::ipv6_next_hop)) != 0;
+}
+
 // What has nothing to do with route targets: source, role, scope.
 bool Distribution::role_allows(const Peer& peer, const ProvenanceInfo& p, Family family) {
   if (p.source == peer.info.peer) return false;  // never back to where it came from (RFC 4456 §6, wire 2.8)
   if (!may_reflect(p.source_role, peer.info.group->role)) return false;
-  if (p.scope == 0) return true;
+  if (!is_special(p, family)) return true;
   if ((p.scope & rib::scope::no_advertise) != 0) return false;
   if ((p.scope & rib::scope::no_export) != 0 && peer.info.group->role == PeerRole::external) return false;
   bool own_next_hop = peer.info.group->role == PeerRole::external && peer.info.group->next_hop_self;
@@ -423,7 +428,7 @@ void Distribution::deliver_shared(Source& source, rib::Batch& batch) {
   bool special = false;
   for (const rib::Segment& s : batch.segments) {
     const ProvenanceInfo& p = source.provenances[s.is_announcement() ? s.after : s.before];
-    special = special || p.scope != 0;
+    special = special || is_special(p, batch.family);
     grown(source_marks_, p.source.value) |= p.source_role == PeerRole::non_client ? 3 : 1;
   }
   bool any_non_client = false;
@@ -463,7 +468,7 @@ void Distribution::deliver_announcements(Source& source, rib::Batch& batch) {
     for (; j < segments.size() && segments[j].is_announcement(); ++j) {
       const ProvenanceInfo& p = source.provenances[segments[j].after];
       if (p.rt_set != set) break;
-      special = special || p.scope != 0 || p.source_role == PeerRole::non_client;
+      special = special || is_special(p, batch.family) || p.source_role == PeerRole::non_client;
     }
     for (const Member& m : source.rt_sets[set].members) {
       if (m.state != MemberState::armed) continue;
@@ -492,7 +497,7 @@ void Distribution::deliver_withdrawal(Source& source, rib::Batch& batch, const r
   };
   // Peers without a filter have taken plain withdrawals with the shared part; of the others only who may not have `after`.
   if (after != nullptr) {
-    bool only_source = after->scope == 0 && after->source_role != PeerRole::non_client;
+    bool only_source = !is_special(*after, batch.family) && after->source_role != PeerRole::non_client;
     if (only_source) {
       Peer* peer = find(after->source);
       if (peer != nullptr && peer->links[r].universe) consider(*peer);

@@ -181,6 +181,7 @@ class Distribution {
 
   Peer* find(PeerId id) const { return id.value < peers_.size() ? peers_[id.value].get() : nullptr; }
   Peer* find(std::uint32_t id) const { return id < peers_.size() ? peers_[id].get() : nullptr; }
+  static bool is_special(const ProvenanceInfo& p, wire::Family family);
   static bool role_allows(const Peer& peer, const ProvenanceInfo& p, wire::Family family);
   static Member* member_of(RtSetInfo& set, std::uint32_t peer);
   static Member& add_member(RtSetInfo& set, std::uint32_t peer, MemberState state);

@@ -164,9 +164,10 @@ void Distribution::walk_done(std::uint32_t r, std::uint32_t id) {
 }
 
 bool Distribution::is_initial_pending(const Peer& peer) const {
+  if (peer.queued_for_reconcile) return true;
   for (std::uint32_t r = 0; r < sources_.size(); ++r) {
     const Link& l = peer.links[r];
-    if (l.walks != 0 || l.universe_requested || l.lagging || !sources_[r].is_ready(peer.encoding_class)) return true;
+    if (l.walks != 0 || l.universe_requested || l.lagging || l.dirty || !sources_[r].is_ready(peer.encoding_class)) return true;
   }
   return false;
 }

@@ -157,7 +157,6 @@ struct RtcLeave {
 };
 struct RtcRefresh {
   PeerId peer;
-  std::uint32_t incarnation;
 };
 // An established VPN peer is not filtered by RTC: `advertise = "auto"` sends the default route (DESIGN §3).
 struct RtcUnfilteredPeer {};

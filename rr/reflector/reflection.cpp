@@ -60,8 +60,7 @@ void Canonicaliser::add_reflection_attributes(const wire::UpdateView& update, co
   }
 }
 
-Exclusion Canonicaliser::build(const wire::UpdateView& update, wire::Family family, Bytes next_hop, const Source& source,
-                               rib::CanonicalAttributes& out) {
+Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, const Source& source, rib::CanonicalAttributes& out) {
   bool external = source.role == PeerRole::external;
   const wire::AttributeView* originator = update.find(attr::originator_id);
   const wire::AttributeView* clusters = update.find(attr::cluster_list);
@@ -173,7 +172,7 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, wire::Family fami
   for (wire::RouteTarget rt : found_) targets_.push_back(rt.value);
   sort_unique(targets_);
   sort_unique(targets6_);
-  if (family == wire::Family::vpnv4 && next_hop.size() > 12) out.scope |= rib::scope::ipv6_next_hop;
+  if (next_hop.size() > 16) out.scope |= rib::scope::ipv6_next_hop;
   if (wire::kHeaderSize + 4 + 9 + next_hop.size() + bytes_.size() + kRoomForOneRoute > wire::kMaxMessage) out.scope |= rib::scope::extended_size;
   out.next_hop = next_hop;
   out.bytes = bytes_;

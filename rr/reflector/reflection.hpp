@@ -28,8 +28,7 @@ class Canonicaliser {
  public:
   // Fills `out`, whose spans point into this object and into the message, until the next call. An excluded route's
   // attributes are not filled.
-  Exclusion build(const wire::UpdateView& update, wire::Family family, Bytes next_hop, const Source& source,
-                  rib::CanonicalAttributes& out);
+  Exclusion build(const wire::UpdateView& update, Bytes next_hop, const Source& source, rib::CanonicalAttributes& out);
 
  private:
   void add(const wire::AttributeView& attribute, const Source& source);

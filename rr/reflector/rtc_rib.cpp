@@ -65,13 +65,11 @@ void RtcRib::handle(Message&& message) {
     joining_.push_back(std::move(*joined));
   } else if (auto* left = std::get_if<RtcLeave>(&message)) {
     std::erase_if(joining_, [&](const RtcJoin& j) { return j.peer == left->peer; });
+    std::erase(refreshing_, left->peer);
     for (Group& group : groups_) std::erase_if(group.members, [&](const GroupMember& m) { return m.peer == left->peer; });
     std::erase_if(groups_, [](const Group& group) { return group.members.empty(); });
   } else if (auto* refresh = std::get_if<RtcRefresh>(&message)) {
-    for (Group& group : groups_)
-      for (const GroupMember& m : group.members)
-        if (m.peer == refresh->peer && m.incarnation == refresh->incarnation)
-          streams_[m.session_shard].push_back(RtcOutput{RtcOutput::Kind::refresh, {{m.peer, m.incarnation}}, image_of(group)});
+    if (std::find(refreshing_.begin(), refreshing_.end(), refresh->peer) == refreshing_.end()) refreshing_.push_back(refresh->peer);
   } else if (std::get_if<RtcUnfilteredPeer>(&message) != nullptr) {
     default_changed_ = default_changed_ || !unfiltered_peer_seen_;
     unfiltered_peer_seen_ = true;
@@ -249,6 +247,11 @@ void RtcRib::run_turn() {
   if (!dirty_.empty())
     for (Group& group : groups_) flush_group(group, dirty_);
   dirty_.clear();
+  for (PeerId peer : std::exchange(refreshing_, {}))
+    for (Group& group : groups_)
+      for (const GroupMember& m : group.members)
+        if (m.peer == peer)
+          streams_[m.session_shard].push_back(RtcOutput{RtcOutput::Kind::refresh, {{m.peer, m.incarnation}}, image_of(group)});
   for (const RtcJoin& j : std::exchange(joining_, {})) join(j);
 }
 

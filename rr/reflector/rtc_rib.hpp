@@ -23,7 +23,7 @@ class RtcRib {
   // Works out what each group is owed and puts it into streams() (by session shard).
   void run_turn();
   std::vector<std::vector<Message>>& streams() { return streams_; }
-  bool has_work() const { return !dirty_.empty() || !joining_.empty() || default_changed_; }
+  bool has_work() const { return !dirty_.empty() || !joining_.empty() || !refreshing_.empty() || default_changed_; }
 
   struct Path {
     PeerId peer;
@@ -68,6 +68,7 @@ class RtcRib {
   std::set<wire::RtMembership> dirty_;
   std::vector<Group> groups_;
   std::vector<RtcJoin> joining_;
+  std::vector<PeerId> refreshing_;
   std::vector<std::vector<Message>> streams_;
   bool unfiltered_peer_seen_ = false;  // stays: the default route does not flap with that peer
   bool default_changed_ = false;

@@ -89,7 +89,7 @@ const Shard::PeerRecord* Shard::peer_record(PeerId id) const {
 std::optional<wire::Notification> Shard::on_route_refresh(PeerId id, const session::RefreshRequest& request) {
   Peer* peer = find(id);
   if (peer == nullptr || request.subtype != 0) return std::nullopt;
-  if (request.family == Family::rtc) to_rtc(RtcRefresh{id, peer->incarnation});
+  if (request.family == Family::rtc) to_rtc(RtcRefresh{id});
   else distribution_.refresh(id, request.family);
   return std::nullopt;
 }
@@ -185,7 +185,7 @@ void Shard::announce(Peer& peer, const wire::UpdateView& view, const wire::Reach
   PeerId id = peer.record.info.peer;
   bool fresh = !same_attributes(peer, view, reach);
   if (fresh) {
-    Exclusion exclusion = canonicaliser_.build(view, reach.family, reach.next_hop, peer.source, canonical_);
+    Exclusion exclusion = canonicaliser_.build(view, reach.next_hop, peer.source, canonical_);
     peer.last_excluded = exclusion != Exclusion::none;
     remember_attributes(peer, view, reach);
     peer.last_owned.reset();
@@ -292,7 +292,7 @@ void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const 
   RtcUpdate update{id, peer.record.info.address, peer.source.role, nullptr, {}};
   bool announced = reach != nullptr;
   if (announced) {
-    Exclusion exclusion = canonicaliser_.build(*view, Family::rtc, reach->next_hop, peer.source, canonical_);
+    Exclusion exclusion = canonicaliser_.build(*view, reach->next_hop, peer.source, canonical_);
     if (exclusion != Exclusion::none) {
       counters_.excluded[static_cast<std::size_t>(exclusion)].add();
       announced = false;
