@@ -1,9 +1,10 @@
 // Scenarios in which PEs come and go: flaps, withdrawals, memberships, refreshes, a reflector that restarts, and the
 // soak that mixes them.
-#include <cstdlib>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -157,16 +158,27 @@ bool run_rr_restart(Runner& runner, Report& report) {
   for (std::uint32_t round = 0; round < o.repeat; ++round) {
     std::uint32_t lost_before = runner.expected_losses();
     Nanoseconds from = now_ns();
-    int status = -1;
-    std::thread command([&] { status = std::system(o.restart_command.c_str()); });
+    pid_t command = fork();
+    if (command == 0) {
+      execl("/bin/sh", "sh", "-c", o.restart_command.c_str(), nullptr);
+      _exit(127);
+    }
+    int status = 0;
+    bool is_running = command > 0;
     bool converged = runner.wait_until(
         [&] {
-          return runner.expected_losses() - lost_before >= runner.plan().pes() &&
+          if (is_running && waitpid(command, &status, WNOHANG) == command) is_running = false;
+          return !is_running && runner.expected_losses() - lost_before >= runner.plan().pes() &&
                  runner.fleet().established() == runner.plan().pes() && runner.is_converged();
         },
         o.timeout);
-    command.join();
-    if (status != 0) report.problems.push_back(fmt::format("the restart command ended with status {}", status));
+    if (is_running) {
+      report.problems.push_back("the restart command did not end");
+      kill(command, SIGTERM);
+      waitpid(command, &status, 0);
+    } else if (status != 0) {
+      report.problems.push_back(fmt::format("the restart command ended with status {}", WEXITSTATUS(status)));
+    }
     if (!converged || status != 0) return give_up(report, "rr-restart");
     restart.add(from, runner.last_done());
     runner.run_for(o.settle);
