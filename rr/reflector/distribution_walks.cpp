@@ -189,6 +189,7 @@ void Distribution::finish_initial(Peer& peer) {
 void Distribution::refresh(PeerId id, Family family) {
   Peer* peer = find(id);
   if (peer == nullptr || !peer->info.families.contains(family)) return;
+  if (peer->holding) return;  // nothing was sent yet; the first dump is the answer
   peer->refreshes[family].wanted = true;
   touch(*peer);
 }

@@ -145,10 +145,10 @@ TEST_P(RtcPitfalls, P08_HoldEndsAfterInitialWait) {
   l.announce(0, {});
   l.join(1, "65000:1");
   l.quiet();
-  l.sim.advance(std::chrono::seconds{59});
+  l.sim.advance(std::chrono::seconds{58});
   l.quiet();
   EXPECT_FALSE(l.holds(1, "10.0.0.0/24"));
-  l.sim.advance(std::chrono::seconds{2});
+  l.sim.advance(std::chrono::seconds{11});
   l.quiet();
   EXPECT_TRUE(l.holds(1, "10.0.0.0/24"));
   EXPECT_EQ(l.sim.peer(1).end_of_ribs(Family::vpnv4), 1u);
