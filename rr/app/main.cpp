@@ -1,6 +1,6 @@
 // heliod: configuration in, sessions and engine up, signals handled, everything down again.
 //
-//   config ─► SessionManager (loops, listener) ─► Reflector (engines) ─► control server
+//   config ─► SessionManager (loops, listener) ─► Reflector (engines) ─► metrics ─► control server
 // Each is made here, in this order, and ended in the reverse one.
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
@@ -12,6 +12,7 @@
 
 #include "rr/app/actions.hpp"
 #include "rr/app/cores.hpp"
+#include "rr/app/metrics.hpp"
 #include "rr/app/options.hpp"
 #include "rr/base/log.hpp"
 #include "rr/config/load.hpp"
@@ -73,6 +74,8 @@ int run(const config::Config& config) {
   options.socket = config.control.socket;
   options.mode = config.control.mode;
   options.group = config.control.group;
+  Metrics metrics(reflector, sessions, [&] { return shared_config; });
+  options.on_tick = [&](const reflector::SummaryView& summary) { metrics.tick(summary); };
   auto server = control::Server::start(options, api);
   if (!server) {
     std::fprintf(stderr, "heliod: %s\n", server.error().c_str());

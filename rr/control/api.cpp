@@ -146,15 +146,17 @@ ApiResponse Api::handle(const ApiRequest& request) {
   return response;
 }
 
-void Api::tick(std::chrono::steady_clock::time_point now) {
+reflector::SummaryView Api::tick(std::chrono::steady_clock::time_point now) {
   Sample sample{.at = now};
-  for (const auto& family : state_.summary().families)
+  reflector::SummaryView summary = state_.summary();
+  for (const auto& family : summary.families)
     sample.best_changes[wire::index(family.family)] = family.best_changes;
   double elapsed = std::chrono::duration<double>(now - last_.at).count();
   if (last_.at != std::chrono::steady_clock::time_point{} && elapsed > 0)
     for (std::size_t i = 0; i < wire::kFamilyCount; ++i)
       rates_.per_second[i] = static_cast<double>(sample.best_changes[i] - last_.best_changes[i]) / elapsed;
   last_ = sample;
+  return summary;
 }
 
 Api::Answer Api::get(const Target& target) {

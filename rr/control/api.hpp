@@ -36,8 +36,8 @@ class Api {
 
   ApiResponse handle(const ApiRequest& request);
 
-  // Called every few seconds: keeps what changes-per-second is computed from.
-  void tick(std::chrono::steady_clock::time_point now);
+  // Called every few seconds: keeps what changes-per-second is computed from. Returns the summary it took.
+  reflector::SummaryView tick(std::chrono::steady_clock::time_point now);
 
   static constexpr std::uint32_t kMaxPage = 1000;
 

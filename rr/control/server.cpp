@@ -10,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <algorithm>
 #include <list>
 #include <optional>
 #include <thread>
@@ -132,10 +133,12 @@ struct Server::Impl {
     });
   }
   void tick() {
-    api_.tick(std::chrono::steady_clock::now());
-    if (options_.on_tick) options_.on_tick();
+    auto start = std::chrono::steady_clock::now();
+    reflector::SummaryView summary = api_.tick(start);
+    if (options_.on_tick) options_.on_tick(summary);
+    auto cost = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
     if (!accepting_ && connections_.size() < options_.max_connections) accept();
-    tick_.expires_after(options_.tick_interval);
+    tick_.expires_after(std::max(options_.tick_interval, cost * 50));
     tick_.async_wait([this](error_code error) {
       if (!error) tick();
     });

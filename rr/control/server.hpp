@@ -19,8 +19,9 @@ struct ServerOptions {
   std::size_t max_header_bytes = 8 << 10;
   std::size_t max_body_bytes = 64 << 10;
   std::chrono::seconds idle_timeout{30};  // for a whole request, an answer, or the pause between two
-  std::chrono::seconds tick_interval{2};  // of Api::tick and on_tick
-  std::function<void()> on_tick;          // on the control thread; may be empty
+  // Of Api::tick and on_tick, at least; longer when they take long, so that they take no more than 2 % of the time.
+  std::chrono::milliseconds tick_interval{2000};
+  std::function<void(const reflector::SummaryView&)> on_tick;  // on the control thread; may be empty
 };
 
 class Server {

@@ -64,10 +64,9 @@ void TelemetryBridge::on_reload(bool successful, double unix_now) {
   if (successful) reload_timestamp_ = unix_now;
 }
 
-void TelemetryBridge::tick(double unix_now) {
+void TelemetryBridge::tick(const reflector::SummaryView& summary, double unix_now) {
   if (reload_timestamp_ == 0) reload_timestamp_ = unix_now;  // the first load
   auto sample = std::make_shared<telemetry::DaemonSample>();
-  reflector::SummaryView summary = state_.summary();
   sample->converged = sample->ready = summary.converged;
   if (summary.converged && !initial_convergence_seconds_)
     initial_convergence_seconds_ = static_cast<double>((summary.uptime - summary.converged_for).count());

@@ -24,7 +24,7 @@ class TelemetryBridge {
   TelemetryBridge(reflector::StateSource& state, Api::ConfigSource config, std::shared_ptr<telemetry::Board> board);
 
   // Publishes a sample. `unix_now`: seconds.
-  void tick(double unix_now);
+  void tick(const reflector::SummaryView& summary, double unix_now);
   // A reload of the configuration was tried.
   void on_reload(bool successful, double unix_now);
 

@@ -7,9 +7,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "tests/unit/control/fake_state.hpp"
 
@@ -167,6 +169,21 @@ TEST_F(ServerTest, ClosesSilentConnectionsAndServesTheNext) {
   EXPECT_THAT(waiting.ask(kVersionRequest), HasSubstr("200 OK"));
   EXPECT_EQ(silent.receive(), "");
   EXPECT_EQ(half.receive(), "");
+}
+
+TEST_F(ServerTest, TicksWithTheSummary) {
+  std::atomic<int> ticks{0};
+  std::atomic<std::uint32_t> as{0};
+  options_.tick_interval = std::chrono::milliseconds(5);
+  options_.on_tick = [&](const reflector::SummaryView& summary) {
+    as = summary.local_as;
+    ++ticks;
+  };
+  start();
+  for (int i = 0; i < 1000 && ticks < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_GE(ticks, 3);
+  EXPECT_EQ(as, 65000u);
+  server_.reset();
 }
 
 TEST_F(ServerTest, ServesManyClientsThatComeAndGo) {

@@ -22,7 +22,7 @@ class BridgeTest : public testing::Test {
 };
 
 TEST_F(BridgeTest, PublishesWhatTheReflectorKnows) {
-  bridge_.tick(1'700'000'000.5);
+  bridge_.tick(state_.summary(), 1'700'000'000.5);
   auto sample = board_->sample();
   EXPECT_TRUE(sample->converged);
   EXPECT_EQ(sample->initial_convergence_seconds, 5 * 3600);
@@ -48,29 +48,29 @@ TEST_F(BridgeTest, PublishesWhatTheReflectorKnows) {
 
 // A gauge of a moment in time must not tremble with the rounding of "seconds since".
 TEST_F(BridgeTest, TimestampsStandStill) {
-  bridge_.tick(1'700'000'000.9);
+  bridge_.tick(state_.summary(), 1'700'000'000.9);
   double first = board_->sample()->peers[0].established_timestamp;
   auto identity = board_->sample()->peers[0].identity;
-  bridge_.tick(1'700'000'001.1);  // a second later by the calendar, the same age by the view
+  bridge_.tick(state_.summary(), 1'700'000'001.1);  // a second later by the calendar, the same age by the view
   EXPECT_EQ(board_->sample()->peers[0].established_timestamp, first);
   EXPECT_EQ(board_->sample()->peers[0].identity, identity);  // shared, not made anew
   state_.peers_[1].since = std::chrono::seconds(10);
-  bridge_.tick(1'700'000'002);
+  bridge_.tick(state_.summary(), 1'700'000'002);
   EXPECT_EQ(board_->sample()->peers[0].established_timestamp, 1'699'999'992);
 }
 
 TEST_F(BridgeTest, CountsWhoOwesAnEndOfRib) {
-  bridge_.tick(1e9);
+  bridge_.tick(state_.summary(), 1e9);
   EXPECT_EQ(board_->sample()->eor_pending_peers, 0u);
   state_.peers_[1].families[0].eor_sent = false;
-  bridge_.tick(1e9);
+  bridge_.tick(state_.summary(), 1e9);
   EXPECT_EQ(board_->sample()->eor_pending_peers, 1u);
 }
 
 TEST_F(BridgeTest, RemembersReloads) {
   bridge_.on_reload(true, 100);
   bridge_.on_reload(false, 200);
-  bridge_.tick(300);
+  bridge_.tick(state_.summary(), 300);
   EXPECT_FALSE(board_->sample()->config_reload_successful);
   EXPECT_EQ(board_->sample()->config_reload_timestamp, 100);
   EXPECT_EQ(board_->sample()->config_reloads_ok, 1u);

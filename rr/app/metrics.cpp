@@ -1,0 +1,57 @@
+#include "rr/app/metrics.hpp"
+
+#include <chrono>
+
+#include "rib/decision.hpp"
+#include "rr/base/log.hpp"
+
+namespace helio::app {
+namespace {
+
+double unix_now() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::vector<std::string> decision_reasons() {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(rib::DecisionStep::count_); ++i)
+    names.emplace_back(rib::decision_step_name(static_cast<rib::DecisionStep>(i)));
+  return names;
+}
+
+}  // namespace
+
+Metrics::Metrics(reflector::Reflector& reflector, session::SessionManager& sessions, control::Api::ConfigSource config)
+    : reflector_(reflector),
+      sessions_(sessions),
+      config_(std::move(config)),
+      board_(std::make_shared<telemetry::Board>(sessions.shards(), control::make_labels(decision_reasons()))),
+      limits_(std::make_shared<telemetry::PeerSeriesLimits>()),
+      bridge_(reflector, config_, board_) {
+  const config::Telemetry& settings = config_()->telemetry;
+  control::apply_limits(settings, *limits_);
+  if (settings.port == 0) return;
+  auto exporter = telemetry::Exporter::start(wire::format_ip(settings.address), settings.port,
+                                             telemetry::make_collector(control::make_build(), board_, limits_));
+  if (exporter) {
+    exporter_ = std::move(*exporter);
+    log::info("metrics address={} port={}", wire::format_ip(settings.address), settings.port);
+  } else {
+    log::error("{}; the daemon goes on without them", exporter.error());
+  }
+}
+
+void Metrics::tick(const reflector::SummaryView& summary) {
+  if (!exporter_) return;
+  for (std::uint32_t i = 0; i < sessions_.shards(); ++i)
+    control::carry_counters(reflector_.shard(i).counters(), board_->counters(i));
+  carrier_.carry(sessions_.peers(), board_->counters(0));
+  bridge_.tick(summary, unix_now());
+}
+
+void Metrics::on_reload(bool successful) {
+  bridge_.on_reload(successful, unix_now());
+  if (successful) control::apply_limits(config_()->telemetry, *limits_);
+}
+
+}  // namespace helio::app
