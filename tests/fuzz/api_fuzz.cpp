@@ -1,0 +1,63 @@
+// Any request to the control API: "METHOD TARGET", a line feed, the body. The answer is JSON; what is not 200 is a problem
+// object, and nothing reaches the daemon from it.
+#include <boost/json.hpp>
+
+#include "rr/control/api.hpp"
+#include "tests/fuzz/fuzz_input.hpp"
+
+namespace {
+
+using namespace helio;
+
+class State : public reflector::StateSource {
+ public:
+  reflector::SummaryView summary() override { return {}; }
+  std::vector<reflector::PeerView> peers() override {
+    reflector::PeerView peer;
+    peer.address = wire::IpAddress::v4(0x0a000001);
+    return {peer};
+  }
+  reflector::RoutePage routes(const reflector::RouteQuery& query) override {
+    HELIO_CHECK(query.limit >= 1 && query.limit <= control::Api::kMaxPage, "pages are bounded");
+    HELIO_CHECK(!query.longer || query.prefix, "longer than what?");
+    HELIO_CHECK(!query.prefix || query.prefix->is_v6 == (query.family == wire::Family::vpnv6), "prefix and family agree");
+    return {};
+  }
+  std::vector<reflector::RtView> route_targets() override { return {}; }
+  std::vector<reflector::RtcRouteView> rtc_routes() override { return {}; }
+  std::vector<reflector::EncodingClassView> encoding_classes() override { return {}; }
+  reflector::MemoryView memory() override { return {}; }
+};
+
+class Actions : public control::ControlActions {
+ public:
+  control::ActionResult peer(const wire::IpAddress&, control::PeerAction, const std::string& text) override {
+    HELIO_CHECK(text.size() <= 255, "RFC 9003");
+    ++calls;
+    return {};
+  }
+  int calls = 0;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::string_view text(reinterpret_cast<const char*>(data), size);
+  std::size_t line = std::min(text.find('\n'), text.size());
+  std::size_t space = std::min(text.find(' '), line);
+  State state;
+  Actions actions;
+  static const auto config = std::make_shared<const config::Config>();
+  control::Api api(state, &actions, [] { return config; });
+  auto answer = api.handle({text.substr(0, space), text.substr(std::min(space + 1, line), line - std::min(space + 1, line)),
+                            text.substr(std::min(line + 1, text.size()))});
+  boost::json::error_code error;
+  boost::json::value value = boost::json::parse(answer.body, error);
+  HELIO_CHECK(!error && value.is_object(), "the answer is a JSON object");
+  bool is_health = value.as_object().contains("alive");
+  if (answer.status != 200 && !is_health) {
+    for (const char* key : {"error", "message", "hint"}) HELIO_CHECK(value.as_object().contains(key), "problem object");
+    HELIO_CHECK(actions.calls == 0, "refused is not done");
+  }
+  return 0;
+}
