@@ -127,6 +127,7 @@ Options parse_options(int argc, char** argv) {
   add_choice(app, "--rtc", o.plan.rtc, kRtcModes, "RT-Constrain; default = the PE asks for everything (default on)")->group("Sessions");
 
   app.add_option("--vrfs", o.plan.vrfs, "VPNs in the network (default: as many as a PE has)")->group("Routes");
+  app.add_option("--vpns", o.plan.vpns, "Route targets that the VRFs share in turn (default: one per VRF)")->group("Routes");
   app.add_option("--vrfs-per-pe", o.plan.vrfs_per_pe, "VRFs on each PE")->capture_default_str()->group("Routes");
   app.add_option("--routes-per-vrf", o.plan.routes_per_vrf, "Routes of each PE in each of its VRFs")->capture_default_str()->group("Routes");
   app.add_option("--announcers", o.plan.announcers, "Only the first so many PEs announce")->group("Routes");

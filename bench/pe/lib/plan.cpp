@@ -36,6 +36,7 @@ void require(bool condition, const std::string& message) {
 
 Plan::Plan(const PlanOptions& options) : o_(options), prefixes_(options.prefix_kind, options.seed) {
   if (o_.vrfs == 0) o_.vrfs = o_.vrfs_per_pe;
+  if (o_.vpns == 0) o_.vpns = o_.vrfs;
   if (o_.announcers == 0) o_.announcers = o_.pes;
   require(o_.pes >= 1, "pes must be at least 1");
   require(o_.announcers <= o_.pes, "announcers must not exceed pes");
@@ -45,6 +46,9 @@ Plan::Plan(const PlanOptions& options) : o_(options), prefixes_(options.prefix_k
   require(o_.attrs_per_vrf >= 1 && o_.attrs_per_vrf <= 65535, "attrs-per-vrf must be between 1 and 65535");
   require(o_.rts_per_route >= 1 && o_.rts_per_route <= 16, "rts-per-route must be between 1 and 16");
   require(o_.multihoming >= 1, "multihoming must be at least 1");
+  require(o_.vpns <= o_.vrfs, "vpns must not exceed vrfs");
+  require(o_.vpns == o_.vrfs || o_.rtc != RtcMode::on, "vpns that share route targets work with --rtc off or default only");
+  require(o_.vpns == o_.vrfs || o_.rt_plan == RtPlan::full_mesh, "vpns works with --rt-plan full-mesh only");
   require(o_.asn >= 1 && o_.asn <= 65535, "asn must be between 1 and 65535");
   require(o_.multihoming == 1 || o_.rt_plan == RtPlan::full_mesh, "multihoming works with --rt-plan full-mesh only");
 

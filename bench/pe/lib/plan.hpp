@@ -27,6 +27,7 @@ struct PlanOptions {
   std::uint32_t pes = 10;
   std::uint32_t announcers = 0;  // 0 = all; the PEs after these only listen
   std::uint32_t vrfs = 0;        // 0 = vrfs_per_pe
+  std::uint32_t vpns = 0;        // route targets that the VRFs share in turn; 0 = one per VRF. Not with RT-Constrain
   std::uint32_t vrfs_per_pe = 10;
   std::uint32_t routes_per_vrf = 100;  // per PE and VRF
   double ipv6_share = 0;
@@ -128,7 +129,7 @@ class Plan {
   std::uint64_t export_rt(std::uint32_t vrf, std::uint32_t cycle) const {
     std::uint32_t first = o_.number_base + 1;
     if (o_.rt_plan == RtPlan::hub_spoke) return rt_prefix_ | (first + vrf * 2 + (cycle == 0 ? 0 : 1));
-    return rt_prefix_ | (first + vrf);
+    return rt_prefix_ | (first + vrf % o_.vpns);
   }
   std::uint64_t idle_rt(std::uint32_t vrf, std::uint32_t n) const {  // further RTs of a route
     return 0x0002'0000'0000'0000 | std::uint64_t{64000} << 32 | (vrf * 16 + n);

@@ -38,7 +38,7 @@ const Shape kShapes[] = {
     {"S5", [](Options& o) { mesh(o, 4, 100, 100, 25000, RtcMode::off); }},
     {"S5r",
      [](Options& o) { mesh(o, 4, 25000, 25000, 100, RtcMode::off), o.plan.prefix_kind = PrefixKind::random; }},
-    {"S5o", [](Options& o) { mesh(o, 4, 250000, 250000, 1, RtcMode::off); }},
+    {"S5o", [](Options& o) { mesh(o, 4, 250000, 250000, 1, RtcMode::off), o.plan.vpns = 100; }},
     {"S6",
      [](Options& o) {
        mesh(o, 4, 100, 100, 10000, RtcMode::off);

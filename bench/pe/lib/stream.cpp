@@ -66,13 +66,31 @@ std::size_t nlri_size(const Plan& plan, const SliceOf& s, std::uint32_t index) {
   return 1 + 3 + 8 + (plan.prefixes().at(s.offset + index).length + 7u) / 8;
 }
 
-// The UPDATEs of the routes index, index+step, ... below `end`, all of one family and attribute set.
-void append_run(ByteVector& out, const Plan& plan, std::uint32_t pe, const SliceOf& s, std::uint32_t index,
-                std::uint32_t stop, std::uint32_t step, std::uint32_t variant, const Announcement& how) {
+// Routes of one family and attribute set: index, index+step, ... below `stop` of the slice at hand, then the same of the
+// next `more` VRFs of the PE, `stride` positions apart, which export the same route target.
+struct Cursor {
+  SliceOf slice;
+  std::uint32_t first, stop, step;
+  std::uint32_t position = 0, stride = 0, more = 0;
+  std::uint32_t index = first;
+
+  bool is_done() const { return index >= stop; }
+  void advance(const Plan& plan, std::uint32_t pe) {
+    index += step;
+    if (index < stop || more == 0) return;
+    --more;
+    position += stride;
+    slice = slice_of(plan, pe, position);
+    index = first;
+  }
+};
+
+void append_run(ByteVector& out, const Plan& plan, std::uint32_t pe, Cursor at, std::uint32_t variant, const Announcement& how) {
   const PlanOptions& o = plan.options();
-  bool v6 = index >= plan.v4_routes_per_slice();
+  const SliceOf s = at.slice;  // for what all routes share
+  bool v6 = at.index >= plan.v4_routes_per_slice();
   ByteWriter w(out);
-  while (index < stop) {
+  while (!at.is_done()) {
     std::size_t start = begin(out, 2);
     w.u16(0);
     std::size_t attributes_at = out.size();
@@ -91,10 +109,10 @@ void append_run(ByteVector& out, const Plan& plan, std::uint32_t pe, const Slice
     w.u8(0);
     std::size_t tail = 3 + 8u * o.rts_per_route;
     std::uint32_t packed = 0;
-    while (index < stop && (how.pack == 0 || packed < how.pack) &&
-           out.size() - start + nlri_size(plan, s, index) + tail <= kMaxMessage) {
-      append_nlri(w, plan, s, index, plan.label(s.vrf, pe, index) << 4 | 1);
-      index += step;
+    while (!at.is_done() && (how.pack == 0 || packed < how.pack) &&
+           out.size() - start + nlri_size(plan, at.slice, at.index) + tail <= kMaxMessage) {
+      append_nlri(w, plan, at.slice, at.index, plan.label(at.slice.vrf, pe, at.index) << 4 | 1);
+      at.advance(plan, pe);
       ++packed;
     }
     w.patch_u16(reach_at, static_cast<std::uint16_t>(out.size() - reach_at - 2));
@@ -161,8 +179,8 @@ void append_routes(ByteVector& out, const Plan& plan, std::uint32_t pe, const Ro
   for (std::uint32_t variant = 0; variant < step; ++variant) {
     // The first index of this variant at or after `from`.
     auto first = [&](std::uint32_t from) { return from + (variant + step - from % step) % step; };
-    append_run(out, plan, pe, s, first(range.first), std::min(stop, v4), step, variant, how);
-    if (stop > v4) append_run(out, plan, pe, s, first(std::max(range.first, v4)), stop, step, variant, how);
+    append_run(out, plan, pe, {s, first(range.first), std::min(stop, v4), step}, variant, how);
+    if (stop > v4) append_run(out, plan, pe, {s, first(std::max(range.first, v4)), stop, step}, variant, how);
   }
 }
 
@@ -201,7 +219,17 @@ ByteVector build_routes(const Plan& plan, std::uint32_t pe, const Announcement& 
   if (!plan.announces(pe)) return out;
   std::uint64_t routes = std::uint64_t{plan.options().vrfs_per_pe} * plan.routes_per_slice();
   out.reserve(routes * 16 + routes / 200 * 80 + plan.options().vrfs_per_pe * 90ull + 4096);
-  for (std::uint32_t k = 0; k < plan.options().vrfs_per_pe; ++k) {
+  const PlanOptions& o = plan.options();
+  if (o.vpns < o.vrfs && o.vrfs_per_pe == o.vrfs && o.attrs_per_vrf == 1 && !plan.has_v6()) {
+    // A PE with all VRFs in order: every vpns-th has the same route target, and a PE packs by attributes, not by RD.
+    for (std::uint32_t rt = 0; rt < o.vpns; ++rt) {
+      std::uint32_t more = (o.vrfs - 1 - rt) / o.vpns;
+      append_run(out, plan, pe, {slice_of(plan, pe, rt), 0, plan.routes_per_slice(), 1, rt, o.vpns, more}, 0, how);
+    }
+    if (slice_ends != nullptr) slice_ends->assign(o.vrfs_per_pe, out.size());
+    return out;
+  }
+  for (std::uint32_t k = 0; k < o.vrfs_per_pe; ++k) {
     append_routes(out, plan, pe, {k, 0, plan.routes_per_slice()}, how);
     if (slice_ends != nullptr) slice_ends->push_back(out.size());
   }

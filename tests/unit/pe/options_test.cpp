@@ -17,7 +17,7 @@ Options parse(std::vector<std::string> arguments) {
 
 std::string text(const Options& o) {
   const PlanOptions& p = o.plan;
-  return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} | {} {} {} {} {}", p.pes, p.announcers, p.vrfs, p.vrfs_per_pe, p.routes_per_vrf,
+  return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} | {} {} {} {} {}", p.pes, p.announcers, p.vrfs, p.vpns, p.vrfs_per_pe, p.routes_per_vrf,
                      p.ipv6_share, p.attrs_per_vrf, p.multihoming, static_cast<int>(p.rtc), static_cast<int>(p.rd_mode),
                      static_cast<int>(p.prefix_kind), static_cast<int>(p.rt_plan), scenario_name(o.scenario), o.window, o.churn_pack,
                      o.changes, o.slow_share);

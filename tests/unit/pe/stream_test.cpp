@@ -98,6 +98,26 @@ TEST(Stream, PacksFullMessagesOrAsAsked) {
   EXPECT_EQ(messages, 100u);
 }
 
+TEST(Stream, VrfsThatShareARouteTargetArePackedTogether) {
+  PlanOptions o;
+  o.pes = 2;
+  o.vrfs_per_pe = 1003;
+  o.vpns = 10;
+  o.routes_per_vrf = 2;
+  o.rtc = RtcMode::off;
+  Plan plan(o);
+  std::size_t messages;
+  auto routes = decode(build_routes(plan, 1, {}), false, messages);
+  EXPECT_EQ(routes.size(), 2006u);
+  EXPECT_EQ(messages, 10u);
+  Checker checker(plan);
+  for (std::uint32_t pe : {0u, 1u}) {
+    for (const Body& body : split(build_routes(plan, pe, {}))) checker.on_update(1 - pe, reflected(body, plan.address(pe)));
+  }
+  EXPECT_TRUE(checker.holds_target(0) && checker.holds_target(1));
+  EXPECT_TRUE(checker.counters.is_clean());
+}
+
 TEST(Stream, MembershipsDecode) {  // RFC 4684 §4
   PlanOptions o;
   o.vrfs_per_pe = 1000;
