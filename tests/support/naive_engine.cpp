@@ -186,7 +186,7 @@ class NaiveShard : public session::Engine {
       if (!s.up) continue;
       if (peer % core_.world.shards != self_) continue;
       if (!s.out.empty()) {  // one burst at a time
-        if (core_.has(PlantedBug::loses_after_slow_reading) && s.out.size() > 2000) s.vpn = core_.oracle.expected_vpn(PeerId{peer});
+        if (core_.has(PlantedBug::loses_after_slow_reading) && s.out.size() > 600) s.vpn = core_.oracle.expected_vpn(PeerId{peer});
         continue;
       }
       if (core_.world.peers[peer].has(Family::rtc)) core_.sync_rtc(peer);

@@ -1,7 +1,7 @@
 // Execution of whole scripts, and the search for the smallest one that still fails.
 #include <fmt/format.h>
 
-#include "tests/support/simulation.hpp"
+#include "tests/support/run_script.hpp"
 
 namespace helio::test {
 
@@ -20,45 +20,70 @@ std::vector<std::uint32_t> of_family(const World& world, const PeerSpec& peer, c
   return out;
 }
 
-std::vector<NaiveUpdate> updates_of(const World& world, const Action& action) {
+// `items` of one family; the first message also withdraws `more`.
+void add_vpn_updates(const World& world, const Action& action, Family family, const std::vector<std::uint32_t>& items, const std::vector<std::uint32_t>& more,
+                     std::vector<NaiveUpdate>& out) {
+  static const std::uint32_t kLabels[] = {0x800000, 0, 1, 100 << 4 | 1};  // wire 2.4
   const PeerSpec& peer = world.peers[action.peer];
-  std::vector<NaiveUpdate> out;
-  for (bool is_v6 : {false, true}) {
-    Family family = is_v6 ? Family::vpnv6 : Family::vpnv4;
-    auto items = of_family(world, peer, action.items, is_v6);
-    auto more = of_family(world, peer, action.more, is_v6);
-    for (std::size_t at = 0; at < items.size(); at += kPerUpdate) {
-      NaiveUpdate update;
-      std::vector<std::uint32_t> slice(items.begin() + static_cast<std::ptrdiff_t>(at), items.begin() + static_cast<std::ptrdiff_t>(std::min(at + kPerUpdate, items.size())));
-      if (action.kind == Kind::withdraw) {
-        static const std::uint32_t kLabels[] = {0x800000, 0, 1, 100 << 4 | 1};  // wire 2.4
+  for (std::size_t at = 0; at < items.size(); at += kPerUpdate) {
+    NaiveUpdate update;
+    std::size_t end = std::min(at + kPerUpdate, items.size());
+    if (action.kind == Kind::withdraw) {
+      update.unreach = family;
+      update.withdraw_label = kLabels[action.label % 4];
+      for (std::size_t i = at; i < end; ++i) update.withdrawn.push_back(world.prefixes[items[i]]);
+    } else {
+      update.reach = family;
+      update.attributes = make_attributes(world, peer, action.variant, family);
+      if (action.kind == Kind::announce_broken) update.broken_origin = 7;
+      for (std::size_t i = at; i < end; ++i) update.announced.push_back({world.prefixes[items[i]], make_labels(action.label)});
+      if (at == 0 && !more.empty()) {
         update.unreach = family;
-        update.withdraw_label = kLabels[action.label % 4];
-        for (std::uint32_t item : slice) update.withdrawn.push_back(world.prefixes[item]);
-      } else {
-        update.reach = family;
-        update.attributes = make_attributes(world, peer, action.variant, family);
-        if (action.kind == Kind::announce_broken) update.broken_origin = 7;
-        for (std::uint32_t item : slice) update.announced.push_back({world.prefixes[item], make_labels(action.label)});
-        if (at == 0 && !more.empty()) {
-          update.unreach = family;
-          for (std::uint32_t item : more)
-            if (update.withdrawn.size() < kPerUpdate) update.withdrawn.push_back(world.prefixes[item]);
-        }
+        for (std::uint32_t item : more)
+          if (update.withdrawn.size() < kPerUpdate) update.withdrawn.push_back(world.prefixes[item]);
       }
-      out.push_back(update);
     }
+    out.push_back(update);
   }
-  return out;
 }
 
 }  // namespace
 
+std::vector<NaiveUpdate> updates_of(const World& world, const Action& action) {
+  const PeerSpec& peer = world.peers[action.peer];
+  std::vector<NaiveUpdate> out;
+  NaiveUpdate update;
+  switch (action.kind) {
+    case Kind::announce:
+    case Kind::withdraw:
+    case Kind::announce_and_withdraw:
+    case Kind::announce_broken:
+      for (bool is_v6 : {false, true})
+        add_vpn_updates(world, action, is_v6 ? Family::vpnv6 : Family::vpnv4, of_family(world, peer, action.items, is_v6), of_family(world, peer, action.more, is_v6), out);
+      break;
+    case Kind::rtc_announce:
+    case Kind::rtc_withdraw: {
+      if (!peer.has(Family::rtc)) break;
+      auto& list = action.kind == Kind::rtc_announce ? update.announced_rtc : update.withdrawn_rtc;
+      (action.kind == Kind::rtc_announce ? update.reach : update.unreach) = Family::rtc;
+      update.attributes = make_attributes(world, peer, action.variant, Family::rtc);
+      for (std::uint32_t item : action.items) list.push_back(world.memberships[item]);
+      out.push_back(update);
+      break;
+    }
+    case Kind::rtc_end_of_rib:
+    case Kind::vpn_end_of_rib:
+      update.end_of_rib = action.kind == Kind::rtc_end_of_rib ? Family::rtc : Family::vpnv4;
+      if (peer.has(*update.end_of_rib)) out.push_back(update);
+      break;
+    default: break;
+  }
+  return out;
+}
+
 void Simulation::execute(const Action& action) {
   random_ = Random(world_.seed * 7919 + action.serial);
   bool is_up = peers_[action.peer].end->is_up();
-  const PeerSpec& spec = world_.peers[action.peer];
-  NaiveUpdate update;
   switch (action.kind) {
     case Kind::up: up(action.peer); break;
     case Kind::down: down(action.peer); break;
@@ -66,26 +91,15 @@ void Simulation::execute(const Action& action) {
     case Kind::withdraw:
     case Kind::announce_and_withdraw:
     case Kind::announce_broken:
-      if (!is_up) break;
-      for (const NaiveUpdate& each : updates_of(world_, action)) {
-        send(action.peer, each);
-        if (random_.percent(10)) rounds(1);
-      }
-      break;
     case Kind::rtc_announce:
-    case Kind::rtc_withdraw: {
-      if (!is_up || !spec.has(Family::rtc)) break;
-      auto& list = action.kind == Kind::rtc_announce ? update.announced_rtc : update.withdrawn_rtc;
-      (action.kind == Kind::rtc_announce ? update.reach : update.unreach) = Family::rtc;
-      update.attributes = make_attributes(world_, spec, action.variant, Family::rtc);
-      for (std::uint32_t item : action.items) list.push_back(world_.memberships[item]);
-      send(action.peer, update);
-      break;
-    }
+    case Kind::rtc_withdraw:
     case Kind::rtc_end_of_rib:
     case Kind::vpn_end_of_rib:
-      update.end_of_rib = action.kind == Kind::rtc_end_of_rib ? Family::rtc : Family::vpnv4;
-      if (is_up && spec.has(*update.end_of_rib)) send(action.peer, update);
+      if (!is_up) break;
+      for (const NaiveUpdate& update : updates_of(world_, action)) {
+        send(action.peer, update);
+        if (random_.percent(10)) rounds(1);
+      }
       break;
     case Kind::pause:
       if (is_up) {

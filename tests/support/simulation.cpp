@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tests/support/run_script.hpp"
+
 namespace helio::test {
 
 using wire::Family;
@@ -45,14 +47,13 @@ Simulation::Simulation(const World& world, const EngineFactory& factory)
 
 Simulation::~Simulation() = default;
 
-void Simulation::up(std::uint32_t peer) {
-  if (has_failed() || peers_[peer].end->is_up()) return;
-  const PeerSpec& spec = world_.peers[peer];
+session::EstablishedPeer established_peer(const World& world, std::uint32_t peer) {
+  const PeerSpec& spec = world.peers[peer];
   auto group = std::make_shared<session::GroupSettings>();
   group->name = "simulated";
-  group->local_as = world_.reflector.local_as;
-  group->router_id = world_.reflector.router_id;
-  group->cluster_id = world_.reflector.cluster_id;
+  group->local_as = world.reflector.local_as;
+  group->router_id = world.reflector.router_id;
+  group->cluster_id = world.reflector.cluster_id;
   group->peer_as = spec.peer_as;
   group->role = spec.role;
   group->families = spec.families;
@@ -73,11 +74,17 @@ void Simulation::up(std::uint32_t peer) {
   established.enhanced_refresh = spec.enhanced_refresh;
   established.extended_messages = spec.extended_messages;
   established.group = group;
+  return established;
+}
+
+void Simulation::up(std::uint32_t peer) {
+  if (has_failed() || peers_[peer].end->is_up()) return;
+  const PeerSpec& spec = world_.peers[peer];
   peers_[peer].end->session_up();
   peers_[peer].is_paused = peers_[peer].is_ready = false;
   oracle_.up(spec.id, now_);
   auditor_.session_changed(spec.id);
-  engine_of(peer).on_established(established, now_);
+  engine_of(peer).on_established(established_peer(world_, peer), now_);
   process_closes();
 }
 
