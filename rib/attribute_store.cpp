@@ -55,13 +55,13 @@ AttributeId AttributeStore::intern(PeerId peer, std::uint32_t generation, const 
   id = sets_.add();
   HELIO_CHECK(id < (1u << 28), "more than 2^28 attribute sets in one shard");
   sets_[id] = set;
-  index_.insert(hash, id, [&](std::uint32_t i) { return sets_[i]->hash; });
+  index_.insert(hash, id);
   return id;
 }
 
 void AttributeStore::free_set(AttributeId id) {
   AttributeSet* set = sets_[id];
-  index_.erase(set->hash, id, [&](std::uint32_t i) { return sets_[i]->hash; });
+  index_.erase(set->hash, id);
   provenances_.drop_ref(set->provenance);
   release(account_, MemoryKind::attributes, set, set_bytes(set->next_hop_length, set->length));
   sets_.remove(id);

@@ -51,10 +51,13 @@ class NlriBuffer {
 struct AnnounceRun {
   AttributeId attributes;  // one reference is held until the log is cleared
   std::uint32_t begin, end;
+  RtSetId rt_set = kNoId;  // of the attribute set, for sorting; filled in by whoever takes the reference
+  ProvenanceId provenance = kNoId;
 };
 struct WithdrawRun {
   ProvenanceId before, after;  // after: kNoId when the prefix is gone; one reference on each is held
   std::uint32_t begin, end;
+  RtSetId rt_set = kNoId;      // of `before`
 };
 
 class ChangeLog {

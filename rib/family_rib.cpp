@@ -63,7 +63,7 @@ std::uint32_t FamilyRib<Address>::table_for(std::uint64_t rd) {
   if (id == HashIndex::kNone) {
     id = tables_.add();
     tables_[id].rd = rd;
-    directory_.insert(hash_rd(rd), id, [&](std::uint32_t i) { return hash_rd(tables_[i].rd); });
+    directory_.insert(hash_rd(rd), id);
   }
   last_rd_ = rd;
   last_table_ = id;
@@ -73,7 +73,7 @@ std::uint32_t FamilyRib<Address>::table_for(std::uint64_t rd) {
 template <class Address>
 void FamilyRib<Address>::remove_table(std::uint32_t id) {
   std::uint64_t rd = tables_[id].rd;
-  directory_.erase(hash_rd(rd), id, [&](std::uint32_t i) { return hash_rd(tables_[i].rd); });
+  directory_.erase(hash_rd(rd), id);
   tables_.remove(id);
   finger_.reset();
   last_table_ = kNoId;
@@ -172,6 +172,8 @@ void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span
   ProvenanceId provenance = provenance_of(attributes);
   std::uint32_t added = 0;   // references taken
   std::int32_t new_best = 0; // prefixes that were not there
+  for (std::size_t i = 1; i < entries.size(); ++i)
+    if (entries[i].rd != entries[i - 1].rd) directory_.prefetch(hash_rd(entries[i].rd));
   for (std::size_t i = 0; i < entries.size();) {
     std::uint64_t rd = entries[i].rd;
     std::uint32_t table = table_for(rd);
@@ -207,7 +209,7 @@ void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span
       ++new_best;
       bool new_run;
       std::uint8_t* to = log_.announce(attributes, entry.wire_length, new_run);
-      if (new_run) shared_.attributes.add_refs(attributes, 1);
+      if (new_run) begin_run(log_);
       copy_small(to, entry.wire, entry.wire_length);
       log_.announced(entry.wire_length);
       ++shared_.counters.best_changes[wire::index(family_)];
@@ -348,12 +350,21 @@ void FamilyRib<Address>::emit(std::uint64_t rd, const Key& key, Slot* slot, cons
   if (entry != nullptr) {
     bool new_run;
     std::uint8_t* to = log_.announce(after.attributes, entry->wire_length, new_run);
-    if (new_run) shared_.attributes.add_refs(after.attributes, 1);
+    if (new_run) begin_run(log_);
     copy_small(to, entry->wire, entry->wire_length);
     log_.announced(entry->wire_length);
   } else {
     stage_announcement(log_, rd, key, {after.attributes, after.label, 0, 0});
   }
+}
+
+// A run of announcements begins: it holds a reference and knows where it sorts.
+template <class Address>
+void FamilyRib<Address>::begin_run(ChangeLog& log) {
+  AnnounceRun& run = log.announcements().back();
+  shared_.attributes.add_refs(run.attributes, 1);
+  run.provenance = provenance_of(run.attributes);
+  run.rt_set = shared_.provenances.provenance(run.provenance).rt_set;
 }
 
 template <class Address>
@@ -366,7 +377,7 @@ void FamilyRib<Address>::stage_announcement(ChangeLog& log, std::uint64_t rd, co
   std::size_t size = 1 + labels.size() + 8 + octets;
   bool new_run;
   std::uint8_t* to = log.announce(path.attributes, size, new_run);
-  if (new_run) shared_.attributes.add_refs(path.attributes, 1);
+  if (new_run) begin_run(log);
   to[0] = static_cast<std::uint8_t>(labels.size() * 8 + 64 + key.length);
   std::memcpy(to + 1, labels.data(), labels.size());
   store_be64(to + 1 + labels.size(), rd);
@@ -381,6 +392,7 @@ void FamilyRib<Address>::stage_withdrawal(ChangeLog& log, std::uint64_t rd, cons
   bool new_run;
   std::uint8_t* to = log.withdraw(before, after, size, new_run);
   if (new_run) {
+    log.withdrawals().back().rt_set = shared_.provenances.provenance(before).rt_set;
     shared_.provenances.add_ref(before);
     if (after != kNoId) shared_.provenances.add_ref(after);
   }

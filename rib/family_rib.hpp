@@ -134,6 +134,7 @@ class FamilyRib {
   void withdraw_one(std::uint32_t table, const Key& key, PeerId peer, std::uint32_t path_id);
   void select(Slot& slot);
   void emit(std::uint64_t rd, const Key& key, Slot* slot, const Best& before, const Best& after, const Entry* entry);
+  void begin_run(ChangeLog& log);
   bool same_content(AttributeId a, AttributeId b) const;
   Best best(const Slot& slot) const { return {best_of(slot).attributes, best_of(slot).label, true}; }
   PathRef best_of(const Slot& slot) const {

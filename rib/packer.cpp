@@ -68,13 +68,8 @@ std::uint8_t* fill_messages(std::uint8_t* at, const Run* run, const Run* last, c
 }  // namespace
 
 void Packer::sort(ChangeLog& log) {
-  auto announce_key = [&](const AnnounceRun& r) {
-    ProvenanceId p = attributes_[r.attributes].provenance;
-    return std::tuple(provenances_.provenance(p).rt_set, p, r.attributes, r.begin);
-  };
-  auto withdraw_key = [&](const WithdrawRun& r) {
-    return std::tuple(r.after != kNoId, provenances_.provenance(r.before).rt_set, r.before, r.after, r.begin);
-  };
+  auto announce_key = [](const AnnounceRun& r) { return std::tuple(r.rt_set, r.provenance, r.attributes, r.begin); };
+  auto withdraw_key = [](const WithdrawRun& r) { return std::tuple(r.after != kNoId, r.rt_set, r.before, r.after, r.begin); };
   auto less = [](auto& key) { return [&](const auto& a, const auto& b) { return key(a) < key(b); }; };
   if (log.announcements().size() > 1) std::sort(log.announcements().begin(), log.announcements().end(), less(announce_key));
   if (log.withdrawals().size() > 1) std::sort(log.withdrawals().begin(), log.withdrawals().end(), less(withdraw_key));

@@ -14,7 +14,7 @@ namespace helio::rib {
 
 class Packer {
  public:
-  Packer(const AttributeStore& attributes, const ProvenanceStore& provenances) : attributes_(attributes), provenances_(provenances) {}
+  explicit Packer(const AttributeStore& attributes) : attributes_(attributes) {}
 
   // Sorts the runs of the log; once per log, before pack for each class.
   void sort(ChangeLog& log);
@@ -28,7 +28,6 @@ class Packer {
   void pack_withdrawals(ChangeLog& log, Batch& batch, bool transitions, std::uint8_t*& at);
 
   const AttributeStore& attributes_;
-  const ProvenanceStore& provenances_;
   std::vector<std::uint8_t> scratch_, next_hop_scratch_;
 };
 

@@ -50,7 +50,7 @@ RtSetId ProvenanceStore::acquire_rt_set(std::span<const std::uint64_t> targets, 
     set.targets.assign(targets.begin(), targets.end());
     set.targets6.assign(targets6.begin(), targets6.end());
     account_.add(MemoryKind::rt_set, bytes_of(set), 0);
-    rt_set_index_.insert(hash, id, [&](std::uint32_t i) { return rt_sets_[i].hash; });
+    rt_set_index_.insert(hash, id);
     events_.push_back({ProvenanceEvent::Kind::rt_set_defined, id});
   }
   ++rt_sets_[id].refs;
@@ -60,7 +60,7 @@ RtSetId ProvenanceStore::acquire_rt_set(std::span<const std::uint64_t> targets, 
 void ProvenanceStore::drop_rt_set(RtSetId id) {
   RtSet& set = rt_sets_[id];
   if (--set.refs > 0) return;
-  rt_set_index_.erase(set.hash, id, [&](std::uint32_t i) { return rt_sets_[i].hash; });
+  rt_set_index_.erase(set.hash, id);
   set.retired = true;
   events_.push_back({ProvenanceEvent::Kind::rt_set_retired, id});
 }
@@ -84,7 +84,7 @@ ProvenanceId ProvenanceStore::acquire(PeerId peer, std::span<const std::uint64_t
   id = provenances_.add();
   provenances_[id] = std::move(wanted);
   provenances_[id].refs = 1;
-  provenance_index_.insert(hash, id, [&](std::uint32_t i) { return hash_of(provenances_[i]); });
+  provenance_index_.insert(hash, id);
   rt_sets_[provenances_[id].rt_set].provenances.push_back(id);
   if (by_peer_.size() <= peer.value) by_peer_.resize(peer.value + 1);
   by_peer_[peer.value].push_back(id);
@@ -96,7 +96,7 @@ void ProvenanceStore::drop_ref(ProvenanceId id) {
   Provenance& p = provenances_[id];
   if (--p.refs > 0) return;
   HELIO_CHECK(p.live_tables == 0, "provenance dropped while tables hold its paths");
-  provenance_index_.erase(hash_of(p), id, [&](std::uint32_t i) { return hash_of(provenances_[i]); });
+  provenance_index_.erase(hash_of(p), id);
   remove_value(rt_sets_[p.rt_set].provenances, id);
   remove_value(by_peer_[p.peer.value], id);
   p.retired = true;
@@ -110,6 +110,7 @@ void ProvenanceStore::table_added(ProvenanceId id, std::uint32_t table) {
   Provenance& p = provenances_[id];
   ++p.live_tables;
   std::size_t before = p.tables.capacity();
+  if (p.tables.size() == before) p.tables.reserve(before + before / 4 + 1);  // by a quarter: there may be a million
   p.tables.push_back(table);
   account_.add(MemoryKind::provenance, static_cast<std::int64_t>((p.tables.capacity() - before) * 4), 0);
 }

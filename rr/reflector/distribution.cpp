@@ -603,23 +603,45 @@ Distribution::PeerState Distribution::state(PeerId id) const {
   return state;
 }
 
-void Distribution::count_sent(std::uint32_t r, const std::vector<BestCount>& counts, std::vector<std::array<std::uint64_t, 2>>& sent) const {
+// The sum of an RT set goes to each of its members at once; what a member may not have (its own, for one) is taken off.
+void Distribution::count_sent(std::uint32_t r, std::span<const RtSetCount> counts, std::vector<std::array<std::uint64_t, 2>>& sent) const {
   const Source& source = sources_[r];
-  for (const BestCount& c : counts) {
-    if (c.provenance >= source.provenances.size()) continue;
-    const ProvenanceInfo& p = source.provenances[c.provenance];
-    if (p.rt_set == kNoId) continue;
+  for (const RtSetCount& c : counts) {
+    if (c.rt_set >= source.rt_sets.size() || !source.rt_sets[c.rt_set].defined) continue;
+    std::array<std::uint64_t, 2> sum{};
+    bool special = false;
+    for (const BestCount& b : c.provenances) {
+      if (b.provenance >= source.provenances.size()) continue;
+      const ProvenanceInfo& p = source.provenances[b.provenance];
+      special = special || p.scope != 0 || p.source_role == PeerRole::non_client;
+      for (std::size_t f = 0; f < 2; ++f) sum[f] += b.best[f];
+    }
     auto add = [&](const Peer& peer) {
+      std::uint32_t number = peer.info.peer.value;
+      if (sent.size() <= number) sent.resize(number + 1);
       for (std::size_t f = 0; f < 2; ++f) {
         Family family = f == 0 ? Family::vpnv4 : Family::vpnv6;
-        if (c.best[f] == 0 || !peer.info.families.contains(family) || !role_allows(peer, p, family)) continue;
-        if (sent.size() <= peer.info.peer.value) sent.resize(peer.info.peer.value + 1);
-        sent[peer.info.peer.value][f] += c.best[f];
+        if (sum[f] == 0 || !peer.info.families.contains(family)) continue;
+        sent[number][f] += sum[f];
+        if (!special) continue;
+        for (const BestCount& b : c.provenances)
+          if (b.provenance < source.provenances.size() && source.provenances[b.provenance].source != peer.info.peer &&
+              !role_allows(peer, source.provenances[b.provenance], family))
+            sent[number][f] -= b.best[f];
       }
     };
     for (const Peer* peer : source.universe) add(*peer);
-    for (const Member& m : source.rt_sets[p.rt_set].members)
+    const auto& members = source.rt_sets[c.rt_set].members;
+    for (const Member& m : members)
       if (m.state == MemberState::armed) add(*peers_[m.peer]);
+    for (const BestCount& b : c.provenances) {
+      const Peer* own = b.provenance < source.provenances.size() ? find(source.provenances[b.provenance].source) : nullptr;
+      if (own == nullptr) continue;
+      Member* m = member_of(const_cast<RtSetInfo&>(source.rt_sets[c.rt_set]), own->info.peer.value);
+      if (!own->links[r].universe && (m == nullptr || m->state != MemberState::armed)) continue;
+      for (std::size_t f = 0; f < 2; ++f)
+        if (own->info.families.contains(f == 0 ? Family::vpnv4 : Family::vpnv6)) sent[own->info.peer.value][f] -= b.best[f];
+    }
   }
 }
 

@@ -79,12 +79,17 @@ class Distribution {
   const Membership* membership(PeerId peer) const;
   // Would a path of this provenance (of RIB shard r) be at the peer?
   bool is_eligible(PeerId peer, std::uint32_t r, rib::ProvenanceId provenance, wire::Family family) const;
-  // Best paths by provenance of RIB shard r -> what each local peer holds of them, added to sent[peer][v4, v6].
+  // Best paths of an RT set of RIB shard r, by provenance -> what each local peer holds of them, added to
+  // sent[peer][v4, v6].
   struct BestCount {
     rib::ProvenanceId provenance;
     std::array<std::uint32_t, 2> best;
   };
-  void count_sent(std::uint32_t r, const std::vector<BestCount>& counts, std::vector<std::array<std::uint64_t, 2>>& sent) const;
+  struct RtSetCount {
+    rib::RtSetId rt_set;
+    std::vector<BestCount> provenances;
+  };
+  void count_sent(std::uint32_t r, std::span<const RtSetCount> counts, std::vector<std::array<std::uint64_t, 2>>& sent) const;
   // Local peers whose full-length memberships name the RT; and the peers of each encoding class.
   const boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>>& wanted_by() const { return wanted_by_; }
   const std::vector<std::uint32_t>& class_peers() const { return class_peers_; }

@@ -108,19 +108,35 @@ SummaryView Reflector::summary() {
   return view;
 }
 
-std::vector<std::vector<Distribution::BestCount>> Reflector::best_counts() {
-  std::vector<std::vector<Distribution::BestCount>> counts(shards_.size());
+// What each peer has been sent, family by family: RT sets of each RIB shard in portions, each added up on every session
+// shard, so that none of them is held for long.
+std::vector<std::array<std::uint64_t, 2>> Reflector::sent_counts(std::uint32_t peers) {
+  constexpr rib::RtSetId kPortion = 512;
+  std::vector<std::array<std::uint64_t, 2>> sent(peers);
+  std::vector<Distribution::RtSetCount> counts;
   for (std::uint32_t r = 0; r < shards_.size(); ++r) {
-    on_shard(r, [&] {
-      const rib::ProvenanceStore& store = shards_[r]->rib().shared().provenances;
-      for (rib::RtSetId id = 0; id < store.rt_set_limit(); ++id) {
-        if (store.rt_set(id).refs == 0) continue;
-        for (rib::ProvenanceId p : store.rt_set(id).provenances) counts[r].push_back({p, store.provenance(p).best});
+    for (rib::RtSetId from = 0, limit = 1; from < limit; from += kPortion) {
+      counts.clear();
+      limit = on_shard(r, [&] {
+        const rib::ProvenanceStore& store = shards_[r]->rib().shared().provenances;
+        for (rib::RtSetId id = from; id < std::min(from + kPortion, store.rt_set_limit()); ++id) {
+          if (store.rt_set(id).refs == 0) continue;
+          Distribution::RtSetCount& c = counts.emplace_back();
+          c.rt_set = id;
+          for (rib::ProvenanceId p : store.rt_set(id).provenances) c.provenances.push_back({p, store.provenance(p).best});
+        }
+        return store.rt_set_limit();
+      });
+      for (std::uint32_t s = 0; s < shards_.size() && !counts.empty(); ++s) {
+        on_shard(s, [&] {
+          shards_[s]->distribution().count_sent(r, counts, sent);
+          return 0;
+        });
       }
-      return 0;
-    });
+    }
   }
-  return counts;
+  sent.resize(peers);
+  return sent;
 }
 
 std::vector<PeerView> Reflector::peers() {
@@ -128,8 +144,7 @@ std::vector<PeerView> Reflector::peers() {
   std::uint32_t limit = 0;
   for (const auto& s : snapshots) limit = std::max(limit, s.peer.value + 1);
   std::vector<PeerFacts> facts(limit);
-  std::vector<std::array<std::uint64_t, 2>> received(limit), sent(limit);
-  auto counts = best_counts();
+  std::vector<std::array<std::uint64_t, 2>> received(limit), sent = sent_counts(limit);
   for (std::uint32_t i = 0; i < shards_.size(); ++i) {
     on_shard(i, [&] {
       Shard& shard = *shards_[i];
@@ -146,11 +161,9 @@ std::vector<PeerView> Reflector::peers() {
         facts[p].now_ms = shard.milliseconds_since_start();
         if (const Membership* m = shard.distribution().membership(PeerId(p))) facts[p].memberships = m->size();
       }
-      for (std::uint32_t r = 0; r < shards_.size(); ++r) shard.distribution().count_sent(r, counts[r], sent);
       return 0;
     });
   }
-  sent.resize(limit);
   std::vector<PeerView> views;
   for (const session::PeerSnapshot& s : snapshots) {
     PeerView v;

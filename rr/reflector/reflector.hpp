@@ -36,7 +36,7 @@ class Reflector final : public StateSource {
   auto on_shard(std::uint32_t i, Function function) {
     return sessions_.shard(ShardId(i)).call(std::move(function));
   }
-  std::vector<std::vector<Distribution::BestCount>> best_counts();
+  std::vector<std::array<std::uint64_t, 2>> sent_counts(std::uint32_t peers);
 
   EngineSettings settings_;
   session::SessionManager& sessions_;

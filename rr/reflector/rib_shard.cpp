@@ -47,7 +47,7 @@ rib::FamilyRib<Address6>& RibShard::family<Address6>() { return rib6_; }
 
 RibShard::RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits)
     : self_(self), mailboxes_(mailboxes), limits_(limits), shared_(*this), rib4_(Family::vpnv4, shared_), rib6_(Family::vpnv6, shared_),
-      packer_(shared_.attributes, shared_.provenances), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {}
+      packer_(shared_.attributes), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {}
 
 RibShard::~RibShard() = default;
 

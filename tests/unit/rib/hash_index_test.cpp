@@ -1,0 +1,43 @@
+// HashIndex against a std::map, through growth, shrinking and removals in the middle of both.
+#include "rib/hash_index.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+namespace helio::rib {
+namespace {
+
+// Few distinct hashes make long probe runs; many make the table grow.
+void run(unsigned seed, std::uint64_t hashes) {
+  MemoryAccount account;
+  {
+    HashIndex index(account);
+    std::map<std::uint32_t, std::uint64_t> present;  // id -> hash
+    std::mt19937_64 random(seed);
+    auto hash_of = [&](std::uint32_t id) { return (id % hashes) * 0x9e3779b97f4a7c15; };
+    for (unsigned i = 0; i < 60000; ++i) {
+      std::uint32_t id = static_cast<std::uint32_t>(random() % 5000);
+      bool growing = i / 10000 % 2 == 0;
+      auto found = index.find(hash_of(id), [&](std::uint32_t other) { return other == id; });
+      ASSERT_EQ(found != HashIndex::kNone, present.contains(id)) << "seed " << seed << " step " << i;
+      if (!present.contains(id) && (growing || random() % 4 == 0)) {
+        index.insert(hash_of(id), id);
+        present[id] = hash_of(id);
+      } else if (present.contains(id) && !growing) {
+        index.erase(hash_of(id), id);
+        present.erase(id);
+      }
+      ASSERT_EQ(index.size(), present.size());
+    }
+    for (auto [id, hash] : present) index.erase(hash, id);
+  }
+  EXPECT_EQ(account.total_bytes(), 0);
+}
+
+TEST(HashIndex, SpreadHashes) { run(1, 1u << 30); }
+TEST(HashIndex, CollidingHashes) { run(2, 40); }
+
+}  // namespace
+}  // namespace helio::rib
