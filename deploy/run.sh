@@ -55,6 +55,7 @@ heliod_pid="" pe_pid=""
 finish() {
   local status=$?
   trap - EXIT INT TERM
+  set +e  # what is gone already is no error here
   [[ -n $pe_pid ]] && kill "$pe_pid" 2>/dev/null && wait "$pe_pid" 2>/dev/null
   [[ -n $heliod_pid ]] && kill "$heliod_pid" 2>/dev/null && wait "$heliod_pid" 2>/dev/null
   if [[ $status -eq 0 ]]; then rm -rf "$run"; else printf 'logs: %s\n' "$run" >&2; fi
@@ -68,6 +69,7 @@ died() {
   fail "$2" "${@:3}"
 }
 
+: >"$run/heliod.log"
 "$bin/heliod" --config "$run/heliograph.toml" 2>"$run/heliod.log" &
 heliod_pid=$!
 for _ in {1..100}; do
@@ -105,6 +107,9 @@ if [[ $mode == once ]]; then
     ctl show $view
     echo
   done
+  echo "10.0.0.0/24, which both customers use:"
+  ctl show routes --prefix 10.0.0.0/24
+  echo
   if ! wait $pe_pid; then
     pe_pid=""
     died "$run/helio-pe.log" "helio-pe found wrong routes"
