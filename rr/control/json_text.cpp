@@ -5,6 +5,8 @@
 #include <boost/json/serialize.hpp>
 #include <cmath>
 
+#include "rr/base/utf8.hpp"
+
 namespace helio::control {
 namespace {
 
@@ -30,6 +32,8 @@ void write(std::string& out, const json::value& value) {
   } else if (const double* number = value.if_double()) {
     // JSON has no infinity and no NaN.
     out += std::isfinite(*number) ? fmt::format("{}", *number) : "null";
+  } else if (const json::string* text = value.if_string()) {
+    out += json::serialize(json::string_view(to_valid_utf8(*text)));
   } else {
     out += json::serialize(value);
   }

@@ -1,4 +1,5 @@
-// JSON values as text. Boost.JSON 1.81 writes 0.4 as 4E-1, which is right and unreadable; this writes 0.4.
+// JSON values as text. Boost.JSON 1.81 writes 0.4 as 4E-1, which is right and unreadable; this writes 0.4. And it
+// passes strings on as they are; this makes them UTF-8 first, whatever a peer called itself.
 #pragma once
 #include <boost/json/value.hpp>
 #include <string>

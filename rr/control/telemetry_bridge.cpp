@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "rr/base/build_info.hpp"
+#include "rr/base/utf8.hpp"
 #include "rr/session/close_reason.hpp"
 #include "rr/wire/attribute_table.hpp"
 
@@ -105,7 +106,7 @@ telemetry::PeerSample TelemetryBridge::sample_of(const reflector::PeerView& view
   known.round = round_;
   telemetry::PeerIdentity identity{wire::format_ip(view.address), view.group, std::to_string(view.peer_as),
                                    view.router_id ? wire::format_ip(wire::IpAddress::v4(view.router_id)) : "",
-                                   view.hostname, view.description, role_name(view.role)};
+                                   to_valid_utf8(view.hostname), to_valid_utf8(view.description), role_name(view.role)};
   if (!known.identity || *known.identity != identity)
     known.identity = std::make_shared<const telemetry::PeerIdentity>(std::move(identity));
 

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "rr/base/build_info.hpp"
+#include "rr/base/utf8.hpp"
 #include "rr/ctl/lib/format.hpp"
 #include "rr/ctl/lib/table.hpp"
 
@@ -23,7 +24,8 @@ const json::value& member(const json::value& object, std::string_view key) {
 }
 std::string text(const json::value& object, std::string_view key) {
   const json::value& value = member(object, key);
-  if (const json::string* s = value.if_string()) return std::string(*s);
+  // Host names and reasons come from peers: nothing of theirs may steer the terminal.
+  if (const json::string* s = value.if_string()) return to_printable(*s);
   return value.is_null() ? std::string() : json::serialize(value);
 }
 std::string text_or_dash(const json::value& object, std::string_view key) {
@@ -52,7 +54,7 @@ std::string joined(const json::value& object, std::string_view key, std::string_
   std::string out;
   for (const json::value& item : list(object, key)) {
     if (!out.empty()) out += separator;
-    out += item.is_string() ? std::string(item.as_string()) : json::serialize(item);
+    out += item.is_string() ? to_printable(item.as_string()) : json::serialize(item);
   }
   return out;
 }

@@ -216,6 +216,14 @@ TEST_F(ApiTest, PeerActionsReachTheDaemon) {
   EXPECT_THAT(refused.body, HasSubstr("it is up already"));
 }
 
+// What a peer calls itself is any octets; an answer is UTF-8 and JSON all the same.
+TEST_F(ApiTest, AnswersAreUtf8) {
+  state_.peers_[1].hostname = "pe\xff\x1b";
+  ApiResponse response = get("/v1/peers/192.0.2.11");
+  EXPECT_EQ(json::parse(response.body).at("hostname"), "pe\xef\xbf\xbd\x1b");
+  EXPECT_EQ(json::parse(api_.handle({"\xcf", "/v1/peers", ""}).body).at("error"), "method_not_allowed");
+}
+
 // RFC 9003 §2: at most 255 octets.
 TEST_F(ApiTest, ReasonsAreBounded) {
   EXPECT_EQ(post("/v1/peers/192.0.2.11:down", "{\"reason\": \"" + std::string(255, 'x') + "\"}").status, 200u);

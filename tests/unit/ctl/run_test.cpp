@@ -139,6 +139,12 @@ TEST_F(RunTest, ExitStatusOneIsANo) {
   EXPECT_EQ(run_words({"health"}), 0);
 }
 
+TEST_F(RunTest, PeersCannotSteerTheTerminal) {
+  state_.peers_[1].hostname = "pe\x1b[2J\xff";
+  EXPECT_EQ(run_words({"show", "peers"}), 0);
+  EXPECT_THAT(out_.str(), testing::AllOf(HasSubstr("pe?[2J\xef\xbf\xbd"), testing::Not(HasSubstr("\x1b"))));
+}
+
 TEST_F(RunTest, PeerActionsCarryTheReason) {
   EXPECT_EQ(run_words({"peer", "192.0.2.11", "clear", "--reason", "rack \"7\""}), 0);
   EXPECT_EQ(actions_.reason, "rack \"7\"");
