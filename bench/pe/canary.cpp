@@ -31,7 +31,11 @@ Options canary_options(const Options& load) {
 class Probe final : public FleetListener, public RouteObserver {
  public:
   Probe(const Options& o, const Plan& plan, std::vector<std::int64_t>& latency_ns)
-      : o_(o), plan_(plan), checker_(plan), fleet_(fleet_options(o), addresses(plan), *this), pairs_(o.canaries),
+      : o_(o),
+        plan_(plan),
+        checker_(plan),
+        fleet_(fleet_options(o), addresses(plan), *this),
+        pairs_(o.canaries),
         latency_ns_(latency_ns) {
     checker_.set_observer(this);
     for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) fleet_.start(pe);

@@ -1,6 +1,6 @@
-// Canaries: pairs of PEs of their own that measure how long a change takes through the reflector while the others
-// load it. Load and probe are different peers, and the probe has a thread of its own, so that the generator's work is
-// not in the latency.
+// Canaries: pairs of PEs of their own that measure how long a change takes through the reflector while the
+// others load it. Load and probe are different peers, and the probe has a thread of its own, so that the
+// generator's work is not in the latency.
 #pragma once
 #include <atomic>
 #include <memory>

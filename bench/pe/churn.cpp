@@ -1,16 +1,19 @@
 #include "bench/pe/churn.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <stdexcept>
-
-#include <fmt/format.h>
 
 #include "bench/pe/scenario.hpp"
 
 namespace helio::pe {
 
 Churner::Churner(Runner& runner)
-    : runner_(runner), plan_(runner.plan()), pack_(runner.options().churn_pack), random_(runner.options().plan.seed) {
+    : runner_(runner),
+      plan_(runner.plan()),
+      pack_(runner.options().churn_pack),
+      random_(runner.options().plan.seed) {
   if (plan_.options().multihoming != 1) throw std::invalid_argument("churn works with --multihoming 1 only");
   if (pack_ == 0 || pack_ > 128) throw std::invalid_argument("churn-pack must be between 1 and 128");
   pack_ = std::min(pack_, plan_.v4_routes_per_slice());
@@ -102,7 +105,8 @@ bool Churner::run(std::uint64_t changes, double seconds, double rate) {
     return (changes != 0 && launched_ - first >= changes) || (deadline != 0 && now >= deadline);
   };
   for (Nanoseconds now = now_ns();; now = now_ns()) {
-    std::uint64_t allowed = rate > 0 ? static_cast<std::uint64_t>(rate * static_cast<double>(now - from) / 1e9) : ~0ull;
+    std::uint64_t allowed =
+        rate > 0 ? static_cast<std::uint64_t>(rate * static_cast<double>(now - from) / 1e9) : ~0ull;
     while (!free_.empty() && !is_over(now) && launched_ - first < allowed) {
       if (!launch()) break;
     }
@@ -110,7 +114,8 @@ bool Churner::run(std::uint64_t changes, double seconds, double rate) {
     runner_.fleet().turn(rate > 0 ? 1 : 50);
     if (runner_.on_turn) runner_.on_turn();
     // Progress puts the end off: only a stop is a failure.
-    if (done_ != last_done) last_done = done_, give_up = now + static_cast<Nanoseconds>(runner_.options().timeout * 1e9);
+    if (done_ != last_done)
+      last_done = done_, give_up = now + static_cast<Nanoseconds>(runner_.options().timeout * 1e9);
     if (now > give_up) break;
   }
   elapsed_ = static_cast<double>(now_ns() - from) / 1e9;
@@ -133,13 +138,19 @@ bool run_churn(Runner& runner, Report& report) {
   report.add("latency_p99_seconds", p99, "  p99");
   report.add("latency_max_seconds", percentile(latency, 1) / 1e9, "  worst");
   if (from.reflector && to.reflector) {
-    report.add("churn_rr_cpu_seconds", static_cast<double>(to.reflector->cpu_ns - from.reflector->cpu_ns) / 1e9, "Reflector CPU during churn");
-    report.add("churn_rr_rss_bytes", static_cast<double>(to.reflector->rss_bytes), "Reflector memory after churn");
+    report.add("churn_rr_cpu_seconds",
+               static_cast<double>(to.reflector->cpu_ns - from.reflector->cpu_ns) / 1e9,
+               "Reflector CPU during churn");
+    report.add("churn_rr_rss_bytes", static_cast<double>(to.reflector->rss_bytes),
+               "Reflector memory after churn");
   }
-  report.add("churn_generator_cpu_seconds", static_cast<double>(to.own_cpu_ns - from.own_cpu_ns) / 1e9, "Generator CPU during churn");
+  report.add("churn_generator_cpu_seconds", static_cast<double>(to.own_cpu_ns - from.own_cpu_ns) / 1e9,
+             "Generator CPU during churn");
   report.latency_ns = latency;
-  report.headline += fmt::format(", {:.0f} changes/s, p50 {:.3f} ms, p99 {:.3f} ms", rate, p50 * 1e3, p99 * 1e3);
-  if (!all) report.problems.push_back(fmt::format("{} changed routes did not reach everybody", churner.in_flight()));
+  report.headline +=
+      fmt::format(", {:.0f} changes/s, p50 {:.3f} ms, p99 {:.3f} ms", rate, p50 * 1e3, p99 * 1e3);
+  if (!all)
+    report.problems.push_back(fmt::format("{} changed routes did not reach everybody", churner.in_flight()));
   return all;
 }
 

@@ -1,5 +1,6 @@
-// Changes with a bounded number of routes in flight: a change (another MED) counts as done when every PE that holds
-// the route has seen it, exactly once. Latency is from handing the UPDATE to the socket's queue to the last receipt.
+// Changes with a bounded number of routes in flight: a change (another MED) counts as done when every PE that
+// holds the route has seen it, exactly once. Latency is from handing the UPDATE to the socket's queue to the
+// last receipt.
 #pragma once
 #include <random>
 #include <vector>
@@ -13,8 +14,8 @@ class Churner final : public RouteObserver {
   explicit Churner(Runner& runner);
   ~Churner();
 
-  // Makes changes until `changes` are done (0: no limit) or `seconds` have passed (0: no limit), then waits for
-  // those in flight. False when some never arrived.
+  // Makes changes until `changes` are done (0: no limit) or `seconds` have passed (0: no limit), then waits
+  // for those in flight. False when some never arrived.
   bool run(std::uint64_t changes, double seconds, double rate);
 
   std::uint64_t done() const { return done_; }

@@ -1,6 +1,7 @@
 #include "bench/pe/floor.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -12,8 +13,6 @@
 #include <numeric>
 #include <stdexcept>
 #include <system_error>
-
-#include <fmt/format.h>
 
 #include "bench/pe/lib/fleet.hpp"
 #include "bench/pe/lib/process_stats.hpp"
@@ -59,7 +58,8 @@ FloorResult measure_floor(const Options& o, const Plan& plan) {
   RelayPlan relay;
   std::vector<ByteVector> routes(plan.pes());
   relay.slice_ends.resize(plan.pes());
-  for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) routes[pe] = build_routes(plan, pe, {o.pack, 0}, &relay.slice_ends[pe]);
+  for (std::uint32_t pe = 0; pe < plan.pes(); ++pe)
+    routes[pe] = build_routes(plan, pe, {o.pack, 0}, &relay.slice_ends[pe]);
   Counter counter(plan.pes());
   if (o.plan.rtc == RtcMode::on) {
     relay.has_rtc = true;
@@ -68,7 +68,8 @@ FloorResult measure_floor(const Options& o, const Plan& plan) {
         std::uint32_t vrf = plan.vrf_of_import(pe, position);
         for (std::uint32_t c = 0; vrf != Plan::kNone && c < plan.cycles(); ++c) {
           std::uint32_t owner = plan.owner(vrf, c);
-          if (owner == Plan::kNone || owner == pe || !plan.announces(owner) || !plan.imports(pe, vrf, c)) continue;
+          if (owner == Plan::kNone || owner == pe || !plan.announces(owner) || !plan.imports(pe, vrf, c))
+            continue;
           std::uint32_t k = plan.position_of(owner, vrf);
           const auto& ends = relay.slice_ends[owner];
           counter.left[pe] += ends[k] - (k == 0 ? 0 : ends[k - 1]);
@@ -127,7 +128,8 @@ FloorResult measure_floor(const Options& o, const Plan& plan) {
 FloorResult measure_floor_median(const Options& options, const Plan& plan, int runs) {
   std::vector<FloorResult> results;
   for (int i = 0; i < runs; ++i) results.push_back(measure_floor(options, plan));
-  std::sort(results.begin(), results.end(), [](const FloorResult& a, const FloorResult& b) { return a.seconds < b.seconds; });
+  std::sort(results.begin(), results.end(),
+            [](const FloorResult& a, const FloorResult& b) { return a.seconds < b.seconds; });
   return results[results.size() / 2];
 }
 
@@ -135,15 +137,18 @@ void add_floor(const FloorResult& floor, Report& report) {
   if (!floor.is_complete) report.problems.push_back("the floor's relay did not deliver everything");
   report.add("floor_seconds", floor.seconds, "Floor: the same bytes without BGP");
   report.add("floor_cpu_seconds", floor.relay_cpu_seconds, "  CPU of its relay");
-  report.add("floor_generator_cpu_seconds", floor.generator_cpu_seconds, "  CPU of its generator, reading without looking");
+  report.add("floor_generator_cpu_seconds", floor.generator_cpu_seconds,
+             "  CPU of its generator, reading without looking");
   report.add("floor_delivered_bytes", static_cast<double>(floor.delivered_bytes), "  bytes delivered");
   const Report::Value* time = report.find("convergence_seconds");
   const Report::Value* cpu = report.find("rr_cpu_seconds");
   double time_ratio = time != nullptr ? time->number / floor.seconds : 0;
-  double cpu_ratio = cpu != nullptr && floor.relay_cpu_seconds > 0 ? cpu->number / floor.relay_cpu_seconds : 0;
+  double cpu_ratio =
+      cpu != nullptr && floor.relay_cpu_seconds > 0 ? cpu->number / floor.relay_cpu_seconds : 0;
   if (time_ratio > 0) report.add("times_floor", time_ratio, "  convergence is so many times the floor");
   if (cpu_ratio > 0) report.add("cpu_times_floor", cpu_ratio, "  reflector CPU is so many times the relay's");
-  if (time_ratio > 0) report.headline += fmt::format(" ({:.2f} x floor, CPU {:.2f} x floor)", time_ratio, cpu_ratio);
+  if (time_ratio > 0)
+    report.headline += fmt::format(" ({:.2f} x floor, CPU {:.2f} x floor)", time_ratio, cpu_ratio);
 }
 
 }  // namespace helio::pe

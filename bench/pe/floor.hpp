@@ -1,5 +1,5 @@
-// The physical floor: the same bytes over the same number of sockets through a process that does no BGP. What remains
-// of a reflector's time when decoding, tables and encoding cost nothing.
+// The physical floor: the same bytes over the same number of sockets through a process that does no BGP. What
+// remains of a reflector's time when decoding, tables and encoding cost nothing.
 #pragma once
 #include "bench/pe/lib/options.hpp"
 #include "bench/pe/report.hpp"
@@ -8,7 +8,7 @@ namespace helio::pe {
 
 struct FloorResult {
   bool is_complete = false;
-  double seconds = 0;        // all sockets connected, first write, to the last byte read
+  double seconds = 0;  // all sockets connected, first write, to the last byte read
   double relay_cpu_seconds = 0;
   double generator_cpu_seconds = 0;
   double relay_user_share = 0;

@@ -1,11 +1,10 @@
 // helio-pe: synthetic PEs. Options, the run, the report; everything else is in the files beside this one.
+#include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <csignal>
 #include <cstdio>
 #include <exception>
-
-#include <fmt/format.h>
 
 #include "bench/pe/canary.hpp"
 #include "bench/pe/floor.hpp"
@@ -25,10 +24,12 @@ void raise_file_limit() {
 }
 
 void print_plan(const Options& o, const Plan& plan, const Checker& checker) {
-  fmt::print("shape {} scenario {} pes {} vrfs {} vrfs-per-pe {} routes-per-vrf {} paths {} deliveries {} checker {}\n",
-             o.shape.empty() ? "custom" : o.shape, scenario_name(o.scenario), plan.pes(), plan.vrfs(),
-             plan.options().vrfs_per_pe, plan.routes_per_slice(), plan.paths(), checker.total_target(),
-             format_bytes(static_cast<double>(checker.memory_bytes())));
+  fmt::print(
+      "shape {} scenario {} pes {} vrfs {} vrfs-per-pe {} routes-per-vrf {} paths {} deliveries {} checker "
+      "{}\n",
+      o.shape.empty() ? "custom" : o.shape, scenario_name(o.scenario), plan.pes(), plan.vrfs(),
+      plan.options().vrfs_per_pe, plan.routes_per_slice(), plan.paths(), checker.total_target(),
+      format_bytes(static_cast<double>(checker.memory_bytes())));
 }
 
 std::string summary(const Options& o, const Plan& plan, const Report& report) {
@@ -36,15 +37,18 @@ std::string summary(const Options& o, const Plan& plan, const Report& report) {
     const Report::Value* v = report.find(name);
     return v == nullptr ? 0.0 : v->number;
   };
-  std::string line = fmt::format("{} {}: {} PEs, {} paths, {} deliveries: {}", o.shape.empty() ? "custom" : o.shape,
-                                 scenario_name(o.scenario), plan.pes(), plan.paths(), number("deliveries"), report.headline);
+  std::string line =
+      fmt::format("{} {}: {} PEs, {} paths, {} deliveries: {}", o.shape.empty() ? "custom" : o.shape,
+                  scenario_name(o.scenario), plan.pes(), plan.paths(), number("deliveries"), report.headline);
   if (report.find("rr_cpu_seconds") != nullptr) {
-    line += fmt::format("; RR CPU {:.3f} s ({:.0f} % user), RSS {} (peak {}), {:.1f} B/path", number("rr_cpu_seconds"),
+    line += fmt::format("; RR CPU {:.3f} s ({:.0f} % user), RSS {} (peak {}), {:.1f} B/path",
+                        number("rr_cpu_seconds"),
                         100 * number("rr_cpu_user_seconds") / std::max(1e-9, number("rr_cpu_seconds")),
                         format_bytes(number("rr_rss_bytes")), format_bytes(number("rr_peak_rss_bytes")),
                         number("rr_bytes_per_path"));
   }
-  return line + fmt::format("; generator CPU {:.3f} s; verdict {}", number("generator_cpu_seconds"), report.verdict);
+  return line +
+         fmt::format("; generator CPU {:.3f} s; verdict {}", number("generator_cpu_seconds"), report.verdict);
 }
 
 void add_canaries(Canaries& canaries, Report& report) {
@@ -71,8 +75,9 @@ int run(const Options& o) {
     report.verdict = floor.is_complete ? "valid" : "failed";
     if (!o.is_quiet) print_table(report);
     fmt::print("{} floor: {} PEs, {} delivered: {:.3f} s, relay CPU {:.3f} s, generator CPU {:.3f} s\n",
-               o.shape.empty() ? "custom" : o.shape, plan.pes(), format_bytes(static_cast<double>(floor.delivered_bytes)),
-               floor.seconds, floor.relay_cpu_seconds, floor.generator_cpu_seconds);
+               o.shape.empty() ? "custom" : o.shape, plan.pes(),
+               format_bytes(static_cast<double>(floor.delivered_bytes)), floor.seconds,
+               floor.relay_cpu_seconds, floor.generator_cpu_seconds);
     if (!o.json_file.empty()) write_json(report, o.json_file);
     return floor.is_complete ? 0 : 1;
   }

@@ -1,12 +1,12 @@
 #include "bench/pe/pictures.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
-
-#include <fmt/format.h>
 
 namespace helio::pe {
 namespace {
@@ -21,19 +21,27 @@ class Chart {
   Chart(std::string title, std::string x_name, std::string y_name, double x_max, double y_max)
       : x_max_(x_max > 0 ? x_max : 1), y_max_(y_max > 0 ? y_max : 1) {
     out_ = fmt::format(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" font-size=\"12\" fill=\"{2}\">\n"
-        "<rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n<text x=\"{3}\" y=\"24\" font-size=\"15\">{4}</text>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" "
+        "font-size=\"12\" fill=\"{2}\">\n"
+        "<rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n<text x=\"{3}\" y=\"24\" "
+        "font-size=\"15\">{4}</text>\n",
         kWidth, kHeight, kInk, kLeft, title);
     for (int i = 0; i <= 5; ++i) {
       double fx = x_max_ * i / 5, fy = y_max_ * i / 5;
-      out_ += fmt::format("<line x1=\"{0:.1f}\" y1=\"{1}\" x2=\"{0:.1f}\" y2=\"{2}\" stroke=\"#e4e7ea\"/>\n", x(fx), kTop, kHeight - kBottom);
-      out_ += fmt::format("<line x1=\"{0}\" y1=\"{1:.1f}\" x2=\"{2}\" y2=\"{1:.1f}\" stroke=\"#e4e7ea\"/>\n", kLeft, y(fy), kWidth - kRight);
-      out_ += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"end\">{:.4g}</text>\n", kLeft - 8, y(fy) + 4, fy);
-      out_ += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:.3g}</text>\n", x(fx), kHeight - kBottom + 18, fx);
+      out_ += fmt::format("<line x1=\"{0:.1f}\" y1=\"{1}\" x2=\"{0:.1f}\" y2=\"{2}\" stroke=\"#e4e7ea\"/>\n",
+                          x(fx), kTop, kHeight - kBottom);
+      out_ += fmt::format("<line x1=\"{0}\" y1=\"{1:.1f}\" x2=\"{2}\" y2=\"{1:.1f}\" stroke=\"#e4e7ea\"/>\n",
+                          kLeft, y(fy), kWidth - kRight);
+      out_ += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"end\">{:.4g}</text>\n", kLeft - 8,
+                          y(fy) + 4, fy);
+      out_ += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:.3g}</text>\n", x(fx),
+                          kHeight - kBottom + 18, fx);
     }
-    out_ += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", (kLeft + kWidth - kRight) / 2, kHeight - 12, x_name);
-    out_ += fmt::format("<text x=\"16\" y=\"{0}\" transform=\"rotate(-90 16 {0})\" text-anchor=\"middle\">{1}</text>\n",
-                        (kTop + kHeight - kBottom) / 2, y_name);
+    out_ += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
+                        (kLeft + kWidth - kRight) / 2, kHeight - 12, x_name);
+    out_ += fmt::format(
+        "<text x=\"16\" y=\"{0}\" transform=\"rotate(-90 16 {0})\" text-anchor=\"middle\">{1}</text>\n",
+        (kTop + kHeight - kBottom) / 2, y_name);
   }
   void line(const std::vector<std::pair<double, double>>& points) {
     out_ += fmt::format("<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"2\" points=\"", kLine);
@@ -41,8 +49,9 @@ class Chart {
     out_ += "\"/>\n";
   }
   void bar(double from, double to, double height) {
-    out_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"/>\n", x(from) + 0.5, y(height),
-                        std::max(0.5, x(to) - x(from) - 1), y(0) - y(height), kLine);
+    out_ +=
+        fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"/>\n",
+                    x(from) + 0.5, y(height), std::max(0.5, x(to) - x(from) - 1), y(0) - y(height), kLine);
   }
   void write(const std::filesystem::path& file) {
     std::ofstream out(file);
@@ -61,7 +70,8 @@ void draw_convergence(const Report& report, const std::filesystem::path& folder)
   std::vector<double> times = report.convergence_seconds;
   if (times.empty()) return;
   std::sort(times.begin(), times.end());
-  Chart chart("Convergence: PEs that hold exactly their set", "seconds after all sessions were Established", "% of PEs", times.back(), 100);
+  Chart chart("Convergence: PEs that hold exactly their set", "seconds after all sessions were Established",
+              "% of PEs", times.back(), 100);
   std::vector<std::pair<double, double>> points{{0, 0}};
   for (std::size_t i = 0; i < times.size(); ++i) {
     points.emplace_back(times[i], 100.0 * static_cast<double>(i) / static_cast<double>(times.size()));
@@ -83,8 +93,10 @@ void draw_latency(const Report& report, const std::filesystem::path& folder) {
     int bin = static_cast<int>(static_cast<double>(ns) / 1e6 / limit * kBins);
     if (bin < kBins) bins[static_cast<std::size_t>(bin)] += 100.0 / static_cast<double>(sorted.size());
   }
-  Chart chart("Latency of changes", "milliseconds", "% of changes", limit, *std::max_element(bins.begin(), bins.end()));
-  for (int i = 0; i < kBins; ++i) chart.bar(limit * i / kBins, limit * (i + 1) / kBins, bins[static_cast<std::size_t>(i)]);
+  Chart chart("Latency of changes", "milliseconds", "% of changes", limit,
+              *std::max_element(bins.begin(), bins.end()));
+  for (int i = 0; i < kBins; ++i)
+    chart.bar(limit * i / kBins, limit * (i + 1) / kBins, bins[static_cast<std::size_t>(i)]);
   chart.write(folder / "latency.svg");
 }
 
@@ -97,7 +109,8 @@ void draw_memory(const Report& report, const std::filesystem::path& folder) {
     top = std::max(top, points.back().second);
   }
   std::sort(points.begin(), points.end());
-  Chart chart("Resident memory of the reflector", "seconds after the first connect", "MiB", points.back().first, top * 1.1);
+  Chart chart("Resident memory of the reflector", "seconds after the first connect", "MiB",
+              points.back().first, top * 1.1);
   chart.line(points);
   chart.write(folder / "memory.svg");
 }

@@ -1,6 +1,7 @@
 #include "bench/pe/progress.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -9,8 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
-
-#include <fmt/format.h>
 
 namespace helio::pe {
 namespace {
@@ -21,13 +20,16 @@ constexpr Nanoseconds kDraw = 100'000'000;
 std::string bar(const char* name, std::uint64_t done, std::uint64_t all) {
   constexpr std::uint64_t kWidth = 20;
   std::uint64_t filled = all == 0 ? kWidth : std::min(kWidth, done * kWidth / all);
-  return fmt::format("{} [{}{}] {}/{}", name, std::string(filled, '#'), std::string(kWidth - filled, '.'), done, all);
+  return fmt::format("{} [{}{}] {}/{}", name, std::string(filled, '#'), std::string(kWidth - filled, '.'),
+                     done, all);
 }
 
 }  // namespace
 
 Progress::Progress(Runner& runner, Report& report)
-    : runner_(runner), report_(report), is_terminal_(isatty(STDERR_FILENO) == 1 && !runner.options().is_quiet) {
+    : runner_(runner),
+      report_(report),
+      is_terminal_(isatty(STDERR_FILENO) == 1 && !runner.options().is_quiet) {
   runner_.on_turn = [this] { on_turn(); };
   if (runner.options().prometheus_port == 0) return;
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -57,7 +59,8 @@ void Progress::on_turn() {
   next_at_ = now + kSample;
   if (auto rr = runner_.reflector()) {
     rr_rss_ = rr->rss_bytes;
-    report_.memory.emplace_back(static_cast<double>(now - runner_.started_at) / 1e9, static_cast<double>(rr->rss_bytes));
+    report_.memory.emplace_back(static_cast<double>(now - runner_.started_at) / 1e9,
+                                static_cast<double>(rr->rss_bytes));
   }
   const Counters& c = runner_.checker().counters;
   sessions_ = runner_.fleet().established();
@@ -75,14 +78,15 @@ void Progress::on_turn() {
 void Progress::draw() {
   std::uint32_t done = 0, all = runner_.plan().pes();
   for (std::uint32_t pe = 0; pe < all; ++pe) done += runner_.checker().holds_target(pe);
-  fmt::print(stderr, "\r\033[K{}  {}  {}", bar("sessions", sessions_, all), bar("routes", delivered_, expected_),
-             bar("PEs exact", done, all));
+  fmt::print(stderr, "\r\033[K{}  {}  {}", bar("sessions", sessions_, all),
+             bar("routes", delivered_, expected_), bar("PEs exact", done, all));
 }
 
 std::string Progress::metrics() const {
   std::string out;
   auto metric = [&](const char* name, const char* type, const char* help, std::uint64_t value) {
-    out += fmt::format("# HELP helio_pe_{0} {1}\n# TYPE helio_pe_{0} {2}\nhelio_pe_{0} {3}\n", name, help, type, value);
+    out += fmt::format("# HELP helio_pe_{0} {1}\n# TYPE helio_pe_{0} {2}\nhelio_pe_{0} {3}\n", name, help,
+                       type, value);
   };
   metric("sessions", "gauge", "Established sessions", sessions_);
   metric("routes_expected", "gauge", "Routes that the PEs must end up with", expected_);
@@ -105,7 +109,8 @@ void Progress::serve(int listener) {
     if (poll(&request, 1, 500) > 0 && recv(fd, buffer, sizeof buffer, 0) > 0) {
       std::string body = metrics();
       std::string answer = fmt::format(
-          "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+          "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: "
+          "close\r\n\r\n{}",
           body.size(), body);
       [[maybe_unused]] ssize_t n = ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
     }

@@ -1,4 +1,5 @@
-// What can be seen of a run while it goes on: bars on a terminal, Prometheus metrics over HTTP, the memory curve.
+// What can be seen of a run while it goes on: bars on a terminal, Prometheus metrics over HTTP, the memory
+// curve.
 #pragma once
 #include <atomic>
 #include <thread>
@@ -24,7 +25,8 @@ class Progress {
   bool is_terminal_;
   Nanoseconds next_at_ = 0, next_draw_at_ = 0;
   // Published once per interval for the serving thread.
-  std::atomic<std::uint64_t> sessions_ = 0, delivered_ = 0, expected_ = 0, bytes_ = 0, duplicates_ = 0, wrong_ = 0, rr_rss_ = 0;
+  std::atomic<std::uint64_t> sessions_ = 0, delivered_ = 0, expected_ = 0, bytes_ = 0, duplicates_ = 0,
+                             wrong_ = 0, rr_rss_ = 0;
   std::atomic<bool> stopping_ = false;
   std::thread server_;
 };

@@ -54,8 +54,13 @@ struct Segment {
 class Relay {
  public:
   Relay(int listener, const Plan& plan, const RelayPlan& relay)
-      : listener_(listener), plan_(plan), relay_(relay), peers_(plan.pes()), epoll_(epoll_create1(EPOLL_CLOEXEC)),
-        has_rtc_(relay.has_rtc), scratch_(has_rtc_ ? kTurn + kWrite : 0) {
+      : listener_(listener),
+        plan_(plan),
+        relay_(relay),
+        peers_(plan.pes()),
+        epoll_(epoll_create1(EPOLL_CLOEXEC)),
+        has_rtc_(relay.has_rtc),
+        scratch_(has_rtc_ ? kTurn + kWrite : 0) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u32 = kListener;
@@ -212,7 +217,8 @@ class Relay {
   // The turn's bytes of one VRF lie together, so that a receiver gets few long pieces.
   void distribute() {
     if (segments_.empty()) return;
-    std::stable_sort(segments_.begin(), segments_.end(), [](const Segment& a, const Segment& b) { return a.vrf < b.vrf; });
+    std::stable_sort(segments_.begin(), segments_.end(),
+                     [](const Segment& a, const Segment& b) { return a.vrf < b.vrf; });
     std::size_t at = 0;
     while (at < segments_.size()) {
       std::size_t stop = at, total = 0;
@@ -308,8 +314,6 @@ class Relay {
 
 }  // namespace
 
-void run_relay(int listener, const Plan& plan, const RelayPlan& relay) {
-  Relay(listener, plan, relay).run();
-}
+void run_relay(int listener, const Plan& plan, const RelayPlan& relay) { Relay(listener, plan, relay).run(); }
 
 }  // namespace helio::pe

@@ -1,14 +1,14 @@
 #include "bench/pe/report.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <boost/json.hpp>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
-
-#include <boost/json.hpp>
-#include <fmt/format.h>
 
 namespace helio::pe {
 namespace {
@@ -59,8 +59,10 @@ void print_table(const Report& report) {
 void write_json(const Report& report, const std::string& file) {
   boost::json::object o;
   for (const auto& v : report.values) {
-    if (v.text.empty()) o[v.name] = v.number;
-    else o[v.name] = v.text;
+    if (v.text.empty())
+      o[v.name] = v.number;
+    else
+      o[v.name] = v.text;
   }
   o["verdict"] = report.verdict;
   boost::json::array problems;
@@ -85,8 +87,10 @@ void append_csv(const Report& report, const std::string& file) {
     return text;
   };
   if (is_new) out << line([](const Report::Value& v) { return v.name; }) << "verdict\n";
-  out << line([](const Report::Value& v) { return v.text.empty() ? number_text(v.number) : "\"" + v.text + "\""; })
-      << report.verdict << "\n";
+  out << line([](const Report::Value& v) {
+    return v.text.empty() ? number_text(v.number) : "\"" + v.text + "\"";
+  }) << report.verdict
+      << "\n";
   if (!out.good()) throw std::runtime_error("cannot write " + file);
 }
 

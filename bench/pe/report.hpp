@@ -1,5 +1,5 @@
-// Results of a run: named numbers in the order in which they are printed, the verdict, and the ways out (table, summary
-// line, JSON, CSV).
+// Results of a run: named numbers in the order in which they are printed, the verdict, and the ways out
+// (table, summary line, JSON, CSV).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -24,7 +24,9 @@ struct Report {
   std::vector<std::int64_t> latency_ns;
   std::vector<std::pair<double, double>> memory;
 
-  void add(std::string name, double number, std::string help) { values.push_back({std::move(name), number, "", std::move(help)}); }
+  void add(std::string name, double number, std::string help) {
+    values.push_back({std::move(name), number, "", std::move(help)});
+  }
   void add(std::string name, std::string text, std::string help) {
     values.push_back({std::move(name), 0, std::move(text), std::move(help)});
   }

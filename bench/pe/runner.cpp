@@ -1,8 +1,8 @@
 #include "bench/pe/runner.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace helio::pe {
 namespace {
@@ -24,7 +24,12 @@ FleetOptions fleet_options(const Options& o, const Plan& plan) {
 }  // namespace
 
 Runner::Runner(const Options& options, const Plan& plan)
-    : o_(options), plan_(plan), checker_(plan), done_flags_(plan.pes()), ignored_(plan.pes()), done_at_(plan.pes()) {
+    : o_(options),
+      plan_(plan),
+      checker_(plan),
+      done_flags_(plan.pes()),
+      ignored_(plan.pes()),
+      done_at_(plan.pes()) {
   std::vector<std::uint32_t> addresses;
   for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) addresses.push_back(plan.address(pe));
   fleet_ = std::make_unique<Fleet>(fleet_options(options, plan), std::move(addresses), *this);
@@ -57,8 +62,10 @@ bool Runner::bring_up() {
 void Runner::announce(std::uint32_t pe) {
   if (o_.plan.rtc != RtcMode::off) {
     ByteVector out;
-    if (o_.plan.rtc == RtcMode::default_route) append_default_membership(out, plan_, pe);
-    else append_memberships(out, plan_, pe, plan_.import_rts(pe), true);
+    if (o_.plan.rtc == RtcMode::default_route)
+      append_default_membership(out, plan_, pe);
+    else
+      append_memberships(out, plan_, pe, plan_.import_rts(pe), true);
     append_end_of_rib(out, 1, 132);
     fleet_->send(pe, out);
   }
@@ -133,7 +140,8 @@ void Runner::on_closed(std::uint32_t pe, const std::string& reason, bool by_us) 
     return fleet_->start(pe);
   }
   if (++session_losses_ <= 3) {
-    fmt::print(stderr, "helio-pe: session of {} lost: {}\n", wire::format_ip(wire::IpAddress::v4(plan_.address(pe))), reason);
+    fmt::print(stderr, "helio-pe: session of {} lost: {}\n",
+               wire::format_ip(wire::IpAddress::v4(plan_.address(pe))), reason);
   }
 }
 

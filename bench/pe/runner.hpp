@@ -1,5 +1,5 @@
-// One run: the PEs' byte streams, their sessions, the checker, and the clock that says when every PE holds its set.
-// The scenarios drive it phase by phase. One thread.
+// One run: the PEs' byte streams, their sessions, the checker, and the clock that says when every PE holds
+// its set. The scenarios drive it phase by phase. One thread.
 #pragma once
 #include <functional>
 #include <memory>
@@ -7,8 +7,8 @@
 
 #include "bench/pe/lib/checker.hpp"
 #include "bench/pe/lib/fleet.hpp"
-#include "bench/pe/lib/process_stats.hpp"
 #include "bench/pe/lib/options.hpp"
+#include "bench/pe/lib/process_stats.hpp"
 #include "bench/pe/report.hpp"
 
 namespace helio::pe {
@@ -27,7 +27,9 @@ class Runner final : public FleetListener {
   bool wait_converged();
   // Turns the loop until the condition holds or `seconds` have passed.
   bool wait_until(const std::function<bool()>& condition, double seconds);
-  void run_for(double seconds) { wait_until([] { return false; }, seconds); }
+  void run_for(double seconds) {
+    wait_until([] { return false; }, seconds);
+  }
 
   // After the targets changed: who is done already.
   void recount();
@@ -50,7 +52,9 @@ class Runner final : public FleetListener {
   void expect_losses(bool expected) { losses_expected_ = expected; }
   std::uint32_t expected_losses() const { return expected_losses_; }
 
-  std::optional<ProcessSample> reflector() const { return rr_pid_ > 0 ? sample_process(rr_pid_) : std::nullopt; }
+  std::optional<ProcessSample> reflector() const {
+    return rr_pid_ > 0 ? sample_process(rr_pid_) : std::nullopt;
+  }
   int rr_pid() const { return rr_pid_; }
   void find_reflector();
 

@@ -1,5 +1,5 @@
-// The scenarios. Each drives a Runner through its phases and fills in the report; true when everything that was
-// received was right, to the last route.
+// The scenarios. Each drives a Runner through its phases and fills in the report; true when everything that
+// was received was right, to the last route.
 #pragma once
 #include "bench/pe/runner.hpp"
 

@@ -1,12 +1,11 @@
-// Scenarios in which PEs come and go: flaps, withdrawals, memberships, refreshes, a reflector that restarts, and the
-// soak that mixes them.
+// Scenarios in which PEs come and go: flaps, withdrawals, memberships, refreshes, a reflector that restarts,
+// and the soak that mixes them.
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-
-#include <fmt/format.h>
 
 #include "bench/pe/churn.hpp"
 #include "bench/pe/scenario.hpp"
@@ -25,7 +24,9 @@ struct Times {
   double median_ms() { return percentile(ns, 0.5) / 1e6; }
 };
 
-std::uint32_t nth_announcer(const Plan& plan, std::uint32_t round) { return round * 7 % plan.options().announcers; }
+std::uint32_t nth_announcer(const Plan& plan, std::uint32_t round) {
+  return round * 7 % plan.options().announcers;
+}
 
 bool give_up(Report& report, const std::string& what) {
   report.problems.push_back(what + ": not converged in time");
@@ -59,7 +60,8 @@ bool flap(Runner& runner, std::uint32_t pe, Times& leave, Times& back, Times& ev
 bool run_peer_flap(Runner& runner, Report& report) {
   Times leave, back, everybody;
   for (std::uint32_t round = 0; round < runner.options().repeat; ++round) {
-    if (!flap(runner, nth_announcer(runner.plan(), round), leave, back, everybody)) return give_up(report, "peer-flap");
+    if (!flap(runner, nth_announcer(runner.plan(), round), leave, back, everybody))
+      return give_up(report, "peer-flap");
   }
   leave.report(report, "leave", "A PE leaves: all others hold the withdrawals");
   back.report(report, "return", "It returns: it has everything");
@@ -92,7 +94,8 @@ bool run_withdraw_storm(Runner& runner, Report& report) {
   }
   withdrawn.report(report, "withdraw", "A PE withdraws everything: nobody has it");
   announced.report(report, "reannounce", "It announces everything: everybody has it");
-  report.headline += fmt::format(", withdraw {:.2f} ms, reannounce {:.2f} ms", withdrawn.median_ms(), announced.median_ms());
+  report.headline +=
+      fmt::format(", withdraw {:.2f} ms, reannounce {:.2f} ms", withdrawn.median_ms(), announced.median_ms());
   return true;
 }
 
@@ -123,7 +126,8 @@ bool run_rt_join(Runner& runner, Report& report) {
   }
   leave.report(report, "rt_leave", "A PE drops a route target: its routes are gone");
   join.report(report, "rt_join", "It asks for it again: its routes are there");
-  report.headline += fmt::format(", rt-leave {:.2f} ms, rt-join {:.2f} ms", leave.median_ms(), join.median_ms());
+  report.headline +=
+      fmt::format(", rt-leave {:.2f} ms, rt-join {:.2f} ms", leave.median_ms(), join.median_ms());
   return true;
 }
 

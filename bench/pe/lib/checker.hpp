@@ -1,7 +1,7 @@
-// The exact checker: what every PE holds, compared route by route with what the plan says it must hold (RD, prefix,
-// label, next hop, route targets, ORIGINATOR_ID, CLUSTER_LIST). One bit per (PE, route that its imports can match),
-// so that 4000 PEs with 187 M expected routes are 24 MB; 5-10 ns per received NLRI.
-// A decoder of its own on purpose: a second implementation beside rr/wire. One thread.
+// The exact checker: what every PE holds, compared route by route with what the plan says it must hold (RD,
+// prefix, label, next hop, route targets, ORIGINATOR_ID, CLUSTER_LIST). One bit per (PE, route that its
+// imports can match), so that 4000 PEs with 187 M expected routes are 24 MB; 5-10 ns per received NLRI. A
+// decoder of its own on purpose: a second implementation beside rr/wire. One thread.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -16,16 +16,18 @@ struct Counters {
   std::uint64_t messages = 0;
   std::uint64_t updates = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t reached = 0;    // NLRIs announced to the PEs
-  std::uint64_t withdrawn = 0;  // NLRIs withdrawn from the PEs
+  std::uint64_t reached = 0;              // NLRIs announced to the PEs
+  std::uint64_t withdrawn = 0;            // NLRIs withdrawn from the PEs
   std::uint64_t duplicates = 0;           // announced again with nothing changed
   std::uint64_t unknown_withdrawals = 0;  // withdrawn without having been announced
-  std::uint64_t unexpected = 0;           // a route that the PE must not see: foreign RT, its own, no such RD or prefix
-  std::uint64_t wrong = 0;                // right prefix, wrong label, next hop, RTs or attributes
+  std::uint64_t unexpected =
+      0;                    // a route that the PE must not see: foreign RT, its own, no such RD or prefix
+  std::uint64_t wrong = 0;  // right prefix, wrong label, next hop, RTs or attributes
   std::uint64_t malformed = 0;
   std::uint64_t rtc_reached = 0;
   std::uint64_t rtc_withdrawn = 0;
-  std::uint64_t rtc_wrong = 0;  // bad length, or reflected to a client without ORIGINATOR_ID = the reflector's
+  std::uint64_t rtc_wrong =
+      0;  // bad length, or reflected to a client without ORIGINATOR_ID = the reflector's
   std::uint64_t end_of_ribs = 0;
   std::uint64_t canaries = 0;  // routes of the latency probes, which everybody gets without RT-Constrain
   std::uint64_t echoes = 0;    // when lenient: a PE's own routes, which it drops by ORIGINATOR_ID
@@ -51,7 +53,8 @@ class Checker {
   void on_update(std::uint32_t pe, Bytes body);
   void count_message(std::uint64_t bytes) { ++counters.messages, counters.bytes += bytes; }
 
-  // Who is there, and which imports of a PE are active. Targets follow; call refresh_targets() after a group of changes.
+  // Who is there, and which imports of a PE are active. Targets follow; call refresh_targets() after a group
+  // of changes.
   void set_present(std::uint32_t pe, bool present) { present_[pe] = present; }
   // A PE that stays but withdrew everything (or announced it again).
   void set_announcing(std::uint32_t pe, bool announcing) { announcing_[pe] = announcing; }
@@ -60,14 +63,16 @@ class Checker {
   // Forgets what the PE holds: its session was lost, or everything was asked for again.
   void forget(std::uint32_t pe);
   // After refresh_targets: forget everything, so that the next announcements are no duplicates.
-  void expect_again() { for (std::uint32_t pe = 0; pe < plan_.pes(); ++pe) forget(pe); }
+  void expect_again() {
+    for (std::uint32_t pe = 0; pe < plan_.pes(); ++pe) forget(pe);
+  }
   // Once there was an observer, routes may carry versions.
   void set_observer(RouteObserver* observer) {
     observer_ = observer;
     has_versions_ = true;
   }
-  // Tolerates what a real PE ignores and some reflectors (FRR) do: a client's routes sent back to it (RFC 4456 §8), and
-  // reserved bits of the label field that are not as announced (RFC 8277 §2.2).
+  // Tolerates what a real PE ignores and some reflectors (FRR) do: a client's routes sent back to it (RFC
+  // 4456 §8), and reserved bits of the label field that are not as announced (RFC 8277 §2.2).
   void be_lenient() { is_lenient_ = true; }
   void set_reflector_id(std::uint32_t id) { reflector_id_ = id; }
 
@@ -99,6 +104,7 @@ class Checker {
   Counters counters;
 
  private:
+  static constexpr std::size_t kMaxSamples = 10;
   struct Peer {
     std::vector<std::uint64_t> held;   // holds the expected version of the route
     std::vector<std::uint64_t> other;  // holds another owner's version (multihoming, while converging)
@@ -127,7 +133,7 @@ class Checker {
     bool is_canary = false;
     bool is_echo = false;
     std::uint32_t vrf = 0, group = 0, owner = 0;
-    std::uint32_t first = 0;  // prefix offset of the slice
+    std::uint32_t first = 0;     // prefix offset of the slice
     std::uint32_t raw_head = 0;  // length octet and label of a /24 NLRI, as on the wire
     std::uint64_t first_bit = 0;
   };
@@ -142,7 +148,8 @@ class Checker {
   void reach_v6(std::uint32_t pe, const Attributes& a, Bytes nlris);
   void open_run(std::uint32_t pe, const Attributes& a, std::uint64_t raw_rd, std::uint32_t n, Run& run);
   // One route of an open run; the general way.
-  void reach_one(std::uint32_t pe, const Attributes& a, const Run& run, std::uint32_t index, std::uint32_t label_field);
+  void reach_one(std::uint32_t pe, const Attributes& a, const Run& run, std::uint32_t index,
+                 std::uint32_t label_field);
   void withdraw_one(std::uint32_t pe, std::uint64_t rd, std::uint32_t n, bool is_v6);
   // Attribute problems that hold for all routes of the slice; null when right.
   const char* attribute_problem(const Attributes& a, const Run& run, std::uint32_t cycle) const;
@@ -165,7 +172,7 @@ class Checker {
   std::uint32_t cluster_id_ = 0;  // learned from the first reflected route
   bool has_versions_ = false;
   bool is_lenient_ = false;
-  bool is_simple_ = false;        // linear prefixes, one label per VRF, one owner, one attribute set
+  bool is_simple_ = false;  // linear prefixes, one label per VRF, one owner, one attribute set
 };
 
 }  // namespace helio::pe

@@ -1,6 +1,7 @@
 #include "bench/pe/lib/fleet.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -14,8 +15,6 @@
 #include <cstring>
 #include <stdexcept>
 #include <system_error>
-
-#include <fmt/format.h>
 
 namespace helio::pe {
 namespace {
@@ -41,8 +40,12 @@ Nanoseconds now_ns() {
 }
 
 Fleet::Fleet(const FleetOptions& options, std::vector<std::uint32_t> addresses, FleetListener& listener)
-    : o_(options), addresses_(std::move(addresses)), listener_(listener), sessions_(addresses_.size()),
-      buffer_(options.io_bytes + kMaxPartial), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    : o_(options),
+      addresses_(std::move(addresses)),
+      listener_(listener),
+      sessions_(addresses_.size()),
+      buffer_(options.io_bytes + kMaxPartial),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
 }
 
@@ -82,7 +85,9 @@ void Fleet::connect_some(Nanoseconds now) {
   while (!to_connect_.empty() && coming_up_ < o_.connect_window) {
     std::uint32_t pe = to_connect_.front();
     if (sessions_[pe].retry_at > now) return;
-    if (o_.ramp > 0 && static_cast<double>(ramp_started_) > o_.ramp * static_cast<double>(now - ramp_start_) / 1e9) return;
+    if (o_.ramp > 0 &&
+        static_cast<double>(ramp_started_) > o_.ramp * static_cast<double>(now - ramp_start_) / 1e9)
+      return;
     ++ramp_started_;
     to_connect_.pop_front();
     connect(pe);
@@ -92,7 +97,8 @@ void Fleet::connect_some(Nanoseconds now) {
 void Fleet::connect(std::uint32_t pe) {
   Session& s = sessions_[pe];
   s.fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (s.fd < 0) throw std::system_error(errno, std::generic_category(), "socket (raise the limit of open files?)");
+  if (s.fd < 0)
+    throw std::system_error(errno, std::generic_category(), "socket (raise the limit of open files?)");
   int one = 1;
   setsockopt(s.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   setsockopt(s.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
@@ -138,8 +144,10 @@ void Fleet::on_connected(std::uint32_t pe) {
 void Fleet::close_session(std::uint32_t pe, const std::string& reason, bool by_us) {
   Session& s = sessions_[pe];
   bool was_established = s.state == State::established;
-  if (was_established) --established_;
-  else --coming_up_;
+  if (was_established)
+    --established_;
+  else
+    --coming_up_;
   if (s.is_blocked) --blocked_;
   ::close(s.fd);
   std::uint32_t generation = s.generation + 1;
@@ -298,10 +306,14 @@ void Fleet::on_message(std::uint32_t pe, std::uint8_t type, Bytes body) {
       if (s.state == State::open_sent) return on_open(pe, body);
       return close_session(pe, "second OPEN", false);
     case 3:
-      return close_session(pe, body.size() >= 2 ? fmt::format("NOTIFICATION {}/{} received", body[0], body[1])
-                                                : "malformed NOTIFICATION received", false);
-    case 5: return listener_.on_route_refresh(pe, body);
-    default: return close_session(pe, fmt::format("message of type {} received", type), false);
+      return close_session(pe,
+                           body.size() >= 2 ? fmt::format("NOTIFICATION {}/{} received", body[0], body[1])
+                                            : "malformed NOTIFICATION received",
+                           false);
+    case 5:
+      return listener_.on_route_refresh(pe, body);
+    default:
+      return close_session(pe, fmt::format("message of type {} received", type), false);
   }
 }
 
@@ -336,7 +348,8 @@ void Fleet::on_timer(Nanoseconds now) {
     if (s.state != State::established || s.hold_time == 0) continue;
     // Output that is under way or stuck stands for itself: nothing can be put between its messages.
     if (s.out.empty() && now - s.last_sent > s.hold_time * kSecond / 3) send(pe, keepalive);
-    if (!s.is_paused && now - s.last_received > s.hold_time * kSecond) close_session(pe, "hold timer expired", false);
+    if (!s.is_paused && now - s.last_received > s.hold_time * kSecond)
+      close_session(pe, "hold timer expired", false);
   }
 }
 
@@ -348,7 +361,9 @@ void Fleet::turn(int timeout_ms) {
   }
   if (!to_connect_.empty()) connect_some(now);
   epoll_event events[512];
-  int wait = !writers_.empty() ? 0 : to_connect_.empty() ? std::min(timeout_ms, 250) : std::min(timeout_ms, 5);
+  int wait = !writers_.empty()     ? 0
+             : to_connect_.empty() ? std::min(timeout_ms, 250)
+                                   : std::min(timeout_ms, 5);
   int count = epoll_wait(epoll_, events, std::size(events), wait);
   for (int i = 0; i < count; ++i) {
     std::uint32_t pe = static_cast<std::uint32_t>(events[i].data.u64);

@@ -1,6 +1,6 @@
-// Thousands of BGP client sessions on one epoll loop: connect from an address each, OPEN, keepalives, large reads,
-// large writes, round-robin. Knows sessions and framing, not what UPDATEs mean: that is the listener's part.
-// One thread. RFC 4271 §8 as far as an always-active speaker needs it.
+// Thousands of BGP client sessions on one epoll loop: connect from an address each, OPEN, keepalives, large
+// reads, large writes, round-robin. Knows sessions and framing, not what UPDATEs mean: that is the listener's
+// part. One thread. RFC 4271 §8 as far as an always-active speaker needs it.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -34,7 +34,7 @@ struct FleetOptions {
   std::uint32_t connect_window = 256;  // sessions on their way up at a time
   double ramp = 0;                     // new sessions per second; 0 = as fast as they come up
   std::size_t io_bytes = 256 * 1024;   // per read and per write call
-  bool is_raw = false;                 // no BGP at all: connected is established, bytes are counted only (--floor)
+  bool is_raw = false;  // no BGP at all: connected is established, bytes are counted only (--floor)
   bool vpnv4 = true;
   bool vpnv6 = false;
   bool rtc = false;
@@ -52,7 +52,8 @@ class Fleet {
   void start(std::uint32_t pe);
   void stop(std::uint32_t pe, bool with_cease = true);
   void pause_reading(std::uint32_t pe, bool paused);
-  // Bytes to send: whole messages. `send_shared` keeps only the span, which must outlive the session's output.
+  // Bytes to send: whole messages. `send_shared` keeps only the span, which must outlive the session's
+  // output.
   void send(std::uint32_t pe, Bytes messages);
   void send_shared(std::uint32_t pe, Bytes messages);
 
@@ -78,8 +79,8 @@ class Fleet {
   struct Session {
     int fd = -1;
     State state = State::idle;
-    bool is_writer = false;    // in writers_
-    bool is_blocked = false;   // waits for EPOLLOUT
+    bool is_writer = false;   // in writers_
+    bool is_blocked = false;  // waits for EPOLLOUT
     bool is_paused = false;
     std::uint32_t generation = 0;
     std::uint16_t hold_time = 0;

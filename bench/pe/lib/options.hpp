@@ -1,5 +1,5 @@
-// What a run of helio-pe is asked to do: the plan, the scenario and the report. Filled from the named shape, a scenario
-// file and the flags, in that order.
+// What a run of helio-pe is asked to do: the plan, the scenario and the report. Filled from the named shape,
+// a scenario file and the flags, in that order.
 #pragma once
 #include <string>
 #include <vector>
@@ -9,7 +9,15 @@
 namespace helio::pe {
 
 enum class Scenario : std::uint8_t {
-  cold_start, churn, peer_flap, slow_reader, rt_join, withdraw_storm, refresh_storm, rr_restart, soak
+  cold_start,
+  churn,
+  peer_flap,
+  slow_reader,
+  rt_join,
+  withdraw_storm,
+  refresh_storm,
+  rr_restart,
+  soak
 };
 
 struct Options {
@@ -22,25 +30,25 @@ struct Options {
   std::uint16_t hold_time = 90;
   std::uint32_t connect_window = 256;
   double ramp = 0;
-  std::uint32_t pack = 0;         // NLRIs per UPDATE at most
-  double timeout = 120;           // seconds, per phase
-  double settle = 0.3;            // seconds of listening after convergence, for what comes too much
-  int rr_pid = 0;                 // 0 = the process that listens on the target port
-  bool is_lenient = false;        // tolerate what real PEs must ignore
-  bool is_strict = false;         // duplicates and needless withdrawals fail too, and any verdict but valid
+  std::uint32_t pack = 0;   // NLRIs per UPDATE at most
+  double timeout = 120;     // seconds, per phase
+  double settle = 0.3;      // seconds of listening after convergence, for what comes too much
+  int rr_pid = 0;           // 0 = the process that listens on the target port
+  bool is_lenient = false;  // tolerate what real PEs must ignore
+  bool is_strict = false;   // duplicates and needless withdrawals fail too, and any verdict but valid
 
   // churn
-  std::uint32_t window = 2000;    // changed routes in flight
-  std::uint32_t churn_pack = 1;   // routes per UPDATE
-  double churn_rate = 0;          // changes per second; 0 = as fast as the window allows
+  std::uint32_t window = 2000;   // changed routes in flight
+  std::uint32_t churn_pack = 1;  // routes per UPDATE
+  double churn_rate = 0;         // changes per second; 0 = as fast as the window allows
   std::uint64_t changes = 200000;
-  double duration = 0;            // seconds; 0 = until `changes`
+  double duration = 0;  // seconds; 0 = until `changes`
 
-  double slow_share = 0.05;       // slow-reader: PEs that never read
-  std::uint32_t repeat = 5;       // peer-flap, rt-join, withdraw-storm, refresh-storm: rounds
-  std::string restart_command;    // rr-restart
+  double slow_share = 0.05;     // slow-reader: PEs that never read
+  std::uint32_t repeat = 5;     // peer-flap, rt-join, withdraw-storm, refresh-storm: rounds
+  std::string restart_command;  // rr-restart
 
-  std::uint32_t canaries = 0;     // separate pairs of PEs that measure latency
+  std::uint32_t canaries = 0;  // separate pairs of PEs that measure latency
 
   bool only_floor = false;
   bool with_floor = false;

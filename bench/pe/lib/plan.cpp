@@ -1,11 +1,11 @@
 #include "bench/pe/lib/plan.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace helio::pe {
 namespace {
@@ -47,10 +47,12 @@ Plan::Plan(const PlanOptions& options) : o_(options), prefixes_(options.prefix_k
   require(o_.rts_per_route >= 1 && o_.rts_per_route <= 16, "rts-per-route must be between 1 and 16");
   require(o_.multihoming >= 1, "multihoming must be at least 1");
   require(o_.vpns <= o_.vrfs, "vpns must not exceed vrfs");
-  require(o_.vpns == o_.vrfs || o_.rtc != RtcMode::on, "vpns that share route targets work with --rtc off or default only");
+  require(o_.vpns == o_.vrfs || o_.rtc != RtcMode::on,
+          "vpns that share route targets work with --rtc off or default only");
   require(o_.vpns == o_.vrfs || o_.rt_plan == RtPlan::full_mesh, "vpns works with --rt-plan full-mesh only");
   require(o_.asn >= 1 && o_.asn <= 65535, "asn must be between 1 and 65535");
-  require(o_.multihoming == 1 || o_.rt_plan == RtPlan::full_mesh, "multihoming works with --rt-plan full-mesh only");
+  require(o_.multihoming == 1 || o_.rt_plan == RtPlan::full_mesh,
+          "multihoming works with --rt-plan full-mesh only");
 
   std::uint64_t slots = std::uint64_t{o_.pes} * o_.vrfs_per_pe;
   cycles_ = static_cast<std::uint32_t>((slots + o_.vrfs - 1) / o_.vrfs);
@@ -66,12 +68,14 @@ Plan::Plan(const PlanOptions& options) : o_(options), prefixes_(options.prefix_k
   std::uint64_t prefixes_needed = o_.routes_per_vrf;
   if (o_.rd_mode == RdMode::per_vrf) prefixes_needed *= groups_;
   if (o_.prefix_kind == PrefixKind::unique) prefixes_needed = slices() * o_.routes_per_vrf;
-  require(prefixes_needed <= prefixes_.capacity(),
-          fmt::format("the prefix plan has {} prefixes, {} are needed", prefixes_.capacity(), prefixes_needed));
+  require(
+      prefixes_needed <= prefixes_.capacity(),
+      fmt::format("the prefix plan has {} prefixes, {} are needed", prefixes_.capacity(), prefixes_needed));
 
   random_windows_ = std::max(1u, prefixes_.capacity() / o_.routes_per_vrf);
 
-  // Why: a PE whose slots lie in two cycles could be dealt one VRF twice if the cycles dealt in different orders.
+  // Why: a PE whose slots lie in two cycles could be dealt one VRF twice if the cycles dealt in different
+  // orders.
   bool shuffles = o_.vrfs % o_.vrfs_per_pe == 0 && o_.vrfs != o_.vrfs_per_pe;
   deals_.resize(cycles_);
   for (std::uint32_t c = 1; shuffles && c < cycles_; ++c) {
@@ -79,7 +83,8 @@ Plan::Plan(const PlanOptions& options) : o_(options), prefixes_(options.prefix_k
     while (std::gcd(factor, o_.vrfs) != 1) ++factor;
     factor %= o_.vrfs;
     if (factor == 0) factor = 1;
-    deals_[c] = {factor, inverse_mod(factor, o_.vrfs), static_cast<std::uint32_t>(mix(c ^ o_.seed << 20) % o_.vrfs)};
+    deals_[c] = {factor, inverse_mod(factor, o_.vrfs),
+                 static_cast<std::uint32_t>(mix(c ^ o_.seed << 20) % o_.vrfs)};
   }
 
   imports_per_pe_ = o_.vrfs_per_pe;

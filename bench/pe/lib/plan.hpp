@@ -1,11 +1,12 @@
-// The workload as arithmetic: which PE has which VRF, which RD, label, route targets and prefixes a route has,
-// and which routes a PE must end up with. Nothing is stored per route or per slice, so that a plan of 4000 PEs
-// and 5 M routes costs nothing and a received NLRI is turned into (VRF, group, index) in a few nanoseconds.
+// The workload as arithmetic: which PE has which VRF, which RD, label, route targets and prefixes a route
+// has, and which routes a PE must end up with. Nothing is stored per route or per slice, so that a plan of
+// 4000 PEs and 5 M routes costs nothing and a received NLRI is turned into (VRF, group, index) in a few
+// nanoseconds.
 //
-// VRFs (VPNs) 0..V-1 are dealt to PEs in *cycles*: slot s = pe*K + k, cycle c = s / V. Within a cycle every VRF
-// occurs exactly once, so that a VRF has one owner per cycle, and each cycle deals in another order, so that PEs do
-// not share whole sets. Cycles c with the same c / M form a *group* g: the M owners of a multihomed site, which
-// announce the same RD:prefixes. A *slice* is (VRF, group): R routes with the same RD.
+// VRFs (VPNs) 0..V-1 are dealt to PEs in *cycles*: slot s = pe*K + k, cycle c = s / V. Within a cycle every
+// VRF occurs exactly once, so that a VRF has one owner per cycle, and each cycle deals in another order, so
+// that PEs do not share whole sets. Cycles c with the same c / M form a *group* g: the M owners of a
+// multihomed site, which announce the same RD:prefixes. A *slice* is (VRF, group): R routes with the same RD.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -16,18 +17,24 @@
 
 namespace helio::pe {
 
-enum class RtcMode : std::uint8_t { off, on, default_route };  // default_route: the PE asks for everything by RTC
+enum class RtcMode : std::uint8_t {
+  off,
+  on,
+  default_route
+};  // default_route: the PE asks for everything by RTC
 enum class RdMode : std::uint8_t { per_pe, per_vrf };
 enum class LabelMode : std::uint8_t { per_vrf, per_prefix, per_ce };
-// full_mesh: one RT per VPN. hub_spoke: the owner of cycle 0 is the hub; spokes see the hub only, the hub all spokes.
-// extranet: a VRF also imports its neighbour VPN's RT. random: it also imports two VPNs chosen by the seed.
+// full_mesh: one RT per VPN. hub_spoke: the owner of cycle 0 is the hub; spokes see the hub only, the hub all
+// spokes. extranet: a VRF also imports its neighbour VPN's RT. random: it also imports two VPNs chosen by the
+// seed.
 enum class RtPlan : std::uint8_t { full_mesh, hub_spoke, extranet, random };
 
 struct PlanOptions {
   std::uint32_t pes = 10;
   std::uint32_t announcers = 0;  // 0 = all; the PEs after these only listen
   std::uint32_t vrfs = 0;        // 0 = vrfs_per_pe
-  std::uint32_t vpns = 0;        // route targets that the VRFs share in turn; 0 = one per VRF. Not with RT-Constrain
+  std::uint32_t vpns =
+      0;  // route targets that the VRFs share in turn; 0 = one per VRF. Not with RT-Constrain
   std::uint32_t vrfs_per_pe = 10;
   std::uint32_t routes_per_vrf = 100;  // per PE and VRF
   double ipv6_share = 0;
@@ -95,8 +102,8 @@ class Plan {
     std::uint32_t number = o_.rd_mode == RdMode::per_pe ? vrf * groups_ + group : vrf;
     return rd_prefix_ | (o_.number_base + number + 1);
   }
-  // From an RD back to the VRF and (RD per PE) the group; false when the RD is none of ours. With an RD per VRF
-  // the group follows from the prefix: group_and_index().
+  // From an RD back to the VRF and (RD per PE) the group; false when the RD is none of ours. With an RD per
+  // VRF the group follows from the prefix: group_and_index().
   bool decode_rd(std::uint64_t rd, std::uint32_t& vrf, std::uint32_t& group) const {
     std::uint32_t number = static_cast<std::uint32_t>(rd) - 1 - o_.number_base;
     if ((rd & ~0xffffffffull) != rd_prefix_ || number >= rd_count_) return false;
@@ -109,12 +116,14 @@ class Plan {
     }
     return true;
   }
-  // Position of the slice's first prefix in its prefix space: RDs of one VRF that share an RD, or (unique) all slices.
+  // Position of the slice's first prefix in its prefix space: RDs of one VRF that share an RD, or (unique)
+  // all slices.
   std::uint32_t prefix_offset(std::uint32_t vrf, std::uint32_t group) const {
     if (o_.prefix_kind == PrefixKind::unique) return (vrf * groups_ + group) * o_.routes_per_vrf;
     if (o_.rd_mode == RdMode::per_vrf) return group * o_.routes_per_vrf;
     // Another window of the random permutation for every RD.
-    if (o_.prefix_kind == PrefixKind::random) return (vrf * groups_ + group) % random_windows_ * o_.routes_per_vrf;
+    if (o_.prefix_kind == PrefixKind::random)
+      return (vrf * groups_ + group) % random_windows_ * o_.routes_per_vrf;
     return 0;
   }
 
@@ -150,7 +159,8 @@ class Plan {
   // The VPN at an import position, or kNone (PEs of an irregular plan may have fewer).
   std::uint32_t vrf_of_import(std::uint32_t pe, std::uint32_t position) const {
     if (o_.rtc != RtcMode::on) return position;
-    if (!import_lists_.empty()) return position < import_lists_[pe].size() ? import_lists_[pe][position] : kNone;
+    if (!import_lists_.empty())
+      return position < import_lists_[pe].size() ? import_lists_[pe][position] : kNone;
     std::uint32_t cycle;
     return vrf_at(pe, position, cycle);
   }

@@ -3,7 +3,8 @@
 namespace helio::pe {
 namespace {
 
-// Lengths of an enterprise VRF, dealt in turn: mostly /24, some host routes and transfer nets, some aggregates.
+// Lengths of an enterprise VRF, dealt in turn: mostly /24, some host routes and transfer nets, some
+// aggregates.
 constexpr std::uint8_t kEnterprise[16] = {24, 24, 32, 24, 30, 24, 26, 24, 32, 24, 23, 24, 28, 24, 22, 20};
 constexpr std::uint32_t kAggregates = 0x20000000;  // lengths below 24 lie in 32.0.0.0/3, one /20 each
 
@@ -73,10 +74,14 @@ std::uint32_t PrefixPlan::index_of(std::uint32_t address, std::uint8_t length) c
 
 std::uint32_t PrefixPlan::capacity() const {
   switch (kind_) {
-    case PrefixKind::consecutive: return 0x700000;  // 10.0.0.0 up to 122.0.0.0
-    case PrefixKind::unique: return 0x750000;
-    case PrefixKind::random: return 0x10000;
-    case PrefixKind::enterprise: break;
+    case PrefixKind::consecutive:
+      return 0x700000;  // 10.0.0.0 up to 122.0.0.0
+    case PrefixKind::unique:
+      return 0x750000;
+    case PrefixKind::random:
+      return 0x10000;
+    case PrefixKind::enterprise:
+      break;
   }
   return 1u << 17;
 }

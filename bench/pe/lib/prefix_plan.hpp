@@ -1,13 +1,13 @@
-// Prefixes as a bijection with their index inside a VRF, so that the checker needs no table: the n-th prefix of a
-// plan is computed, and so is the index of a received prefix.
+// Prefixes as a bijection with their index inside a VRF, so that the checker needs no table: the n-th prefix
+// of a plan is computed, and so is the index of a received prefix.
 #pragma once
 #include <cstdint>
 
 namespace helio::pe {
 
-// consecutive: /24s from 10.0.0.0 on, the same in every VRF. unique: /24s from 10.0.0.0 on, never repeated over VRFs
-// (for routers that are quadratic in repeated prefixes). random: /24s spread over 10.0.0.0/8 by the seed.
-// enterprise: lengths 20..32 mixed as in customer VRFs.
+// consecutive: /24s from 10.0.0.0 on, the same in every VRF. unique: /24s from 10.0.0.0 on, never repeated
+// over VRFs (for routers that are quadratic in repeated prefixes). random: /24s spread over 10.0.0.0/8 by the
+// seed. enterprise: lengths 20..32 mixed as in customer VRFs.
 enum class PrefixKind : std::uint8_t { consecutive, unique, random, enterprise };
 
 struct Prefix4 {
@@ -19,7 +19,8 @@ class PrefixPlan {
  public:
   static constexpr std::uint32_t kNone = 0xffffffff;
   PrefixPlan() = default;
-  PrefixPlan(PrefixKind kind, std::uint64_t seed) : kind_(kind), seed_(static_cast<std::uint32_t>(seed * 0x9e3779b9u)) {}
+  PrefixPlan(PrefixKind kind, std::uint64_t seed)
+      : kind_(kind), seed_(static_cast<std::uint32_t>(seed * 0x9e3779b9u)) {}
 
   PrefixKind kind() const { return kind_; }
   // True when every prefix is a /24 whose index is its distance from the first: the checker's fastest loop.

@@ -1,6 +1,7 @@
 #include "bench/pe/lib/process_stats.hpp"
 
 #include <dirent.h>
+#include <fmt/format.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -9,8 +10,6 @@
 #include <fstream>
 #include <sstream>
 #include <vector>
-
-#include <fmt/format.h>
 
 namespace helio::pe {
 namespace {

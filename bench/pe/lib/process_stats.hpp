@@ -1,4 +1,5 @@
-// CPU and memory of the reflector by pid, of ourselves and of everybody else, from /proc: deltas, not percentages.
+// CPU and memory of the reflector by pid, of ourselves and of everybody else, from /proc: deltas, not
+// percentages.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -12,7 +12,8 @@ struct Shape {
   void (*apply)(Options&);
 };
 
-void mesh(Options& o, std::uint32_t pes, std::uint32_t vrfs, std::uint32_t per_pe, std::uint32_t routes, RtcMode rtc) {
+void mesh(Options& o, std::uint32_t pes, std::uint32_t vrfs, std::uint32_t per_pe, std::uint32_t routes,
+          RtcMode rtc) {
   o.plan.pes = pes;
   o.plan.vrfs = vrfs;
   o.plan.vrfs_per_pe = per_pe;
@@ -37,7 +38,9 @@ const Shape kShapes[] = {
     {"S4", [](Options& o) { mesh(o, 100, 1000, 100, 100, RtcMode::on), o.scenario = Scenario::peer_flap; }},
     {"S5", [](Options& o) { mesh(o, 4, 100, 100, 25000, RtcMode::off); }},
     {"S5r",
-     [](Options& o) { mesh(o, 4, 25000, 25000, 100, RtcMode::off), o.plan.prefix_kind = PrefixKind::random; }},
+     [](Options& o) {
+       mesh(o, 4, 25000, 25000, 100, RtcMode::off), o.plan.prefix_kind = PrefixKind::random;
+     }},
     {"S5o", [](Options& o) { mesh(o, 4, 250000, 250000, 1, RtcMode::off), o.plan.vpns = 100; }},
     {"S6",
      [](Options& o) {

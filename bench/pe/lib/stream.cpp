@@ -44,7 +44,8 @@ SliceOf slice_of(const Plan& plan, std::uint32_t pe, std::uint32_t position) {
   return s;
 }
 
-void append_nlri(ByteWriter& w, const Plan& plan, const SliceOf& s, std::uint32_t index, std::uint32_t label_field) {
+void append_nlri(ByteWriter& w, const Plan& plan, const SliceOf& s, std::uint32_t index,
+                 std::uint32_t label_field) {
   if (index < plan.v4_routes_per_slice()) {
     Prefix4 p = plan.prefixes().at(s.offset + index);
     w.u8(static_cast<std::uint8_t>(88 + p.length));
@@ -66,8 +67,8 @@ std::size_t nlri_size(const Plan& plan, const SliceOf& s, std::uint32_t index) {
   return 1 + 3 + 8 + (plan.prefixes().at(s.offset + index).length + 7u) / 8;
 }
 
-// Routes of one family and attribute set: index, index+step, ... below `stop` of the slice at hand, then the same of the
-// next `more` VRFs of the PE, `stride` positions apart, which export the same route target.
+// Routes of one family and attribute set: index, index+step, ... below `stop` of the slice at hand, then the
+// same of the next `more` VRFs of the PE, `stride` positions apart, which export the same route target.
 struct Cursor {
   SliceOf slice;
   std::uint32_t first, stop, step;
@@ -85,7 +86,8 @@ struct Cursor {
   }
 };
 
-void append_run(ByteVector& out, const Plan& plan, std::uint32_t pe, Cursor at, std::uint32_t variant, const Announcement& how) {
+void append_run(ByteVector& out, const Plan& plan, std::uint32_t pe, Cursor at, std::uint32_t variant,
+                const Announcement& how) {
   const PlanOptions& o = plan.options();
   const SliceOf s = at.slice;  // for what all routes share
   bool v6 = at.index >= plan.v4_routes_per_slice();
@@ -129,11 +131,13 @@ void append_run(ByteVector& out, const Plan& plan, std::uint32_t pe, Cursor at, 
 void append_open(ByteVector& out, const OpenOptions& o) {
   ByteVector capabilities;
   ByteWriter c(capabilities);
-  auto multiprotocol = [&](std::uint16_t afi, std::uint8_t safi) { c.u8(1), c.u8(4), c.u16(afi), c.u8(0), c.u8(safi); };
+  auto multiprotocol = [&](std::uint16_t afi, std::uint8_t safi) {
+    c.u8(1), c.u8(4), c.u16(afi), c.u8(0), c.u8(safi);
+  };
   if (o.vpnv4) multiprotocol(1, 128);
   if (o.vpnv6) multiprotocol(2, 128);
   if (o.rtc) multiprotocol(1, 132);
-  c.u8(2), c.u8(0);                // route refresh, RFC 2918
+  c.u8(2), c.u8(0);                 // route refresh, RFC 2918
   c.u8(65), c.u8(4), c.u32(o.asn);  // 4-octet AS, RFC 6793
   std::size_t start = begin(out, 1);
   ByteWriter w(out);
@@ -221,10 +225,12 @@ ByteVector build_routes(const Plan& plan, std::uint32_t pe, const Announcement& 
   out.reserve(routes * 16 + routes / 200 * 80 + plan.options().vrfs_per_pe * 90ull + 4096);
   const PlanOptions& o = plan.options();
   if (o.vpns < o.vrfs && o.vrfs_per_pe == o.vrfs && o.attrs_per_vrf == 1 && !plan.has_v6()) {
-    // A PE with all VRFs in order: every vpns-th has the same route target, and a PE packs by attributes, not by RD.
+    // A PE with all VRFs in order: every vpns-th has the same route target, and a PE packs by attributes, not
+    // by RD.
     for (std::uint32_t rt = 0; rt < o.vpns; ++rt) {
       std::uint32_t more = (o.vrfs - 1 - rt) / o.vpns;
-      append_run(out, plan, pe, {slice_of(plan, pe, rt), 0, plan.routes_per_slice(), 1, rt, o.vpns, more}, 0, how);
+      append_run(out, plan, pe, {slice_of(plan, pe, rt), 0, plan.routes_per_slice(), 1, rt, o.vpns, more}, 0,
+                 how);
     }
     if (slice_ends != nullptr) slice_ends->assign(o.vrfs_per_pe, out.size());
     return out;
@@ -236,8 +242,8 @@ ByteVector build_routes(const Plan& plan, std::uint32_t pe, const Announcement& 
   return out;
 }
 
-void append_memberships(ByteVector& out, const Plan& plan, std::uint32_t pe, const std::vector<std::uint64_t>& rts,
-                        bool announce) {
+void append_memberships(ByteVector& out, const Plan& plan, std::uint32_t pe,
+                        const std::vector<std::uint64_t>& rts, bool announce) {
   constexpr std::size_t kNlri = 13;
   std::size_t at = 0;
   ByteWriter w(out);

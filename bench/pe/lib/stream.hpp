@@ -1,6 +1,6 @@
-// Byte streams of the synthetic PEs: OPEN, memberships, packed UPDATEs of a PE's routes, withdrawals, End-of-RIB.
-// Deliberately independent of rr/wire's encoders: the generator is a second implementation to hold the reflector against.
-// RFC 4271 §4.3, RFC 4760, RFC 4364 §4.3.4, RFC 4659, RFC 4684 §4, RFC 4724 §2.
+// Byte streams of the synthetic PEs: OPEN, memberships, packed UPDATEs of a PE's routes, withdrawals,
+// End-of-RIB. Deliberately independent of rr/wire's encoders: the generator is a second implementation to
+// hold the reflector against. RFC 4271 §4.3, RFC 4760, RFC 4364 §4.3.4, RFC 4659, RFC 4684 §4, RFC 4724 §2.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -33,8 +33,8 @@ struct RouteRange {
   std::uint32_t count = 0;
 };
 struct Announcement {
-  std::uint32_t pack = 0;    // NLRIs per UPDATE at most; 0 = as many as fit in 4096 octets
-  std::uint32_t med = 0;     // 0 = no MED
+  std::uint32_t pack = 0;  // NLRIs per UPDATE at most; 0 = as many as fit in 4096 octets
+  std::uint32_t med = 0;   // 0 = no MED
 };
 void append_routes(ByteVector& out, const Plan& plan, std::uint32_t pe, const RouteRange& range,
                    const Announcement& how);
@@ -45,8 +45,8 @@ void append_withdrawals(ByteVector& out, const Plan& plan, std::uint32_t pe, con
 ByteVector build_routes(const Plan& plan, std::uint32_t pe, const Announcement& how,
                         std::vector<std::size_t>* slice_ends = nullptr);
 // Memberships for the given RTs (withdrawn when `announce` is false), packed.
-void append_memberships(ByteVector& out, const Plan& plan, std::uint32_t pe, const std::vector<std::uint64_t>& rts,
-                        bool announce);
+void append_memberships(ByteVector& out, const Plan& plan, std::uint32_t pe,
+                        const std::vector<std::uint64_t>& rts, bool announce);
 void append_default_membership(ByteVector& out, const Plan& plan, std::uint32_t pe);
 
 // The COMMUNITIES value that tells the attribute sets of a VRF apart.

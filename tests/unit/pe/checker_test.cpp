@@ -1,10 +1,10 @@
 // The checker must accept what is right and name every single thing that is wrong.
 #include "bench/pe/lib/checker.hpp"
 
-#include <chrono>
-
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <chrono>
 
 #include "tests/unit/pe/reflect.hpp"
 
@@ -154,7 +154,8 @@ TEST(Checker, AMissingAndASurplusRouteDoNotCancelOut) {
   Plan plan(o);
   Checker checker(plan);
   deliver_everything(plan, checker);
-  // PE 0 leaves; another PE's route is lost in its place: the counts agree at one PE, the comparison does not.
+  // PE 0 leaves; another PE's route is lost in its place: the counts agree at one PE, the comparison does
+  // not.
   checker.set_present(0, false);
   checker.refresh_targets();
   checker.forget(0);
@@ -206,7 +207,8 @@ TEST(Checker, CostOfADeliveredRoute) {
   Plan plan(o);
   Checker checker(plan);
   std::vector<Body> bodies;
-  for (const Body& body : split(build_routes(plan, 0, {}))) bodies.push_back(reflected(body, plan.address(0)));
+  for (const Body& body : split(build_routes(plan, 0, {})))
+    bodies.push_back(reflected(body, plan.address(0)));
   for (int round = 0; round < 3; ++round) {
     checker.forget(1);
     auto from = std::chrono::steady_clock::now();

@@ -17,9 +17,10 @@ Options parse(std::vector<std::string> arguments) {
 
 std::string text(const Options& o) {
   const PlanOptions& p = o.plan;
-  return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} | {} {} {} {} {}", p.pes, p.announcers, p.vrfs, p.vpns, p.vrfs_per_pe, p.routes_per_vrf,
-                     p.ipv6_share, p.attrs_per_vrf, p.multihoming, static_cast<int>(p.rtc), static_cast<int>(p.rd_mode),
-                     static_cast<int>(p.prefix_kind), static_cast<int>(p.rt_plan), scenario_name(o.scenario), o.window, o.churn_pack,
+  return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} | {} {} {} {} {}", p.pes, p.announcers, p.vrfs,
+                     p.vpns, p.vrfs_per_pe, p.routes_per_vrf, p.ipv6_share, p.attrs_per_vrf, p.multihoming,
+                     static_cast<int>(p.rtc), static_cast<int>(p.rd_mode), static_cast<int>(p.prefix_kind),
+                     static_cast<int>(p.rt_plan), scenario_name(o.scenario), o.window, o.churn_pack,
                      o.changes, o.slow_share);
 }
 
@@ -40,7 +41,8 @@ TEST(Options, FlagsOverrideTheShapeWhereverItStands) {
 }
 
 TEST(Options, TargetAndAddressesAreParsed) {
-  Options o = parse({"--target", "127.0.0.9:1795", "--base-address", "127.1.2.3", "--next-hop-base", "10.9.0.1"});
+  Options o =
+      parse({"--target", "127.0.0.9:1795", "--base-address", "127.1.2.3", "--next-hop-base", "10.9.0.1"});
   EXPECT_EQ(o.target_address, 0x7f000009u);
   EXPECT_EQ(o.target_port, 1795);
   EXPECT_EQ(o.plan.base_address, 0x7f010203u);

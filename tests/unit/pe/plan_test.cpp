@@ -1,12 +1,12 @@
 // The arithmetic of the plan against counting it out.
 #include "bench/pe/lib/plan.hpp"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <map>
 #include <set>
 #include <stdexcept>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 namespace helio::pe {
 namespace {
@@ -68,7 +68,8 @@ TEST_P(PlanShapes, RdsAreUniqueAndDecode) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, PlanShapes,
                          testing::Values(mesh(10, 100, 100, 10), mesh(100, 1000, 100, 1), mesh(30, 30, 3, 5),
-                                         mesh(7, 10, 3, 2), mesh(5, 7, 7, 1), mesh(1, 1, 1, 1), mesh(256, 100, 10, 4)));
+                                         mesh(7, 10, 3, 2), mesh(5, 7, 7, 1), mesh(1, 1, 1, 1),
+                                         mesh(256, 100, 10, 4)));
 
 TEST(Plan, EveryVpnIsOnTheSameNumberOfPes) {
   Plan plan(mesh(100, 1000, 100, 100));  // S2: 10 PEs per RT
@@ -126,7 +127,8 @@ TEST(Plan, RefusesWhatDoesNotFit) {
 }
 
 TEST(PrefixPlan, IndexAndPrefixAreEachOthersInverse) {
-  for (PrefixKind kind : {PrefixKind::consecutive, PrefixKind::unique, PrefixKind::random, PrefixKind::enterprise}) {
+  for (PrefixKind kind :
+       {PrefixKind::consecutive, PrefixKind::unique, PrefixKind::random, PrefixKind::enterprise}) {
     PrefixPlan plan(kind, 7);
     std::set<std::pair<std::uint32_t, int>> seen;
     for (std::uint32_t n = 0; n < 65536; ++n) {

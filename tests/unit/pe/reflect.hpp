@@ -1,5 +1,5 @@
-// What a correct reflector does with a PE's stream, for tests of the checker: adds ORIGINATOR_ID and CLUSTER_LIST to
-// every announcement and sends each slice to those who import it. The slow and obvious way.
+// What a correct reflector does with a PE's stream, for tests of the checker: adds ORIGINATOR_ID and
+// CLUSTER_LIST to every announcement and sends each slice to those who import it. The slow and obvious way.
 #pragma once
 #include <functional>
 
@@ -17,7 +17,8 @@ inline std::vector<Body> split(const ByteVector& stream) {
   std::vector<Body> bodies;
   for (std::size_t at = 0; at < stream.size();) {
     std::size_t length = load_be16(stream.data() + at + 16);
-    bodies.emplace_back(stream.begin() + static_cast<std::ptrdiff_t>(at + 19), stream.begin() + static_cast<std::ptrdiff_t>(at + length));
+    bodies.emplace_back(stream.begin() + static_cast<std::ptrdiff_t>(at + 19),
+                        stream.begin() + static_cast<std::ptrdiff_t>(at + length));
     at += length;
   }
   return bodies;
@@ -47,7 +48,8 @@ inline void deliver_everything(const Plan& plan, Checker& checker) {
       append_routes(stream, plan, pe, {k, 0, plan.routes_per_slice()}, {});
       for (const Body& body : split(stream)) {
         for (std::uint32_t to = 0; to < plan.pes(); ++to) {
-          if (to != pe && plan.imports(to, vrf, cycle)) checker.on_update(to, reflected(body, plan.address(pe)));
+          if (to != pe && plan.imports(to, vrf, cycle))
+            checker.on_update(to, reflected(body, plan.address(pe)));
         }
       }
     }

@@ -1,9 +1,9 @@
 // What the generator says, read by the reflector's own decoder: two implementations must agree.
 #include "bench/pe/lib/stream.hpp"
 
-#include <map>
-
 #include <gtest/gtest.h>
+
+#include <map>
 
 #include "rr/wire/update.hpp"
 #include "tests/unit/pe/reflect.hpp"
@@ -35,7 +35,8 @@ std::map<Key, std::uint32_t> decode(const ByteVector& stream, bool withdrawals, 
     EXPECT_EQ(update->reach.has_value(), !withdrawals);
     EXPECT_EQ(update->unreach.has_value(), withdrawals);
     bool v6 = (withdrawals ? update->unreach->family : update->reach->family) == wire::Family::vpnv6;
-    wire::VpnNlriReader reader(withdrawals ? update->unreach->nlri : update->reach->nlri, v6, withdrawals, false);
+    wire::VpnNlriReader reader(withdrawals ? update->unreach->nlri : update->reach->nlri, v6, withdrawals,
+                               false);
     wire::VpnNlri nlri;
     while (reader.next(nlri) == wire::NlriStatus::ok) {
       std::string prefix(reinterpret_cast<const char*>(nlri.prefix), (nlri.length + 7u) / 8);
@@ -48,7 +49,8 @@ std::map<Key, std::uint32_t> decode(const ByteVector& stream, bool withdrawals, 
 }
 
 TEST(Stream, RoutesOfEveryKindDecodeToThePlan) {
-  for (PrefixKind kind : {PrefixKind::consecutive, PrefixKind::random, PrefixKind::enterprise, PrefixKind::unique}) {
+  for (PrefixKind kind :
+       {PrefixKind::consecutive, PrefixKind::random, PrefixKind::enterprise, PrefixKind::unique}) {
     PlanOptions o;
     o.pes = 4;
     o.vrfs = 6;
@@ -112,7 +114,8 @@ TEST(Stream, VrfsThatShareARouteTargetArePackedTogether) {
   EXPECT_EQ(messages, 10u);
   Checker checker(plan);
   for (std::uint32_t pe : {0u, 1u}) {
-    for (const Body& body : split(build_routes(plan, pe, {}))) checker.on_update(1 - pe, reflected(body, plan.address(pe)));
+    for (const Body& body : split(build_routes(plan, pe, {})))
+      checker.on_update(1 - pe, reflected(body, plan.address(pe)));
   }
   EXPECT_TRUE(checker.holds_target(0) && checker.holds_target(1));
   EXPECT_TRUE(checker.counters.is_clean());
