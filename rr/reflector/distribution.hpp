@@ -25,7 +25,7 @@
 namespace helio::reflector {
 
 struct DistributionLimits {
-  std::size_t change_bytes = std::size_t{16} << 20;  // of a RIB shard's changes not yet sent: reading stops above
+  std::size_t change_bytes = std::size_t{8} << 20;  // of a RIB shard's changes not yet sent: reading stops above
   std::size_t image_bytes = std::size_t{24} << 20;   // of walks: peers that stall are dropped from them above
   std::chrono::milliseconds stall{200};              // no progress for this long, while others make some: lagging
   std::chrono::milliseconds stall_alone{2000};       // the same, whatever the others do

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kReadAtOnce = 256u << 10;
 constexpr std::size_t kWriteAtOnce = 256u << 10;
 constexpr std::size_t kLeastReadBound = 1u << 20;
-constexpr std::size_t kMostReadBound = 16u << 20;
+constexpr std::size_t kMostReadBound = 4u << 20;
 constexpr std::size_t kWriteBudget = 16u << 20;  // per turn
 constexpr auto kReadTime = std::chrono::milliseconds(20);
 constexpr auto kLingerCheck = std::chrono::milliseconds(20);
