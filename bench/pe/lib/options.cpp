@@ -193,6 +193,15 @@ Options parse_options(int argc, char** argv) {
   add_choice(app, "--prefix-plan", o.plan.prefix_kind, kPrefixKinds,
              "Which prefixes (default consecutive /24s)")
       ->group("Routes");
+  app.add_option_function<std::string>(
+         "--mrt",
+         [&o](const std::string& file) {
+           o.plan.prefix_list = load_mrt(file);
+           o.plan.prefix_kind = PrefixKind::list;
+         },
+         "Prefixes of every VRF from an uncompressed MRT table dump (--routes-per-vrf 0: all of them)")
+      ->type_name("FILE")
+      ->group("Routes");
   add_address(app, "--next-hop-base", o.plan.next_hop_base,
               "Next hop of the first PE (default: its address; FRR takes 127/8 for martian)")
       ->group("Routes");

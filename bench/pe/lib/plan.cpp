@@ -34,8 +34,11 @@ void require(bool condition, const std::string& message) {
 
 }  // namespace
 
-Plan::Plan(const PlanOptions& options) : o_(options), prefixes_(options.prefix_kind, options.seed) {
+Plan::Plan(const PlanOptions& options)
+    : o_(options), prefixes_(options.prefix_kind, options.seed, options.prefix_list) {
   if (o_.vrfs == 0) o_.vrfs = o_.vrfs_per_pe;
+  require(o_.prefix_kind != PrefixKind::list || o_.prefix_list != nullptr, "prefix-plan list needs --mrt");
+  if (o_.routes_per_vrf == 0 && o_.prefix_list != nullptr) o_.routes_per_vrf = o_.prefix_list->size();
   if (o_.vpns == 0) o_.vpns = o_.vrfs;
   if (o_.announcers == 0) o_.announcers = o_.pes;
   require(o_.pes >= 1, "pes must be at least 1");

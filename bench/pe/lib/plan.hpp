@@ -46,6 +46,7 @@ struct PlanOptions {
   LabelMode label_mode = LabelMode::per_vrf;
   RtPlan rt_plan = RtPlan::full_mesh;
   PrefixKind prefix_kind = PrefixKind::consecutive;
+  std::shared_ptr<const PrefixList> prefix_list;  // of PrefixKind::list; routes_per_vrf 0 = all of it
   std::uint32_t asn = 65000;
   std::uint32_t base_address = 0x7f010001;  // of PE 0, host order; also its router-id
   std::uint32_t next_hop_base = 0;          // 0 = the PE's address

@@ -41,6 +41,8 @@ Prefix4 PrefixPlan::at(std::uint32_t n) const {
       return {(kFirst24 + n) << 8, 24};
     case PrefixKind::random:
       return {kFirst24 << 8 | scramble(n, seed_) << 8, 24};
+    case PrefixKind::list:
+      return list_->at(n);
     case PrefixKind::enterprise:
       break;
   }
@@ -58,6 +60,8 @@ std::uint32_t PrefixPlan::index_of(std::uint32_t address, std::uint8_t length) c
     case PrefixKind::random:
       if (length != 24 || address >> 24 != 10 || (address & 0xff) != 0) return kNone;
       return unscramble(address >> 8 & 0xffff, seed_);
+    case PrefixKind::list:
+      return list_->index_of(address, length);
     case PrefixKind::enterprise:
       break;
   }
@@ -80,6 +84,8 @@ std::uint32_t PrefixPlan::capacity() const {
       return 0x750000;
     case PrefixKind::random:
       return 0x10000;
+    case PrefixKind::list:
+      return list_->size();
     case PrefixKind::enterprise:
       break;
   }

@@ -2,25 +2,24 @@
 // of a plan is computed, and so is the index of a received prefix.
 #pragma once
 #include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "bench/pe/lib/prefix_list.hpp"
 
 namespace helio::pe {
 
 // consecutive: /24s from 10.0.0.0 on, the same in every VRF. unique: /24s from 10.0.0.0 on, never repeated
 // over VRFs (for routers that are quadratic in repeated prefixes). random: /24s spread over 10.0.0.0/8 by the
 // seed. enterprise: lengths 20..32 mixed as in customer VRFs.
-enum class PrefixKind : std::uint8_t { consecutive, unique, random, enterprise };
-
-struct Prefix4 {
-  std::uint32_t address = 0;  // host order
-  std::uint8_t length = 0;
-};
+enum class PrefixKind : std::uint8_t { consecutive, unique, random, enterprise, list };
 
 class PrefixPlan {
  public:
   static constexpr std::uint32_t kNone = 0xffffffff;
   PrefixPlan() = default;
-  PrefixPlan(PrefixKind kind, std::uint64_t seed)
-      : kind_(kind), seed_(static_cast<std::uint32_t>(seed * 0x9e3779b9u)) {}
+  PrefixPlan(PrefixKind kind, std::uint64_t seed, std::shared_ptr<const PrefixList> list = nullptr)
+      : kind_(kind), seed_(static_cast<std::uint32_t>(seed * 0x9e3779b9u)), list_(std::move(list)) {}
 
   PrefixKind kind() const { return kind_; }
   // True when every prefix is a /24 whose index is its distance from the first: the checker's fastest loop.
@@ -39,6 +38,7 @@ class PrefixPlan {
  private:
   PrefixKind kind_ = PrefixKind::consecutive;
   std::uint32_t seed_ = 0;
+  std::shared_ptr<const PrefixList> list_;
 };
 
 }  // namespace helio::pe

@@ -141,5 +141,35 @@ TEST(PrefixPlan, IndexAndPrefixAreEachOthersInverse) {
   }
 }
 
+// RFC 6396 §4.3: a peer index table (skipped), two IPv4 entries (one twice), an IPv6 one (skipped).
+TEST(PrefixList, ReadsAnMrtTableDump) {
+  std::vector<std::uint8_t> dump;
+  ByteWriter w(dump);
+  auto record = [&](std::uint16_t subtype, std::vector<std::uint8_t> body) {
+    w.u32(1700000000), w.u16(13), w.u16(subtype), w.u32(static_cast<std::uint32_t>(body.size())),
+        w.bytes(body);
+  };
+  record(1, {192, 0, 2, 1, 0, 0, 0, 0});
+  record(2, {0, 0, 0, 0, 8, 10, 0, 0});
+  record(4, {0, 0, 0, 1, 32, 0x20, 1, 0xd, 0xb8, 0, 0});
+  record(2, {0, 0, 0, 2, 23, 192, 0, 3, 0, 0});  // host bit set: masked
+  record(2, {0, 0, 0, 3, 8, 10, 0, 0});
+  PrefixList list(decode_mrt_prefixes(dump));
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list.index_of(0x0a000000, 8), 0u);
+  EXPECT_EQ(list.index_of(0xc0000200, 23), 1u);
+  EXPECT_EQ(list.index_of(0xc0000200, 24), PrefixList::kNone);
+  dump.pop_back();
+  EXPECT_THROW(decode_mrt_prefixes(dump), std::runtime_error);
+  EXPECT_THROW(decode_mrt_prefixes({}), std::runtime_error);
+
+  PlanOptions o = mesh(2, 1, 1, 0);
+  o.prefix_kind = PrefixKind::list;
+  EXPECT_THROW(Plan{o}, std::invalid_argument);
+  o.prefix_list = std::make_shared<const PrefixList>(list);
+  Plan plan(o);
+  EXPECT_EQ(plan.routes_per_slice(), 2u);
+}
+
 }  // namespace
 }  // namespace helio::pe
