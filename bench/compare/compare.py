@@ -98,7 +98,7 @@ def main():
                     if results[-1]["verdict"] == "failed" and name != "heliod":
                         hopeless.add(name)  # one full time limit is enough
                     save()
-                if row in rows.FLOORED:
+                if row in rows.COLD_START:
                     floor = run_generator(args.build, flags + ["--floor"], timeout, work / "floor.json")
                     results.append({"row": row, "router": "floor", **floor})
                     save()

@@ -75,6 +75,8 @@ def write(results, output):
             "|---|---|---|---|---|---|---|---|---|---|"]
     curve, memory = [], []
     for row, cells in ((r, by_row[r]) for r in rows.ROWS if r in by_row):
+        if row not in rows.COLD_START:
+            continue
         first = True
         base = cells.get("heliod", [])
         base_time, base_cpu, base_peak = (median(base, k) for k in ("convergence_seconds", "rr_cpu_seconds", "rr_peak_rss_bytes"))

@@ -107,7 +107,8 @@ class Frr(Router):
     generator_flags = ["--next-hop-base", "10.200.0.1", "--lenient"]
     notes = ["FRR: bgpd alone, without zebra. It takes next hops in 127/8 for martian, so it gets 10.200.x.y; it sends clients their "
              "own routes back and alters reserved label bits, both of which PEs ignore and helio-pe was told to (`--lenient`). "
-             "It collects changes for a moment before it sends (coalesce timer). It knows no RT-Constrain."]
+             "It collects changes for a moment before it sends (coalesce timer). As packaged it is quadratic when VRFs repeat prefixes "
+             "(S1/10), which is why most rows give everybody prefixes that never repeat. It knows no RT-Constrain."]
 
     def version(self):
         return "FRR " + dpkg_version("frr")
