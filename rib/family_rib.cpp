@@ -481,17 +481,17 @@ void FamilyRib<Address>::withdraw_one(std::uint32_t table, const Key& key, PeerI
 }
 
 template <class Address>
-std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::purge_table(std::uint32_t table, PeerId peer, Key from, std::size_t limit) {
+std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::purge_table(std::uint32_t table, PeerId peer, std::uint32_t below, Key from,
+                                                                              std::size_t limit) {
   struct Doomed {
     Key key;
     std::uint32_t path_id;
   };
   std::vector<Doomed> doomed;
   std::optional<Key> next;
-  std::uint32_t generation = shared_.peers[peer.value].generation;
   auto is_stale = [&](AttributeId id) {
     const AttributeSet& set = shared_.attributes[id];
-    return set.peer == peer && set.generation < generation;
+    return set.peer == peer && set.generation < below;
   };
   std::size_t seen = 0;
   tree_.walk(tables_[table].root, from, [&](const Key& key, Slot& slot) {

@@ -92,9 +92,9 @@ class FamilyRib {
   // Releases the references the runs hold and empties the log.
   void clear_log(ChangeLog& log);
 
-  // Removes paths of the peer older than its generation from the table, from `from` on, at most `limit` of them. Returns
-  // where to go on, or nothing when the table is done.
-  std::optional<Key> purge_table(std::uint32_t table, PeerId peer, Key from, std::size_t limit);
+  // Removes paths of the peer of generations below `below` from the table, from `from` on, looking at `limit` prefixes at
+  // most. Returns where to go on, or nothing when the table is done.
+  std::optional<Key> purge_table(std::uint32_t table, PeerId peer, std::uint32_t below, Key from, std::size_t limit);
 
   // Tombstones by running number, oldest first: [first, end).
   std::uint64_t first_tombstone() const { return tombstones_trimmed_; }

@@ -40,6 +40,13 @@ struct PeerUp {
 struct PeerDown {
   PeerId peer;
 };
+// Enhanced route refresh from the peer (RFC 7313 §4): what it announced before the mark and not again between begin
+// and end is gone.
+struct PeerRefresh {
+  PeerId peer;
+  wire::Family family;
+  bool begins;
+};
 // Announcements (attributes set) or withdrawals of one peer, entries in wire form, already checked.
 struct Updates {
   PeerId peer;
@@ -172,7 +179,7 @@ struct RtcOutput {
   rib::BatchRef bytes;
 };
 
-using Message = std::variant<PeerUp, PeerDown, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled, LagMark, Ack, RtSetDefined,
+using Message = std::variant<PeerUp, PeerDown, PeerRefresh, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled, LagMark, Ack, RtSetDefined,
                              ProvenanceDefined, Retired, ClassReady, Output, WalkArmed, WalkDone, TombstonesFull, RtcUpdate, RtcJoin, RtcLeave, RtcRefresh,
                              RtcUnfilteredPeer, RtcOutput>;
 

@@ -68,7 +68,22 @@ void RibShard::peer_down(PeerId peer) {
   // Everything the peer announced is older than its generation now; the purge takes it away in slices, and what a new
   // session announces meanwhile replaces it in place.
   ++grown(shared_.peers, peer.value).generation;
-  purges_.push_back({peer, shared_.provenances.provenances_of(peer), {}, {}, {}});
+  peers_[peer.value].refresh_since = {};
+  purges_.push_back({peer, shared_.peers[peer.value].generation, true, true, shared_.provenances.provenances_of(peer), {}, {}, {}});
+}
+
+void RibShard::peer_refresh(const PeerRefresh& refresh) {
+  Peer& peer = grown(peers_, refresh.peer.value);
+  bool is_v6 = refresh.family == Family::vpnv6;
+  std::optional<std::uint32_t>& since = peer.refresh_since[is_v6 ? 1 : 0];
+  if (refresh.begins) {
+    // What comes from now on is of a newer generation; equal contents replace the old ones without a change.
+    forget_attributes(peer);
+    since = ++grown(shared_.peers, refresh.peer.value).generation;
+  } else if (since) {
+    purges_.push_back({refresh.peer, *since, !is_v6, is_v6, shared_.provenances.provenances_of(refresh.peer), {}, {}, {}});
+    since.reset();
+  }
 }
 
 rib::AttributeId RibShard::attributes_of(PeerId id, std::uint64_t serial, const rib::CanonicalAttributes& attributes) {
@@ -143,6 +158,8 @@ void RibShard::handle(Message&& message) {
     peer_up(*up);
   } else if (auto* down = std::get_if<PeerDown>(&message)) {
     peer_down(down->peer);
+  } else if (auto* refresh = std::get_if<PeerRefresh>(&message)) {
+    peer_refresh(*refresh);
   } else if (auto* request = std::get_if<WalkRequest>(&message)) {
     walks_.emplace_back().request = std::move(*request);
   } else if (auto* cancelled = std::get_if<WalkCancelled>(&message)) {
@@ -271,11 +288,11 @@ std::uint32_t RibShard::seconds_of(rib::Stamp stamp) const {
 template <class Address>
 std::size_t RibShard::purge_step(Purge& purge, std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next, std::size_t budget) {
   rib::FamilyRib<Address>& rib = family<Address>();
-  if (table >= rib.table_limit() || !rib.has_table(table)) {
+  if (!(sizeof(Address) == 4 ? purge.v4 : purge.v6) || table >= rib.table_limit() || !rib.has_table(table)) {
     next.reset();
     return 1;
   }
-  next = rib.purge_table(table, purge.peer, next.value_or(rib::PrefixKey<Address>{}), budget);
+  next = rib.purge_table(table, purge.peer, purge.below, next.value_or(rib::PrefixKey<Address>{}), budget);
   return next ? budget : 1;
 }
 

@@ -33,6 +33,7 @@ class RibShard final : public rib::TurnSealer {
 
   void peer_up(const PeerUp& up);
   void peer_down(PeerId peer);
+  void peer_refresh(const PeerRefresh& refresh);
   // `serial`: the same as last time for this peer means the same attributes.
   void announce(PeerId peer, wire::Family family, bool has_path_id, std::uint64_t serial, const rib::CanonicalAttributes& attributes,
                 Bytes nlri);
@@ -65,9 +66,12 @@ class RibShard final : public rib::TurnSealer {
     session::PeerRole role = session::PeerRole::client;
     std::uint64_t serial = 0;
     rib::AttributeId attributes = 0;  // of `serial`; one reference is held when serial != 0
+    std::array<std::optional<std::uint32_t>, 2> refresh_since;  // by family: generation at a BoRR whose EoRR is to come
   };
   struct Purge {
     PeerId peer;
+    std::uint32_t below;                         // paths of generations below this go
+    bool v4, v6;
     std::vector<rib::ProvenanceId> provenances;  // still to do, last first
     std::vector<std::uint32_t> tables;           // of the one being done
     std::optional<rib::PrefixKey<rib::Address4>> next4;

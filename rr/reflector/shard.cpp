@@ -88,10 +88,31 @@ const Shard::PeerRecord* Shard::peer_record(PeerId id) const {
 
 std::optional<wire::Notification> Shard::on_route_refresh(PeerId id, const session::RefreshRequest& request) {
   Peer* peer = find(id);
-  if (peer == nullptr || request.subtype != 0) return std::nullopt;
+  if (peer == nullptr) return std::nullopt;
+  if (request.subtype != 0) {
+    if (peer->record.info.enhanced_refresh) receive_refresh_mark(*peer, request);
+    return std::nullopt;
+  }
   if (request.family == Family::rtc) to_rtc(RtcRefresh{id});
   else distribution_.refresh(id, request.family);
   return std::nullopt;
+}
+
+// BoRR and EoRR from the peer (RFC 7313 §4): what is not said again in between is swept (pitfall 1.21).
+void Shard::receive_refresh_mark(Peer& peer, const session::RefreshRequest& mark) {
+  PeerId id = peer.record.info.peer;
+  bool begins = mark.subtype == 1;
+  if (mark.family == Family::vpnv4 || mark.family == Family::vpnv6) {
+    peer.serial = 0;  // attributes belong to the session's new generation
+    to_all_ribs(PeerRefresh{id, mark.family, begins});
+  } else if (mark.family == Family::rtc && begins) {
+    if (const Membership* m = distribution_.membership(id)) peer.not_said_again = *m;
+  } else if (mark.family == Family::rtc && peer.not_said_again) {
+    RtcUpdate gone{id, peer.record.info.address, peer.source.role, nullptr, peer.not_said_again->all()};
+    for (const wire::RtMembership& nlri : gone.memberships) distribution_.remove_membership(id, nlri);
+    if (!gone.memberships.empty()) to_rtc(std::move(gone));
+    peer.not_said_again.reset();
+  }
 }
 
 // --- UPDATE ---------------------------------------------------------------------------------------------------------
@@ -311,6 +332,7 @@ void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const 
       counters_.rtc_invalid.add();  // 1..31 bits: as if withdrawn, alone (DESIGN §3)
       continue;
     }
+    if (peer.not_said_again) peer.not_said_again->remove(membership);
     if (announced) distribution_.add_membership(id, membership);
     else distribution_.remove_membership(id, membership);
     if (announced && membership.matches_everything()) to_rtc(RtcUnfilteredPeer{});
@@ -337,7 +359,7 @@ void Shard::to_rtc(Message&& message) {
 
 void Shard::dispatch(std::uint32_t from, Message&& message) {
   switch (message.index()) {
-    case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8:  // up to Ack
+    case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8: case 9:  // up to Ack
       rib_.handle(std::move(message));
       break;
     default:
@@ -358,7 +380,7 @@ void Shard::dispatch(std::uint32_t from, Message&& message) {
       }
   }
 }
-static_assert(std::is_same_v<std::variant_alternative_t<8, Message>, Ack>);
+static_assert(std::is_same_v<std::variant_alternative_t<9, Message>, Ack>);
 
 void Shard::take_mail() {
   for (std::uint32_t from = 0; from < mailboxes_.shards(); ++from) {

@@ -74,6 +74,7 @@ class Shard final : public session::Engine {
     std::uint64_t serial = 0;                          // of last_raw; 0: none
     std::shared_ptr<const OwnedAttributes> last_owned; // only with several shards
     bool last_excluded = false;
+    std::optional<Membership> not_said_again;          // between BoRR and EoRR of the RT membership family (RFC 7313)
   };
 
   Peer* find(PeerId id) const { return id.value < peers_.size() ? peers_[id.value].get() : nullptr; }
@@ -87,6 +88,7 @@ class Shard final : public session::Engine {
   void route(PeerId peer, wire::Family family, bool has_path_id, bool is_withdrawal, Bytes nlri, std::uint64_t serial,
              const std::shared_ptr<const OwnedAttributes>& attributes, Local&& local);
 
+  void receive_refresh_mark(Peer& peer, const session::RefreshRequest& mark);
   void to_rib(std::uint32_t shard, Message&& message);
   void to_all_ribs(const Message& message);
   void to_rtc(Message&& message);
