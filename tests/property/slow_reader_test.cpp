@@ -99,5 +99,50 @@ TEST_P(SlowReader, ChangesItsMindMeanwhile) {
   EXPECT_EQ(l.sim.peer(1).vpn().size(), 30u);
 }
 
+// A membership that ends, a route that goes, and then the queue with both withdrawals is dropped.
+TEST_P(SlowReader, LeavesAndIsLeftBehind) {
+  Lab l = lab({client_without_rtc(), client_with_rtc(), client_without_rtc(), client_without_rtc(), client_without_rtc()}, true, true);
+  l.join(1, "65000:9");
+  l.end_of_rib(1);
+  l.announce(0, {.prefix = "172.16.0.0/16", .rts = {"65000:9"}});
+  l.announce(0, {.prefix = "172.17.0.0/16", .rts = {"65000:9"}});
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "172.16.0.0/16"));
+  for (std::uint32_t peer : {1, 2}) l.sim.pause(peer);
+  l.withdraw(0, "65000:1", "172.16.0.0/16");
+  l.leave(1, "65000:9");
+  for (int i = 0; i < 4; ++i) l.sim.settle_turns();
+  for (std::uint32_t med = 0; med < 10; ++med) {
+    announce_all(l, 0, med);
+    l.sim.settle();
+    l.sim.advance(std::chrono::milliseconds{300});
+  }
+  for (std::uint32_t peer : {1, 2}) l.sim.resume(peer);
+  l.quiet();
+  EXPECT_EQ(l.sim.peer(1).vpn().size(), 0u);
+  EXPECT_EQ(l.sim.peer(2).vpn().size(), kRoutes + 1u);
+}
+
+// A set of RTs that appears while the peer is being caught up.
+TEST_P(SlowReader, NewRtSetsDuringCatchUp) {
+  Lab l = lab({client_without_rtc(), client_with_rtc(), client_without_rtc(), client_without_rtc(), client_without_rtc()}, true, true);
+  l.join(1, "65000:1");
+  l.end_of_rib(1);
+  l.quiet();
+  for (std::uint32_t peer : {1, 2}) l.sim.pause(peer);
+  for (std::uint32_t med = 0; med < 10; ++med) {
+    announce_all(l, 0, med);
+    l.sim.settle();
+    l.sim.advance(std::chrono::milliseconds{300});
+  }
+  for (std::uint32_t peer : {1, 2}) l.sim.resume(peer);
+  for (int i = 0; i < 60; ++i) {  // each with an RT set of its own, while the catch-up goes on
+    l.announce(0, {.prefix = "172.16." + std::to_string(i) + ".0/24", .rts = {"65000:1", "65001:" + std::to_string(i)}});
+    l.sim.rounds(1);
+  }
+  l.quiet();
+  EXPECT_EQ(l.sim.peer(1).vpn().size(), kRoutes + 60u);
+}
+
 }  // namespace
 }  // namespace helio::test

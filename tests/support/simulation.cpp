@@ -282,6 +282,10 @@ void Simulation::rounds(std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) round();
 }
 
+void Simulation::settle_turns() {
+  for (std::uint32_t shard = 0; shard < world_.shards && !has_failed(); ++shard) run_shard(shard);
+}
+
 void Simulation::settle() {
   unsigned idle = 0;
   int jumps = 0;  // of the clock, with nothing else happening: timers may go on for ever
