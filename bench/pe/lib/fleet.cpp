@@ -256,7 +256,7 @@ void Fleet::read(std::uint32_t pe) {
     return listener_.after_read(pe, static_cast<std::size_t>(n));
   }
   std::size_t kept = s.partial.size();
-  std::memcpy(buffer_.data(), s.partial.data(), kept);
+  if (kept > 0) std::memcpy(buffer_.data(), s.partial.data(), kept);
   ssize_t n = ::recv(s.fd, buffer_.data() + kept, o_.io_bytes, MSG_DONTWAIT);
   if (n < 0 && errno == EAGAIN) return;
   if (n <= 0) return close_session(pe, n == 0 ? "closed by the other side" : std::strerror(errno), false);

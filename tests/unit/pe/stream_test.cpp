@@ -143,7 +143,8 @@ TEST(Stream, MembershipsDecode) {  // RFC 4684 §4
   EXPECT_EQ(count, 1000u);
   stream.clear();
   append_default_membership(stream, plan, 3);
-  auto update = wire::decode_update(split(stream).at(0), context());
+  const Body body = split(stream).at(0);
+  auto update = wire::decode_update(body, context());
   ASSERT_TRUE(update && update->reach && update->error_count == 0);
   wire::RtcNlriReader reader(update->reach->nlri, false);
   wire::RtMembership membership{.length = 1};
@@ -155,7 +156,8 @@ TEST(Stream, MembershipsDecode) {  // RFC 4684 §4
 TEST(Stream, EndOfRibDecodes) {  // RFC 4724 §2
   ByteVector stream;
   append_end_of_rib(stream, 1, 128);
-  auto update = wire::decode_update(split(stream).at(0), context());
+  const Body body = split(stream).at(0);
+  auto update = wire::decode_update(body, context());
   ASSERT_TRUE(update.has_value());
   EXPECT_EQ(update->end_of_rib, wire::Family::vpnv4);
 }
