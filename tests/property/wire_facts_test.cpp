@@ -199,6 +199,32 @@ TEST_P(WireFacts, W15_Ipv6NextHopNeedsTheCapability) {
   EXPECT_TRUE(l.holds(2, "10.0.0.0/24"));
 }
 
+// RFC 8654 §4, RFC 4271 §9.2: attributes that fit into a message as received but not with what reflection adds.
+TEST_P(WireFacts, TooLargeAfterReflection) {
+  PeerSpec extended = client_without_rtc();
+  extended.extended_messages = true;
+  Lab l = lab({client_without_rtc(), client_without_rtc(), extended});
+  PathAttributes a = Lab::attributes({});
+  NaiveUpdate update;
+  update.reach = Family::vpnv4;
+  update.announced = {{Lab::key("65000:1", "10.0.0.0/24"), {0x641}}};
+  update.attributes = a;
+  std::size_t fixed = encode_body(update).size() + 19 + 4;  // with the header of the large attribute
+  l.announce(0, {});
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24"));
+  update.attributes.others = {{200, 0xc0, Octets(4096 - fixed, 5)}};
+  ASSERT_EQ(encode_body(update).size() + 19, 4096u);
+  l.sim.send(0, update);
+  l.quiet();
+  EXPECT_FALSE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_TRUE(l.holds(2, "10.0.0.0/24"));
+  update.attributes.others = {{200, 0xc0, Octets(3900 - fixed, 5)}};
+  l.sim.send(0, update);
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24"));
+}
+
 // RFC 1997: NO_EXPORT and NO_ADVERTISE.
 TEST_P(WireFacts, WellKnownCommunities) {
   Lab l = lab({client_without_rtc(), client_without_rtc(), external_peer(65100)});

@@ -104,7 +104,7 @@ bool Auditor::is_justified(PeerId to, const wire::VpnPrefix& prefix, const HeldR
   auto paths = recent_paths_.find(prefix);
   if (paths == recent_paths_.end()) return false;
   for (const Oracle::Path& path : paths->second) {
-    auto route = oracle_.exported(path, to, family_of(prefix));
+    auto route = oracle_.exported(path, to, prefix);
     if (route && matches(record(to).recent, path.route.attributes) && (content == nullptr || *route == *content)) return true;
   }
   return false;

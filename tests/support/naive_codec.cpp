@@ -303,6 +303,11 @@ struct Decoder {
 
 }  // namespace
 
+void prepend(std::vector<AsSegment>& path, Asn as) {
+  if (path.empty() || path.front().type != AsSegment::kSequence || path.front().ases.size() == 255) path.insert(path.begin(), AsSegment{});
+  path.front().ases.insert(path.front().ases.begin(), as);
+}
+
 Octets encode_body(const NaiveUpdate& update, bool four_octet_as) {
   Octets attributes;
   auto unreach = update.end_of_rib ? update.end_of_rib : update.unreach;

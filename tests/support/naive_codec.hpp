@@ -37,6 +37,8 @@ struct PathAttributes {
   std::vector<RawAttribute> others;                 // by type
   auto operator<=>(const PathAttributes&) const = default;
 };
+// RFC 4271 §5.1.2: into the first sequence, unless it is full.
+void prepend(std::vector<AsSegment>& path, Asn as);
 std::string format_attributes(const PathAttributes& attributes);
 
 // What a receiver holds for one prefix. Labels are 24-bit fields as sent, S bit included.

@@ -174,8 +174,20 @@ std::optional<Oracle::Path> Oracle::usable(PeerId peer, const wire::VpnPrefix& p
   return Path{&p.spec, at->second};
 }
 
-std::optional<HeldRoute> Oracle::exported(const Path& path, PeerId to_id, wire::Family family) const {
+// RFC 8654 §4: what does not fit into a message of the peer's size is not sent to it.
+std::optional<HeldRoute> Oracle::exported(const Path& path, PeerId to_id, const wire::VpnPrefix& prefix) const {
   const PeerSpec& to = state(to_id).spec;
+  auto route = reflected(path, to, prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4);
+  if (!route || route->attributes.others.empty() || to.extended_messages) return route;
+  NaiveUpdate update;
+  update.reach = prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
+  update.attributes = route->attributes;
+  update.announced = {{prefix, route->labels}};
+  if (encode_body(update, to.four_octet_as).size() + 19 > 4096) return std::nullopt;
+  return route;
+}
+
+std::optional<HeldRoute> Oracle::reflected(const Path& path, const PeerSpec& to, wire::Family family) const {
   const PeerSpec& from = *path.from;
   HeldRoute out = path.route;
   PathAttributes& a = out.attributes;
@@ -193,8 +205,7 @@ std::optional<HeldRoute> Oracle::exported(const Path& path, PeerId to_id, wire::
     a.originator_id.reset();
     a.cluster_list.clear();
     a.med.reset();  // RFC 4271 §5.1.4: not propagated to other neighbouring ASes
-    if (a.as_path.empty() || a.as_path.front().type != AsSegment::kSequence) a.as_path.insert(a.as_path.begin(), AsSegment{});
-    a.as_path.front().ases.insert(a.as_path.front().ases.begin(), reflector_.local_as);
+    prepend(a.as_path, reflector_.local_as);
     std::erase_if(a.extended_communities, [](std::uint64_t c) { return (c >> 56 & 0x40) != 0; });  // RFC 4360 §6
     // A membership is no forwarding entry: its next hop to another AS is the session's address (RFC 4271 §5.1.3).
     if (to.next_hop_self || is_rtc) a.next_hop = own_next_hop(to, family);
@@ -222,7 +233,7 @@ std::map<wire::VpnPrefix, HeldRoute> Oracle::expected_vpn(PeerId to) const {
     if (!state(to).spec.has(family)) continue;
     const Path& best = paths[select_best(paths)];
     if (!wants(to, best.route.attributes)) continue;
-    if (auto route = exported(best, to, family)) out[prefix] = *route;
+    if (auto route = exported(best, to, prefix)) out[prefix] = *route;
   }
   return out;
 }
@@ -230,12 +241,12 @@ std::map<wire::VpnPrefix, HeldRoute> Oracle::expected_vpn(PeerId to) const {
 // RFC 4684 §3.2 ii: to a non-client, a client's path when the best one is a non-client's.
 std::optional<HeldRoute> Oracle::exported_rtc(const std::vector<Path>& paths, const PeerSpec& to) const {
   const Path& best = paths[select_best(paths)];
-  if (to.role != PeerRole::non_client || best.from->role != PeerRole::non_client) return exported(best, to.id, wire::Family::rtc);
+  if (to.role != PeerRole::non_client || best.from->role != PeerRole::non_client) return reflected(best, to, wire::Family::rtc);
   std::vector<Path> clients;
   for (const Path& p : paths)
     if (p.from->role == PeerRole::client) clients.push_back(p);
   if (clients.empty()) return std::nullopt;
-  return exported(clients[select_best(clients)], to.id, wire::Family::rtc);
+  return reflected(clients[select_best(clients)], to, wire::Family::rtc);
 }
 
 std::map<wire::RtMembership, PathAttributes> Oracle::expected_rtc(PeerId to) const {

@@ -68,7 +68,7 @@ class Oracle {
   std::map<wire::RtMembership, PathAttributes> expected_rtc(PeerId peer) const;  // without the default
   DefaultRoute expected_default(PeerId peer) const;
   // What `to` would be sent of a path if it were the best one; nullopt: nothing. Ignores memberships.
-  std::optional<HeldRoute> exported(const Path& path, PeerId to, wire::Family family) const;
+  std::optional<HeldRoute> exported(const Path& path, PeerId to, const wire::VpnPrefix& prefix) const;
   // The usable path of one peer for a prefix (loops excluded), for checks of what may be in flight.
   std::optional<Path> usable(PeerId peer, const wire::VpnPrefix& prefix) const;
   std::vector<wire::VpnPrefix> prefixes_of(PeerId peer) const;
@@ -85,6 +85,7 @@ class Oracle {
   const PeerState& state(PeerId peer) const { return peers_.at(peer.value); }
   bool is_loop(const PeerSpec& from, const PathAttributes& attributes) const;
   PathAttributes received(const PeerSpec& from, PathAttributes attributes) const;
+  std::optional<HeldRoute> reflected(const Path& path, const PeerSpec& to, wire::Family family) const;
   std::optional<HeldRoute> exported_rtc(const std::vector<Path>& paths, const PeerSpec& to) const;
 
   ReflectorSpec reflector_;

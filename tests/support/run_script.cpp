@@ -10,8 +10,7 @@ using Kind = Action::Kind;
 
 namespace {
 
-// One UPDATE per family and, as for all speakers, within 4096 octets.
-constexpr std::size_t kPerUpdate = 100;
+constexpr std::size_t kPerUpdate = 100;  // so that a message stays within 4096 octets
 
 std::vector<std::uint32_t> of_family(const World& world, const PeerSpec& peer, const std::vector<std::uint32_t>& items, bool is_v6) {
   std::vector<std::uint32_t> out;
@@ -25,19 +24,23 @@ void add_vpn_updates(const World& world, const Action& action, Family family, co
                      std::vector<NaiveUpdate>& out) {
   static const std::uint32_t kLabels[] = {0x800000, 0, 1, 100 << 4 | 1};  // wire 2.4
   const PeerSpec& peer = world.peers[action.peer];
-  for (std::size_t at = 0; at < items.size(); at += kPerUpdate) {
+  bool is_announcement = action.kind != Kind::withdraw;
+  PathAttributes attributes = is_announcement ? make_attributes(world, peer, action.variant, family) : PathAttributes{};
+  bool is_bulky = !attributes.others.empty() && attributes.others.back().type == kBulkyAttribute;
+  std::size_t per_update = is_bulky ? 1 : kPerUpdate;
+  for (std::size_t at = 0; at < items.size(); at += per_update) {
     NaiveUpdate update;
-    std::size_t end = std::min(at + kPerUpdate, items.size());
-    if (action.kind == Kind::withdraw) {
+    std::size_t end = std::min(at + per_update, items.size());
+    if (!is_announcement) {
       update.unreach = family;
       update.withdraw_label = kLabels[action.label % 4];
       for (std::size_t i = at; i < end; ++i) update.withdrawn.push_back(world.prefixes[items[i]]);
     } else {
       update.reach = family;
-      update.attributes = make_attributes(world, peer, action.variant, family);
+      update.attributes = attributes;
       if (action.kind == Kind::announce_broken) update.broken_origin = 7;
       for (std::size_t i = at; i < end; ++i) update.announced.push_back({world.prefixes[items[i]], make_labels(action.label)});
-      if (at == 0 && !more.empty()) {
+      if (at == 0 && !more.empty() && !is_bulky) {
         update.unreach = family;
         for (std::uint32_t item : more)
           if (update.withdrawn.size() < kPerUpdate) update.withdrawn.push_back(world.prefixes[item]);

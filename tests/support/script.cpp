@@ -231,6 +231,14 @@ std::vector<std::uint32_t> make_labels(std::uint32_t label) {
   return {(100 + label) << 4 | 1};
 }
 
+// What the attributes take in a message without routes, header included.
+static std::size_t attribute_octets(const PathAttributes& a) {
+  NaiveUpdate update;
+  update.reach = Family::vpnv6;
+  update.attributes = a;
+  return encode_body(update).size() + 19;
+}
+
 PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::uint32_t variant, Family family) {
   Random random(world.seed * 1000 + variant);
   bool is_rtc = family == Family::rtc;
@@ -240,7 +248,7 @@ PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::ui
   a.local_pref = random.percent(80) ? 100 : 90 + random.below(20);
   const std::vector<std::vector<AsSegment>> paths = {
       {}, {}, {}, {{2, {65001}}}, {{2, {65001, 65002}}}, {{2, {65002, 65001}}}, {{1, {65003, 65004}}}, {{2, {65001}}, {1, {65005, 65006}}},
-      {{2, {4200000001, 65001}}}, {{2, {65001, kLocalAs}}}};
+      {{2, {4200000001, 65001}}}, {{2, {65001, kLocalAs}}}, {{2, std::vector<Asn>(255, 65007)}}};
   a.as_path = random.pick(paths);
   if (random.percent(40)) a.med = random.below(3) * 10;
   std::uint32_t community = random.below(20);
@@ -252,7 +260,7 @@ PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::ui
   std::uint32_t clusters = random.below(10);
   std::uint32_t next_hop = random.below(3);
   bool v6_next_hop = random.percent(15);
-  std::uint32_t unknown = random.below(12);
+  std::uint32_t unknown = random.below(14);
   if (random.percent(50)) {  // alike up to the MED: the later steps of the decision get their turn
     a.origin = 0;
     a.local_pref = 100;
@@ -261,8 +269,7 @@ PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::ui
   if (!is_rtc) a.extended_communities = world.rt_sets[rt_set];
 
   if (peer.is_external()) {
-    if (a.as_path.empty() || a.as_path.front().type != AsSegment::kSequence) a.as_path.insert(a.as_path.begin(), AsSegment{});
-    a.as_path.front().ases.insert(a.as_path.front().ases.begin(), peer.peer_as);
+    prepend(a.as_path, peer.peer_as);
     if (originator < 4) a.local_pref.reset();  // else sent against RFC 4271 §5.1.5, to be ignored
   } else if (reflected) {
     a.originator_id = originator == 0 ? world.reflector.router_id : 0x0a010000 + originator;
@@ -287,6 +294,8 @@ PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::ui
   if (unknown == 1) a.others.push_back({201, 0x80, {4}});
   if (unknown == 2) a.others.push_back({32, 0xc0, {0, 0, 0xfd, 0xe8, 0, 0, 0, 1, 0, 0, 0, 2}});
   if (unknown == 3) a.others.push_back({202, 0xe0, Octets(300, 7)});
+  if (unknown == 12 && peer.extended_messages && !is_rtc) a.others.push_back({kBulkyAttribute, 0xc0, Octets(5000, 8)});
+  if (unknown == 13 && !is_rtc) a.others.push_back({kBulkyAttribute, 0xc0, Octets(3850 - attribute_octets(a), 9)});
   return a;
 }
 

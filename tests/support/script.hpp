@@ -27,6 +27,9 @@ class Random {
   std::uint64_t state_;
 };
 
+// Attribute type that fills a message by itself; such routes are announced one by one.
+inline constexpr std::uint8_t kBulkyAttribute = 203;
+
 struct World {
   std::uint64_t seed = 0;
   std::uint32_t shards = 1;
