@@ -24,6 +24,16 @@ bool contains_cluster(Bytes list, std::uint32_t cluster) {
   return false;
 }
 
+// What AS_PATH grows by towards a two-octet neighbour, AS4_PATH beside it (RFC 6793 §4.2.2). Short ones are covered by
+// kRoomForOneRoute.
+std::size_t as4_growth(Bytes as_path4) {
+  if (as_path4.size() <= 64) return 0;
+  std::vector<std::uint8_t> narrow, wide;
+  wire::split_as_path(narrow, wide, as_path4);
+  std::size_t both = wide.empty() ? 0 : narrow.size() + wide.size() + 4;
+  return both > as_path4.size() ? both - as_path4.size() : 0;
+}
+
 template <class T>
 void sort_unique(std::vector<T>& v) {
   std::sort(v.begin(), v.end());
@@ -33,7 +43,7 @@ void sort_unique(std::vector<T>& v) {
 }  // namespace
 
 std::string_view exclusion_name(Exclusion exclusion) {
-  constexpr std::array<std::string_view, 4> kNames = {"none", "originator_loop", "cluster_loop", "as_loop"};
+  constexpr std::array<std::string_view, 5> kNames = {"none", "originator_loop", "cluster_loop", "as_loop", "too_long"};
   return kNames[static_cast<std::size_t>(exclusion)];
 }
 
@@ -84,6 +94,7 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
   out.key.cluster_list_length = clusters != nullptr && !external ? static_cast<std::uint8_t>(std::min<std::size_t>(clusters->value.size() / 4, 255)) : 0;
   out.key.is_external = external;
 
+  std::size_t growth = 0;  // towards two-octet neighbours
   bool have_local_pref = false, have_originator = external, have_clusters = external;
   auto before = [&](std::uint8_t type) {  // what is made here and sorts before `type`
     if (!have_local_pref && type > attr::local_pref) {
@@ -113,6 +124,8 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
         wire::normalise_as_path(value_, update, source.four_octet_as);
         wire::AsPathInfo info = wire::inspect_as_path(value_, true);
         if (external && info.contains(source.own_as)) return Exclusion::as_loop;  // RFC 4271 §9.1.2
+        if (value_.size() + kRoomForOneRoute > wire::kMaxExtendedMessage) return Exclusion::too_long;
+        growth = as4_growth(value_);
         out.key.as_path_length = static_cast<std::uint16_t>(std::min(info.length_for_decision, 65535u));
         out.key.neighbor_as = info.neighbor_as;
         wire::encode_attribute(bytes_, wire::attr_flag::transitive, attr::as_path, value_);
@@ -173,7 +186,9 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
   sort_unique(targets_);
   sort_unique(targets6_);
   if (next_hop.size() > 16) out.scope |= rib::scope::ipv6_next_hop;
-  if (wire::kHeaderSize + 4 + 9 + next_hop.size() + bytes_.size() + kRoomForOneRoute > wire::kMaxMessage) out.scope |= rib::scope::extended_size;
+  std::size_t message = wire::kHeaderSize + 4 + 9 + next_hop.size() + bytes_.size() + growth + kRoomForOneRoute;
+  if (message > wire::kMaxExtendedMessage) return Exclusion::too_long;
+  if (message > wire::kMaxMessage) out.scope |= rib::scope::extended_size;
   out.next_hop = next_hop;
   out.bytes = bytes_;
   out.targets = targets_;

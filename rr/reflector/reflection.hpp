@@ -20,8 +20,8 @@ struct Source {
   Asn own_as = 0;
 };
 
-// Why the routes of an UPDATE are not used (and withdrawn if they were).
-enum class Exclusion : std::uint8_t { none, originator_loop, cluster_loop, as_loop, count_ };
+// Why the routes of an UPDATE are not used (and withdrawn if they were). too_long: fits no message any more.
+enum class Exclusion : std::uint8_t { none, originator_loop, cluster_loop, as_loop, too_long, count_ };
 std::string_view exclusion_name(Exclusion exclusion);
 
 class Canonicaliser {
