@@ -25,7 +25,7 @@ StoredAttribute take_attribute(Bytes& rest) {
 }
 
 bool internal_only(std::uint8_t type) {
-  return type == attr::local_pref || type == attr::originator_id || type == attr::cluster_list || type == attr::med;
+  return type == attr::local_pref || type == attr::originator_id || type == attr::cluster_list || type == attr::med || type == attr::aigp;
 }
 
 }  // namespace
@@ -44,7 +44,8 @@ Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::v
     StoredAttribute a = take_attribute(rest);
     put_wide(a.type);
     // RFC 4271 §5.1.4: a MED received from another AS is not sent on to a third one; §5.1.5: LOCAL_PREF never to
-    // external peers; RFC 4456 §8: ORIGINATOR_ID and CLUSTER_LIST are non-transitive across ASes.
+    // external peers; RFC 4456 §8: ORIGINATOR_ID and CLUSTER_LIST are non-transitive across ASes; RFC 7311 §3.1: AIGP
+    // only where AIGP_SESSION is on.
     if (encoding.is_external && internal_only(a.type)) continue;
     if (a.type == attr::as_path) {
       path.clear();

@@ -133,12 +133,14 @@ std::vector<std::uint32_t> ProvenanceStore::tables_of(ProvenanceId id) const {
 
 bool ProvenanceStore::wants_compaction(ProvenanceId id) const {
   const Provenance& p = provenances_[id];
-  return p.tables.size() > 2 * static_cast<std::size_t>(p.live_tables) + 64;
+  return p.tables.size() > 2 * static_cast<std::size_t>(p.live_tables) + 64 && p.tables.size() > p.compact_above;
 }
 
 void ProvenanceStore::set_tables(ProvenanceId id, std::vector<std::uint32_t> tables) {
   Provenance& p = provenances_[id];
-  HELIO_CHECK(tables.size() == p.live_tables, "table index out of step");
+  HELIO_CHECK(tables.size() >= p.live_tables, "table index out of step");
+  // Stale ones of the other family stay until that one compacts: not tried again for every table that is added.
+  p.compact_above = tables.size() == p.live_tables ? 0 : static_cast<std::uint32_t>(2 * tables.size());
   auto capacity = static_cast<std::int64_t>(p.tables.capacity());
   p.tables = std::move(tables);
   account_.add(MemoryKind::provenance, (static_cast<std::int64_t>(p.tables.capacity()) - capacity) * 4, 0);

@@ -49,6 +49,7 @@ struct Provenance {
   std::uint32_t refs = 0;                     // attribute sets, tombstones
   std::array<std::uint32_t, 2> best{};        // best paths with it, vpnv4 and vpnv6
   std::uint32_t live_tables = 0;              // tables that hold paths with it now
+  std::uint32_t compact_above = 0;            // listed tables below which compaction would be in vain
   std::vector<std::uint32_t> tables;          // table references; may hold stale and repeated ones until compacted
 };
 
@@ -81,7 +82,7 @@ class ProvenanceStore {
   void table_removed(ProvenanceId id);
   // The tables that may hold paths with it: sorted, unique, a superset of the live ones.
   std::vector<std::uint32_t> tables_of(ProvenanceId id) const;
-  // Many listed tables are stale: the owner of the tables should set the live ones.
+  // Many listed tables are stale: the owner of the tables should set the live ones, and those it cannot judge.
   bool wants_compaction(ProvenanceId id) const;
   void set_tables(ProvenanceId id, std::vector<std::uint32_t> tables);
   // Live provenances of a peer: scans; used when a peer is lost or asked about.
