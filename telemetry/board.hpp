@@ -20,7 +20,6 @@ namespace helio::telemetry {
 struct Labels {
   std::vector<std::string> families;          // "vpnv4", …
   std::vector<std::string> close_reasons;
-  std::vector<std::string> decision_reasons;
   std::function<std::string(std::uint8_t)> attribute;  // "ORIGIN"; must be callable from any thread
 };
 

@@ -31,7 +31,7 @@ using Collector = std::shared_ptr<prometheus::Collectable>;
 Collector make_process_collector(Build build);
 // ready, converged, config_*, peers, route_targets, encoding_classes, rib_memory_bytes.
 Collector make_daemon_collector(std::shared_ptr<const Board> board);
-// messages, bytes, notifications, closes, update errors, suppressed, rib_*, latencies, loops, queues.
+// messages, bytes, notifications, closes, update errors, suppressed, refused, rib_*, loops.
 Collector make_shard_collector(std::shared_ptr<const Board> board);
 // peer_*, telemetry_series_dropped.
 Collector make_peer_collector(std::shared_ptr<const Board> board, std::shared_ptr<const PeerSeriesLimits> limits);

@@ -1,6 +1,6 @@
 // What hot paths count. Every value has one writer, the shard's thread, and any number of readers: a relaxed load and
-// store, no locked instruction (a library counter costs 5 ns and a histogram a mutex; here it is one add). A reader may
-// see values of slightly different moments; each one only grows.
+// store, no locked instruction (a library counter costs 5 ns; here it is one add). A reader may see values of slightly
+// different moments; each one only grows. Fields that no shard counts are written by the control thread alone.
 // About 22 KiB a shard.
 #pragma once
 #include <array>
@@ -32,44 +32,14 @@ class Gauge {
   std::atomic<std::uint64_t> value_{0};
 };
 
-// Observations in fixed buckets. `Bounds` are the upper ends in the unit that is observed; what is above the last one
-// counts in +Inf only.
-template <const auto& Bounds>
-class Histogram {
- public:
-  static constexpr std::size_t kBuckets = std::size(Bounds);
-  void observe(std::uint64_t value) {
-    std::size_t bucket = 0;
-    while (bucket < kBuckets && value > Bounds[bucket]) ++bucket;
-    counts_[bucket].add();
-    sum_.add(value);
-  }
-  // Observations in bucket i alone; i == kBuckets: above the last bound.
-  std::uint64_t count(std::size_t i) const { return counts_[i].get(); }
-  std::uint64_t sum() const { return sum_.get(); }
-  static constexpr std::span<const std::uint64_t> bounds() { return Bounds; }
-
- private:
-  std::array<Counter, kBuckets + 1> counts_;
-  Counter sum_;
-};
-
-// 50 µs to 30 s, in nanoseconds.
-inline constexpr std::array<std::uint64_t, 16> kLatencyBounds = {
-    50'000,      100'000,     250'000,       500'000,       1'000'000,     2'500'000,     5'000'000,      10'000'000,
-    25'000'000,  100'000'000, 250'000'000,   1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000, 30'000'000'000};
-inline constexpr std::array<std::uint64_t, 10> kPackingBounds = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000};
-using LatencyHistogram = Histogram<kLatencyBounds>;
-using PackingHistogram = Histogram<kPackingBounds>;
-
 enum class Direction : std::uint8_t { in, out };
 inline constexpr std::size_t kDirections = 2;
 
-// Why a route that exists was not sent to a peer.
-enum class Suppressed : std::uint8_t { originator_loop, cluster_loop, as_loop, non_client, no_rt_interest, policy, count_ };
+// Why the routes of an UPDATE were not taken in, and so not reflected.
+enum class Suppressed : std::uint8_t { originator_loop, cluster_loop, as_loop, count_ };
 
-// From the socket that brought a route to the socket that took it away.
-enum class Stage : std::uint8_t { decode, queue, decide, encode, write, total, count_ };
+// Why a connection was not taken.
+enum class Refused : std::uint8_t { stranger, range_full, rate, memory, count_ };
 
 struct ShardCounters {
   static constexpr std::size_t kMessageTypes = 6;    // index: BGP message type 1..5
@@ -91,16 +61,14 @@ struct ShardCounters {
 
   std::array<Gauge, kFamilies> rib_prefixes, rib_paths;
   std::array<Counter, kFamilies> best_changes;
-  Grid<Counter, kFamilies, kReasons> decisions;
-  Gauge attribute_sets, attribute_refs;
+  Counter decisions;
+  Gauge attribute_sets;
 
-  std::array<LatencyHistogram, static_cast<std::size_t>(Stage::count_)> reflect_latency;
-  std::array<PackingHistogram, kDirections> nlri_per_update;
   Counter loop_busy_ns;
-  LatencyHistogram loop_lag;
-  Gauge queue_depth;
-  Counter queue_full;
+  std::array<Counter, static_cast<std::size_t>(Refused::count_)> refused;
 
+  // UPDATEs are sent as runs of octets that many peers share: what goes out is known in octets only.
+  void count_updates_sent(std::uint64_t octets) { bytes[static_cast<std::size_t>(Direction::out)][2].add(octets); }
   void count_message(Direction direction, std::uint8_t type, std::uint64_t octets) {
     std::size_t d = static_cast<std::size_t>(direction), t = type < kMessageTypes ? type : 0;
     messages[d][t].add();

@@ -3,7 +3,6 @@
 #include <prometheus/metric_family.h>
 
 #include <initializer_list>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -14,13 +13,10 @@ using LabelList = std::vector<prometheus::ClientMetric::Label>;
 // One metric with all its series; the name is given without the prefix "heliograph_" unless it is a standard one.
 class FamilyBuilder {
  public:
-  enum class Type : std::uint8_t { counter, gauge, histogram };
+  enum class Type : std::uint8_t { counter, gauge };
   FamilyBuilder(std::string name, Type type, std::string help);
 
   void add(LabelList labels, double value);
-  // `counts` has one entry more than `bounds`: what is above the last. Bounds and sum are multiplied with `scale`.
-  void add_histogram(LabelList labels, std::span<const std::uint64_t> bounds, std::span<const std::uint64_t> counts,
-                     std::uint64_t sum, double scale);
   std::size_t series() const { return family_.metric.size(); }
   // Moves the family out; a family without series is dropped.
   void finish(std::vector<prometheus::MetricFamily>& out);
@@ -34,9 +30,6 @@ inline FamilyBuilder counter(std::string name, std::string help) {
 }
 inline FamilyBuilder gauge(std::string name, std::string help) {
   return {"heliograph_" + std::move(name), FamilyBuilder::Type::gauge, std::move(help)};
-}
-inline FamilyBuilder histogram(std::string name, std::string help) {
-  return {"heliograph_" + std::move(name), FamilyBuilder::Type::histogram, std::move(help)};
 }
 
 }  // namespace helio::telemetry

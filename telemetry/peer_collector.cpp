@@ -12,13 +12,8 @@ class PeerFamilies {
   PeerFamilies(const Labels& names, PerPeer tier) : names_(names), is_full_(tier == PerPeer::full) {}
 
   static std::uint64_t series_of(const PeerSample& peer, PerPeer tier) {
-    std::uint64_t limits = 0;
-    for (const PeerFamilySample& family : peer.families) limits += family.limit_ratio.has_value();
     std::uint64_t essential = 8 + 2 * peer.families.size();  // up state info established flaps queue lag interest
-    if (tier != PerPeer::full) return essential;
-    return essential + limits + peer.last_message_timestamp.has_value() + peer.change_lag.has_value() +
-           peer.updates_in.has_value() + peer.updates_out.has_value() + peer.withdrawals_in.has_value() +
-           peer.withdrawals_out.has_value();
+    return tier == PerPeer::full ? essential + 1 : essential;  // updates
   }
 
   void add(const PeerSample& peer) {
@@ -44,20 +39,13 @@ class PeerFamilies {
       prefixes_.add(more, static_cast<double>(family.received));
       more.back().value = "adj_out";
       prefixes_.add(std::move(more), static_cast<double>(family.sent));
-      if (is_full_ && family.limit_ratio) limit_.add(with("family", names_.families.at(family.family)), *family.limit_ratio);
     }
-    if (!is_full_) return;
-    if (peer.last_message_timestamp) last_message_.add(labels, *peer.last_message_timestamp);
-    if (peer.change_lag) change_lag_.add(labels, static_cast<double>(*peer.change_lag));
-    if (peer.updates_in) updates_.add(with("direction", "in"), static_cast<double>(*peer.updates_in));
-    if (peer.updates_out) updates_.add(with("direction", "out"), static_cast<double>(*peer.updates_out));
-    if (peer.withdrawals_in) withdrawals_.add(with("direction", "in"), static_cast<double>(*peer.withdrawals_in));
-    if (peer.withdrawals_out) withdrawals_.add(with("direction", "out"), static_cast<double>(*peer.withdrawals_out));
+    if (is_full_) updates_.add(with("direction", "in"), static_cast<double>(peer.updates_in));
   }
 
   void finish(std::vector<prometheus::MetricFamily>& out) {
     for (FamilyBuilder* family : {&up_, &state_, &info_, &established_, &flaps_, &prefixes_, &queue_, &lag_, &interest_,
-                                  &last_message_, &change_lag_, &limit_, &updates_, &withdrawals_})
+                                  &updates_})
       family->finish(out);
   }
 
@@ -73,11 +61,7 @@ class PeerFamilies {
   FamilyBuilder queue_ = gauge("peer_output_queue_bytes", "Octets waiting to be sent to the peer.");
   FamilyBuilder lag_ = gauge("peer_lag_seconds", "Age of the oldest change the peer was not sent yet.");
   FamilyBuilder interest_ = gauge("peer_rt_interest", "Route targets the peer asked for; -1: all.");
-  FamilyBuilder last_message_ = gauge("peer_last_message_timestamp_seconds", "Last message of the peer, Unix time.");
-  FamilyBuilder change_lag_ = gauge("peer_change_lag", "Changes the peer is behind.");
-  FamilyBuilder limit_ = gauge("peer_prefix_limit_ratio", "Prefixes received as a part of the limit.");
-  FamilyBuilder updates_ = counter("peer_updates_total", "UPDATE messages.");
-  FamilyBuilder withdrawals_ = counter("peer_withdrawals_total", "Prefixes withdrawn.");
+  FamilyBuilder updates_ = counter("peer_updates_total", "UPDATE messages received.");
 };
 
 class PeerCollector : public prometheus::Collectable {

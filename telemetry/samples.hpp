@@ -18,21 +18,18 @@ struct PeerIdentity {
 struct PeerFamilySample {
   std::uint8_t family = 0;                       // index into Labels::families
   std::uint64_t received = 0, sent = 0;          // prefixes in Adj-RIB-In, in Adj-RIB-Out
-  std::optional<double> limit_ratio;             // 0..1, when there is a limit
 };
 
 struct PeerSample {
   std::shared_ptr<const PeerIdentity> identity;
   std::uint8_t state = 1;                        // RFC 4271: 1 Idle … 6 Established
   double established_timestamp = 0;              // Unix seconds; 0 when not established
-  std::optional<double> last_message_timestamp;
   std::uint64_t flaps = 0;
   std::vector<PeerFamilySample> families;
   std::uint64_t output_queue_bytes = 0;
-  std::optional<std::uint64_t> change_lag;       // versions behind
   double lag_seconds = 0;
   std::int64_t rt_interest = -1;                 // -1: everything
-  std::optional<std::uint64_t> updates_in, updates_out, withdrawals_in, withdrawals_out;
+  std::uint64_t updates_in = 0;
 };
 
 struct MemorySample {

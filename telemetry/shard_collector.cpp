@@ -10,10 +10,10 @@ namespace {
 constexpr const char* kDirectionNames[kDirections] = {"in", "out"};
 constexpr const char* kMessageNames[ShardCounters::kMessageTypes] = {"other",        "open",      "update",
                                                                      "notification", "keepalive", "route_refresh"};
+constexpr std::size_t kUpdate = 2;
 constexpr const char* kActionNames[ShardCounters::kUpdateActions] = {"discard", "withdraw", "disable_family", "reset"};
-constexpr const char* kSuppressedNames[] = {"originator_loop", "cluster_loop",   "as_loop",
-                                               "non_client",      "no_rt_interest", "policy"};
-constexpr const char* kStageNames[] = {"decode", "queue", "decide", "encode", "write", "total"};
+constexpr const char* kSuppressedNames[] = {"originator_loop", "cluster_loop", "as_loop"};
+constexpr const char* kRefusedNames[] = {"stranger", "range_full", "rate", "memory"};
 
 class ShardCollector : public prometheus::Collectable {
  public:
@@ -24,7 +24,6 @@ class ShardCollector : public prometheus::Collectable {
     add_messages(out);
     add_errors(out);
     add_rib(out);
-    add_latencies(out);
     add_loops(out);
     return out;
   }
@@ -44,7 +43,9 @@ class ShardCollector : public prometheus::Collectable {
     for (std::size_t d = 0; d < kDirections; ++d) {
       for (std::size_t type = 1; type < ShardCounters::kMessageTypes; ++type) {
         LabelList labels = {{"direction", kDirectionNames[d]}, {"type", kMessageNames[type]}};
-        messages.add(labels, sum([&](const auto& c) -> const Counter& { return c.messages[d][type]; }));
+        // UPDATEs sent are counted in octets only.
+        if (d != static_cast<std::size_t>(Direction::out) || type != kUpdate)
+          messages.add(labels, sum([&](const auto& c) -> const Counter& { return c.messages[d][type]; }));
         bytes.add(std::move(labels), sum([&](const auto& c) -> const Counter& { return c.bytes[d][type]; }));
       }
     }
@@ -61,7 +62,7 @@ class ShardCollector : public prometheus::Collectable {
             notifications.add({{"direction", kDirectionNames[d]}, {"code", std::to_string(code)}, {"subcode", std::to_string(sub)}}, n);
     notifications.finish(out);
 
-    FamilyBuilder closes = counter("session_closes_total", "Sessions that ended, by reason.");
+    FamilyBuilder closes = counter("session_closes_total", "Sessions, and sessions on their way up, that ended, by reason.");
     const auto& reasons = board_->labels().close_reasons;
     for (std::size_t i = 0; i < std::min(reasons.size(), ShardCounters::kReasons); ++i)
       closes.add({{"reason", reasons[i]}}, sum([&](const auto& c) -> const Counter& { return c.session_closes[i]; }));
@@ -74,19 +75,23 @@ class ShardCollector : public prometheus::Collectable {
           errors.add({{"action", kActionNames[action]}, {"attribute", attribute(static_cast<std::uint8_t>(type))}}, n);
     errors.finish(out);
 
-    FamilyBuilder suppressed = counter("reflection_suppressed_total", "Routes not sent to a peer, by reason.");
+    FamilyBuilder suppressed = counter("reflection_suppressed_total", "UPDATE messages whose routes were not taken in because they came back, by the loop check that told.");
     for (std::size_t i = 0; i < std::size(kSuppressedNames); ++i)
       suppressed.add({{"reason", kSuppressedNames[i]}}, sum([&](const auto& c) -> const Counter& { return c.suppressed[i]; }));
     suppressed.finish(out);
+
+    FamilyBuilder refused = counter("connections_refused_total", "Connections that were not taken, by reason.");
+    for (std::size_t i = 0; i < std::size(kRefusedNames); ++i)
+      refused.add({{"reason", kRefusedNames[i]}}, sum([&](const auto& c) -> const Counter& { return c.refused[i]; }));
+    refused.finish(out);
   }
 
   void add_rib(std::vector<prometheus::MetricFamily>& out) const {
     FamilyBuilder prefixes = gauge("rib_prefixes", "Prefixes in the RIB.");
     FamilyBuilder paths = gauge("rib_paths", "Paths in the RIB.");
     FamilyBuilder changes = counter("rib_best_changes_total", "Best path transitions.");
-    FamilyBuilder decisions = counter("rib_decisions_total", "Best path selections by the step that decided.");
+    FamilyBuilder decisions = counter("rib_decisions_total", "Best path selections.");
     FamilyBuilder sets = gauge("rib_attribute_sets", "Attribute sets that are different from each other.");
-    FamilyBuilder refs = gauge("rib_attribute_refs", "Paths that use them; the ratio is how much sharing saves.");
     const Labels& names = board_->labels();
     for (std::size_t shard = 0; shard < board_->shards(); ++shard) {
       const ShardCounters& c = board_->counters(shard);
@@ -96,64 +101,18 @@ class ShardCollector : public prometheus::Collectable {
         prefixes.add(labels, static_cast<double>(c.rib_prefixes[f].get()));
         paths.add(labels, static_cast<double>(c.rib_paths[f].get()));
         changes.add(labels, static_cast<double>(c.best_changes[f].get()));
-        for (std::size_t i = 0; i < std::min(names.decision_reasons.size(), ShardCounters::kReasons); ++i) {
-          std::uint64_t n = c.decisions[f][i].get();
-          if (n == 0) continue;
-          LabelList with_reason = labels;
-          with_reason.push_back({"reason", names.decision_reasons[i]});
-          decisions.add(std::move(with_reason), static_cast<double>(n));
-        }
       }
       sets.add({{"shard", id}}, static_cast<double>(c.attribute_sets.get()));
-      // Not every store counts its references; zero would be a wrong answer.
-      if (std::uint64_t n = c.attribute_refs.get()) refs.add({{"shard", id}}, static_cast<double>(n));
+      decisions.add({{"shard", id}}, static_cast<double>(c.decisions.get()));
     }
-    for (FamilyBuilder* family : {&prefixes, &paths, &changes, &decisions, &sets, &refs}) family->finish(out);
-  }
-
-  // Sums a histogram over all shards.
-  template <class Pick>
-  void merge(FamilyBuilder& family, LabelList labels, Pick pick, double scale) const {
-    using H = std::remove_cvref_t<decltype(pick(board_->counters(0)))>;
-    std::array<std::uint64_t, H::kBuckets + 1> counts{};
-    std::uint64_t total = 0;
-    for (std::size_t shard = 0; shard < board_->shards(); ++shard) {
-      const auto& h = pick(board_->counters(shard));
-      for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += h.count(i);
-      total += h.sum();
-    }
-    family.add_histogram(std::move(labels), H::bounds(), counts, total, scale);
-  }
-
-  void add_latencies(std::vector<prometheus::MetricFamily>& out) const {
-    FamilyBuilder latency = histogram("reflect_latency_seconds", "From socket to socket, by stage.");
-    for (std::size_t stage = 0; stage < std::size(kStageNames); ++stage)
-      merge(latency, {{"stage", kStageNames[stage]}},
-            [&](const auto& c) -> const LatencyHistogram& { return c.reflect_latency[stage]; }, 1e-9);
-    latency.finish(out);
-    FamilyBuilder packing = histogram("nlri_per_update", "Prefixes of an UPDATE message.");
-    for (std::size_t d = 0; d < kDirections; ++d)
-      merge(packing, {{"direction", kDirectionNames[d]}},
-            [&](const auto& c) -> const PackingHistogram& { return c.nlri_per_update[d]; }, 1);
-    packing.finish(out);
+    for (FamilyBuilder* family : {&prefixes, &paths, &changes, &decisions, &sets}) family->finish(out);
   }
 
   void add_loops(std::vector<prometheus::MetricFamily>& out) const {
-    FamilyBuilder busy = counter("loop_busy_seconds_total", "Time a shard's thread was working.");
-    FamilyBuilder lag = histogram("loop_lag_seconds", "Time between being ready to run and running.");
-    FamilyBuilder depth = gauge("shard_queue_depth", "Messages waiting for a shard.");
-    FamilyBuilder full = counter("shard_queue_full_total", "Times a queue to a shard was full and the sender waited.");
-    for (std::size_t shard = 0; shard < board_->shards(); ++shard) {
-      const ShardCounters& c = board_->counters(shard);
-      std::string id = std::to_string(shard);
-      busy.add({{"thread", "shard-" + id}}, static_cast<double>(c.loop_busy_ns.get()) * 1e-9);
-      std::array<std::uint64_t, LatencyHistogram::kBuckets + 1> counts{};
-      for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = c.loop_lag.count(i);
-      lag.add_histogram({{"thread", "shard-" + id}}, LatencyHistogram::bounds(), counts, c.loop_lag.sum(), 1e-9);
-      depth.add({{"shard", id}}, static_cast<double>(c.queue_depth.get()));
-      full.add({{"shard", id}}, static_cast<double>(c.queue_full.get()));
-    }
-    for (FamilyBuilder* family : {&busy, &lag, &depth, &full}) family->finish(out);
+    FamilyBuilder busy = counter("loop_busy_seconds_total", "Processor time of a shard's thread.");
+    for (std::size_t shard = 0; shard < board_->shards(); ++shard)
+      busy.add({{"thread", "shard-" + std::to_string(shard)}}, static_cast<double>(board_->counters(shard).loop_busy_ns.get()) * 1e-9);
+    busy.finish(out);
   }
 
   std::string attribute(std::uint8_t type) const {

@@ -12,6 +12,7 @@
 
 #include "rr/app/actions.hpp"
 #include "rr/app/cores.hpp"
+#include "rr/app/memory_guard.hpp"
 #include "rr/app/metrics.hpp"
 #include "rr/app/options.hpp"
 #include "rr/base/log.hpp"
@@ -38,6 +39,7 @@ session::SessionSettings session_settings(const config::Config& config) {
   settings.ranges = std::move(made.listen_ranges);
   settings.shards = config.runtime.shards != 0 ? config.runtime.shards : available_cores();
   settings.max_pending = config.security.max_pending_sessions;
+  settings.session_rate = config.security.session_rate;
   return settings;
 }
 
@@ -62,20 +64,24 @@ int run(const config::Config& config) {
   engine.router_id = config.global.router_id;
   engine.cluster_id = config.global.cluster_id;
   reflector::Reflector reflector(engine, sessions);
+  auto shared_config = std::make_shared<const config::Config>(config);
+  Metrics metrics(reflector, sessions, [&] { return shared_config; });
   auto engines = reflector.engines();
   if (auto started = sessions.start(engines); !started) {
     std::fprintf(stderr, "heliod: %s\n", started.error().c_str());
     return 1;
   }
   Actions actions(sessions);
-  auto shared_config = std::make_shared<const config::Config>(config);
   control::Api api(reflector, &actions, [&] { return shared_config; });
   control::ServerOptions options;
   options.socket = config.control.socket;
   options.mode = config.control.mode;
   options.group = config.control.group;
-  Metrics metrics(reflector, sessions, [&] { return shared_config; });
-  options.on_tick = [&](const reflector::SummaryView& summary) { metrics.tick(summary); };
+  MemoryGuard memory(config.runtime.memory_limit_bytes != 0 ? config.runtime.memory_limit_bytes : cgroup_memory_limit(), reflector, sessions);
+  options.on_tick = [&](const reflector::SummaryView& summary) {
+    memory.tick();
+    metrics.tick(summary);
+  };
   auto server = control::Server::start(options, api);
   if (!server) {
     std::fprintf(stderr, "heliod: %s\n", server.error().c_str());

@@ -2,7 +2,6 @@
 
 #include <chrono>
 
-#include "rib/decision.hpp"
 #include "rr/base/log.hpp"
 
 namespace helio::app {
@@ -12,22 +11,18 @@ double unix_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-std::vector<std::string> decision_reasons() {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(rib::DecisionStep::count_); ++i)
-    names.emplace_back(rib::decision_step_name(static_cast<rib::DecisionStep>(i)));
-  return names;
-}
-
 }  // namespace
 
 Metrics::Metrics(reflector::Reflector& reflector, session::SessionManager& sessions, control::Api::ConfigSource config)
     : reflector_(reflector),
       sessions_(sessions),
       config_(std::move(config)),
-      board_(std::make_shared<telemetry::Board>(sessions.shards(), control::make_labels(decision_reasons()))),
+      board_(std::make_shared<telemetry::Board>(sessions.shards(), control::make_labels())),
       limits_(std::make_shared<telemetry::PeerSeriesLimits>()),
       bridge_(reflector, config_, board_) {
+  // Shards hold on to the board: they may count to the very end.
+  for (std::uint32_t i = 0; i < sessions_.shards(); ++i)
+    sessions_.shard(ShardId(i)).count_in(std::shared_ptr<telemetry::ShardCounters>(board_, &board_->counters(i)));
   const config::Telemetry& settings = config_()->telemetry;
   control::apply_limits(settings, *limits_);
   if (settings.port == 0) return;
@@ -43,9 +38,12 @@ Metrics::Metrics(reflector::Reflector& reflector, session::SessionManager& sessi
 
 void Metrics::tick(const reflector::SummaryView& summary) {
   if (!exporter_) return;
-  for (std::uint32_t i = 0; i < sessions_.shards(); ++i)
-    control::carry_counters(reflector_.shard(i).counters(), board_->counters(i));
-  carrier_.carry(sessions_.peers(), board_->counters(0));
+  for (std::uint32_t i = 0; i < sessions_.shards(); ++i) {
+    telemetry::ShardCounters& counters = board_->counters(i);
+    control::carry_counters(reflector_.shard(i).counters(), counters);
+    counters.loop_busy_ns.set(static_cast<std::uint64_t>(sessions_.shard(ShardId(i)).busy_time().count()));
+  }
+  control::carry_refused(sessions_.accept_counters(), board_->counters(0));
   bridge_.tick(summary, unix_now());
 }
 

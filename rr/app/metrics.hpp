@@ -13,6 +13,7 @@ namespace helio::app {
 
 class Metrics {
  public:
+  // Before the sessions start: it tells the shards where to count.
   // A port that cannot be had is logged and leaves the daemon without an exporter: reflecting routes goes on.
   Metrics(reflector::Reflector& reflector, session::SessionManager& sessions, control::Api::ConfigSource config);
 
@@ -28,7 +29,6 @@ class Metrics {
   std::shared_ptr<telemetry::Board> board_;
   std::shared_ptr<telemetry::PeerSeriesLimits> limits_;
   control::TelemetryBridge bridge_;
-  control::SessionCarrier carrier_;
   std::unique_ptr<telemetry::Exporter> exporter_;  // null: off
 };
 

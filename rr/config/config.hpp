@@ -135,7 +135,7 @@ struct Policy {
 struct Security {
   std::uint32_t max_sessions_per_source = 1;
   std::uint32_t max_pending_sessions = 256;
-  std::uint32_t session_rate = 200;  // per second
+  std::uint32_t session_rate = 0;  // per second; 0: no limit
   bool seccomp = false;
 };
 

@@ -95,7 +95,7 @@ constexpr Key kKeys[] = {
 
     {"security.max-sessions-per-source", Kind::integer, applied, 1, 1000, "", "1", "Connections accepted from one address at a time, while none is established."},
     {"security.max-pending-sessions", Kind::integer, applied, 1, 100000, "", "256", "Connections that are open but not established, altogether."},
-    {"security.session-rate", Kind::integer, applied, 1, 100000, "", "200", "New connections accepted per second."},
+    {"security.session-rate", Kind::integer, applied, 0, 100000, "", "0", "New connections accepted per second, and as many at once; 0: no limit."},
     {"security.seccomp", Kind::boolean, restart, 0, 0, "", "false", "Give up the system calls that are not needed."},
 
     {"control.socket", Kind::path, restart, 0, 0, "", "\"/run/heliograph/control.sock\"", "Unix socket of the control API."},

@@ -21,6 +21,7 @@ std::span<const Unsupported> unsupported() {
       {"peer-groups[].export-policy", "[]"},
       {"neighbors[].prefix-limits", ""},
       {"policy", ""},
+      {"security.max-sessions-per-source", "1"},
       {"security.seccomp", "false"},
       {"bmp", ""},
       {"mrt", ""},

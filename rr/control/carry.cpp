@@ -1,7 +1,5 @@
 #include "rr/control/carry.hpp"
 
-#include <set>
-
 namespace helio::control {
 
 void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounters& to) {
@@ -21,23 +19,16 @@ void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounte
     to.best_changes[family].set(from.best_changes[family].get());
   }
   to.attribute_sets.set(from.attribute_sets.get());
+  to.decisions.set(from.decisions.get());
 }
 
-void SessionCarrier::carry(std::span<const session::PeerSnapshot> peers, telemetry::ShardCounters& to) {
-  std::set<wire::IpAddress> present;
-  for (const session::PeerSnapshot& peer : peers) {
-    present.insert(peer.address);
-    Counts now{peer.messages_in, peer.messages_out};
-    Counts& before = last_[peer.address];
-    for (std::size_t direction = 0; direction < telemetry::kDirections; ++direction)
-      for (std::size_t type = 0; type < now[direction].size(); ++type) {
-        std::uint64_t n = now[direction][type], b = before[direction][type];
-        // Less than before: the neighbour was removed and came back, its counts began anew.
-        to.messages[direction][type].add(n >= b ? n - b : n);
-      }
-    before = now;
-  }
-  std::erase_if(last_, [&](const auto& item) { return !present.contains(item.first); });
+void carry_refused(const session::AcceptCounters& from, telemetry::ShardCounters& to) {
+  using telemetry::Refused;
+  auto set = [&](Refused reason, std::uint64_t n) { to.refused[static_cast<std::size_t>(reason)].set(n); };
+  set(Refused::stranger, from.strangers);
+  set(Refused::range_full, from.range_full);
+  set(Refused::rate, from.over_rate);
+  set(Refused::memory, from.out_of_memory);
 }
 
 }  // namespace helio::control

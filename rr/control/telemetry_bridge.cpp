@@ -31,13 +31,12 @@ std::string attribute_label(std::uint8_t type) {
 
 }  // namespace
 
-telemetry::Labels make_labels(std::vector<std::string> decision_reasons) {
+telemetry::Labels make_labels() {
   telemetry::Labels labels;
   for (std::size_t i = 0; i < wire::kFamilyCount; ++i)
     labels.families.emplace_back(wire::family_label(static_cast<wire::Family>(i)));
   for (std::size_t i = 0; i < static_cast<std::size_t>(session::CloseReason::count_); ++i)
     labels.close_reasons.emplace_back(session::close_reason_name(static_cast<session::CloseReason>(i)));
-  labels.decision_reasons = std::move(decision_reasons);
   labels.attribute = attribute_label;
   return labels;
 }
@@ -124,13 +123,12 @@ telemetry::PeerSample TelemetryBridge::sample_of(const reflector::PeerView& view
   sample.flaps = view.flaps;
   for (const reflector::PeerFamilyView& family : view.families) {
     if (!family.negotiated) continue;
-    sample.families.push_back({static_cast<std::uint8_t>(wire::index(family.family)), family.received, family.sent, {}});
+    sample.families.push_back({static_cast<std::uint8_t>(wire::index(family.family)), family.received, family.sent});
   }
   sample.output_queue_bytes = view.output_queue_bytes;
   sample.lag_seconds = view.lag_seconds;
   sample.rt_interest = view.rt_interest;
   sample.updates_in = view.updates_in;
-  sample.updates_out = view.updates_out;
   return sample;
 }
 

@@ -13,8 +13,8 @@
 
 namespace helio::control {
 
-// Families and close reasons in the order of their enumerations; `decision_reasons` in that of the RIB's.
-telemetry::Labels make_labels(std::vector<std::string> decision_reasons);
+// Families and close reasons in the order of their enumerations.
+telemetry::Labels make_labels();
 telemetry::Build make_build();
 // Takes over what [telemetry] says about peers; also after a reload.
 void apply_limits(const config::Telemetry& config, telemetry::PeerSeriesLimits& limits);

@@ -1,6 +1,7 @@
 #include "rr/session/attempt.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "rr/base/check.hpp"
@@ -111,8 +112,9 @@ void Attempt::execute(fsm::Actions actions) {
   if (wants(fsm::kInitiateConnection)) initiate();
   if (wants(fsm::kStartDelayOpen)) delay_open_at_ = now + peer_.group().delay_open;
   if (wants(fsm::kSendOpen)) {
-    send(peer_.open_message());
-    peer_.count_out(wire::MessageType::open);
+    std::vector<std::uint8_t> message = peer_.open_message();
+    send(message);
+    peer_.count_out(wire::MessageType::open, message.size());
   }
   if (wants(fsm::kStartLargeHold)) {
     last_received_ = now;
@@ -127,7 +129,7 @@ void Attempt::execute(fsm::Actions actions) {
     std::vector<std::uint8_t> message;
     wire::encode_keepalive(message);
     send(message);
-    peer_.count_out(wire::MessageType::keepalive);
+    peer_.count_out(wire::MessageType::keepalive, message.size());
   }
   if (actions & (fsm::kStartSessionTimers | fsm::kRestartKeepalive))
     keepalive_at_ = keepalive_.count() == 0 ? kStopped : now + peer_.jittered(keepalive_);
@@ -164,6 +166,11 @@ void Attempt::release() {
 
 void Attempt::initiate() {
   is_outgoing_ = true;
+  if (!peer_.shard().may_connect()) {
+    peer_.on_connect_failed("new sessions are refused", ENOMEM);
+    connect_failed_at_ = peer_.shard().now();
+    return;
+  }
   auto fd = open_connecting(peer_.settings());
   if (!fd) {
     peer_.on_connect_failed(fd.error().step, fd.error().error);
@@ -204,7 +211,7 @@ void Attempt::on_frame_error(const wire::Notification& notification) {
 }
 
 void Attempt::on_message(const wire::Frame& frame) {
-  peer_.count_in(frame.type);
+  peer_.count_in(frame.type, frame.message.size());
   switch (frame.type) {
     case wire::MessageType::open: on_open(frame); return;
     case wire::MessageType::keepalive: raise(Event::keepalive); return;

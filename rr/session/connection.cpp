@@ -195,7 +195,10 @@ Connection::Outcome Connection::write(Engine* engine, PeerId peer, std::size_t m
   std::size_t of_rest = std::min(sent, rest_bytes);
   std::size_t of_control = std::min(sent - of_rest, control_bytes);
   std::size_t of_engine = sent - of_control;
-  if (of_engine != 0) engine->consumed(peer, of_engine);
+  if (of_engine != 0) {
+    engine->consumed(peer, of_engine);
+    queues_.counters().count_updates_sent(of_engine);
+  }
   control_sent_ += static_cast<std::uint32_t>(of_control);
   if (control_sent_ == control_.size()) {
     control_ = {};

@@ -13,6 +13,7 @@
 
 #include "rr/session/engine.hpp"
 #include "rr/wire/message.hpp"
+#include "telemetry/counters.hpp"
 
 namespace helio::session {
 
@@ -43,6 +44,7 @@ class ConnectionQueues {
   virtual void ready_to_read(ConnectionPtr connection) = 0;
   virtual void ready_to_write(ConnectionPtr connection) = 0;
   virtual TimePoint now() const = 0;  // of this turn
+  virtual telemetry::ShardCounters& counters() = 0;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {

@@ -133,8 +133,8 @@ bool Peer::drop_silent() {
 
 void Peer::send_message(std::vector<std::uint8_t> message) {
   if (!established_ || message.size() < wire::kHeaderSize) return;
-  auto type = static_cast<std::size_t>(message[wire::kHeaderSize - 1]);
-  if (type < messages_out_.size()) ++messages_out_[type];
+  if (std::uint8_t type = message[wire::kHeaderSize - 1]; type < messages_out_.size())
+    count_out(static_cast<wire::MessageType>(type), message.size());
   established_->send(message);
 }
 
@@ -225,6 +225,8 @@ void Peer::on_routes_released(CloseReason reason) {
 
 void Peer::on_state_changed(Attempt& attempt, State before, CloseReason reason) {
   bool is_connector = &attempt == &attempts_[0];
+  if (before >= State::open_sent && attempt.state() < State::open_sent)
+    shard_.counters().session_closes[static_cast<std::size_t>(reason)].add();
   if (attempt.state() == State::active && before == State::open_sent && (!is_connector || established_)) {
     attempt.raise(Event::automatic_stop, {}, reason);  // only the connector waits for its next try
     return;
@@ -272,11 +274,13 @@ void Peer::on_connection_gone(const Connection& connection) {
 }
 
 void Peer::on_notification_sent(const wire::Notification& notification) {
-  count_out(wire::MessageType::notification);
+  count_out(wire::MessageType::notification, wire::kHeaderSize + 2 + notification.data.size());
+  shard_.counters().count_notification(telemetry::Direction::out, notification.code, notification.subcode);
   last_notification_ = "sent: " + wire::format_notification(notification);
 }
 
 void Peer::on_notification_received(const wire::Notification& notification) {
+  shard_.counters().count_notification(telemetry::Direction::in, notification.code, notification.subcode);
   last_notification_ = "received: " + wire::format_notification(notification);
   bool refuses_capability = notification.code == static_cast<std::uint8_t>(wire::ErrorCode::open_message) &&
                             (notification.subcode == 4 || notification.subcode == 7);

@@ -34,6 +34,7 @@ class ShardServices : public ConnectionQueues {
   // Keeps a connection whose last message was sent until the neighbour closes, or a second.
   virtual void linger(ConnectionPtr connection) = 0;
   virtual double random() = 0;  // [0, 1)
+  virtual bool may_connect() const = 0;  // false: no new sessions for now
 };
 
 // Shared between the shard and whoever accepts connections: how far a neighbour is.
@@ -109,8 +110,14 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void on_notification_sent(const wire::Notification& notification);
   void on_notification_received(const wire::Notification& notification);
   void on_connect_failed(const char* step, int error);
-  void count_in(wire::MessageType type) { ++messages_in_[static_cast<std::size_t>(type)]; }
-  void count_out(wire::MessageType type) { ++messages_out_[static_cast<std::size_t>(type)]; }
+  void count_in(wire::MessageType type, std::size_t octets) {
+    ++messages_in_[static_cast<std::size_t>(type)];
+    shard_.counters().count_message(telemetry::Direction::in, static_cast<std::uint8_t>(type), octets);
+  }
+  void count_out(wire::MessageType type, std::size_t octets) {
+    ++messages_out_[static_cast<std::size_t>(type)];
+    shard_.counters().count_message(telemetry::Direction::out, static_cast<std::uint8_t>(type), octets);
+  }
   void clear_retry_counter() { connect_retries_ = 0; }
   void count_retry() { ++connect_retries_; }
   // RFC 4271 §10: the interval times a random factor from 0.75 to 1.

@@ -24,6 +24,7 @@ std::string describe(const char* what, const wire::IpAddress& address, const Soc
 SessionManager::SessionManager(SessionSettings settings)
     : settings_(std::move(settings)),
       directory_(settings_.max_pending),
+      rate_(settings_.session_rate),
       listener_([this](int fd, const wire::IpAddress& from) { on_accepted(fd, from); },
                 [this] {
                   std::lock_guard lock(mutex_);
@@ -75,6 +76,12 @@ void SessionManager::add_neighbor(const NeighborSettings& settings) {
 void SessionManager::on_accepted(int fd, const wire::IpAddress& from) {
   std::lock_guard lock(mutex_);
   ++counters_.accepted;
+  bool in_rate = rate_.take(std::chrono::steady_clock::now());
+  if (!in_rate || refusing_) {
+    ++(in_rate ? counters_.out_of_memory : counters_.over_rate);
+    ::close(fd);
+    return;
+  }
   Directory::Admission admission = directory_.admit(from);
   for (int i = 0; i < kMostRooms && admission.verdict == Directory::Verdict::make_room; ++i) {
     // Why: waits for the shard, so that a flood is accepted no faster than it can be cleared away.
@@ -193,6 +200,7 @@ Result<void, std::string> SessionManager::reconfigure(SessionSettings settings) 
   }
   directory_.set_ranges(settings.ranges);
   for (const auto& [address, neighbor] : wanted) add_neighbor(*neighbor);
+  if (settings.session_rate != settings_.session_rate) rate_ = TokenBucket(settings.session_rate);
   settings.listen = settings_.listen;
   settings.shards = settings_.shards;
   settings_ = std::move(settings);
@@ -242,6 +250,18 @@ bool SessionManager::bring_up(const wire::IpAddress& address) {
 bool SessionManager::reset(const wire::IpAddress& address, std::string_view text) {
   return with_peer(address, [&](Peer& peer) {
     peer.reset(wire::make_cease(wire::cease::administrative_reset, text), CloseReason::admin_reset);
+  });
+}
+
+void SessionManager::refuse_sessions(bool refuse) {
+  std::lock_guard lock(mutex_);
+  refusing_ = refuse;
+  for (auto& loop : loops_) loop->allow_connecting(!refuse);
+}
+
+bool SessionManager::shed(const wire::IpAddress& address) {
+  return with_peer(address, [](Peer& peer) {
+    peer.reset(wire::make_cease(wire::cease::out_of_resources), CloseReason::out_of_resources);
   });
 }
 

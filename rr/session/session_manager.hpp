@@ -13,6 +13,7 @@
 #include "rr/session/directory.hpp"
 #include "rr/session/listener.hpp"
 #include "rr/session/shard_loop.hpp"
+#include "rr/session/token_bucket.hpp"
 
 namespace helio::session {
 
@@ -23,12 +24,15 @@ struct SessionSettings {
   SessionLimits limits;
   std::uint32_t shards = 1;
   std::size_t max_pending = 8192;  // connections without a session; the oldest goes when one more comes
+  std::uint32_t session_rate = 0;  // connections accepted per second; 0: no limit
 };
 
 struct AcceptCounters {
   std::uint64_t accepted = 0;
   std::uint64_t strangers = 0;      // from an address that no neighbour and no range has
   std::uint64_t range_full = 0;     // max_peers of the range, all with sessions
+  std::uint64_t over_rate = 0;
+  std::uint64_t out_of_memory = 0;  // while sessions were refused
   std::uint64_t pending_dropped = 0;
   std::uint64_t exhausted = 0;      // times the process was out of descriptors
 };
@@ -55,6 +59,10 @@ class SessionManager {
   bool take_down(const wire::IpAddress& address, std::string_view text);
   bool bring_up(const wire::IpAddress& address);
   bool reset(const wire::IpAddress& address, std::string_view text);
+  // Memory is short: new sessions are refused, ours to neighbours included; those that are up stay.
+  void refuse_sessions(bool refuse);
+  // Closes the session with Cease/Out of Resources.
+  bool shed(const wire::IpAddress& address);
 
   std::vector<ListenEndpoint> endpoints() const { return listener_.endpoints(); }
   AcceptCounters accept_counters();
@@ -74,6 +82,8 @@ class SessionManager {
   std::mutex mutex_;  // directory_ and the counters: the accepting thread and the control thread
   Directory directory_;
   AcceptCounters counters_;
+  TokenBucket rate_;
+  bool refusing_ = false;
   TimePoint quiet_until_{};
   std::uint64_t unlogged_ = 0;
   bool running_ = false;

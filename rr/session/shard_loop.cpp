@@ -1,6 +1,7 @@
 #include "rr/session/shard_loop.hpp"
 
 #include <pthread.h>
+#include <time.h>
 
 #include <algorithm>
 
@@ -40,6 +41,14 @@ void ShardLoop::start() {
   running_ = true;
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), ("helio-shard-" + std::to_string(shard_.value)).substr(0, 15).c_str());
+}
+
+std::chrono::nanoseconds ShardLoop::busy_time() {
+  clockid_t clock{};
+  timespec used{};
+  if (!thread_.joinable() || ::pthread_getcpuclockid(thread_.native_handle(), &clock) != 0 || ::clock_gettime(clock, &used) != 0)
+    return {};
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 void ShardLoop::begin_stop(wire::Notification notification, std::chrono::milliseconds patience) {

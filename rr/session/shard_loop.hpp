@@ -30,6 +30,12 @@ class ShardLoop final : public ShardServices, public SessionControl {
   ~ShardLoop() override;
 
   void attach(Engine& engine) { engine_ = &engine; }
+  // Where to count, before start(). Without it: counters of its own.
+  void count_in(std::shared_ptr<telemetry::ShardCounters> counters) { counters_ = std::move(counters); }
+  // Any thread. False: connections are not opened any more; those that are there go on.
+  void allow_connecting(bool allow) { may_connect_.store(allow, std::memory_order_relaxed); }
+  // Between start() and join(), any thread: the processor time its thread has used.
+  std::chrono::nanoseconds busy_time();
   // Starts the thread. attach() first.
   void start();
   // Any thread. Sends every neighbour `notification`, waits at most `patience` for them to close, ends the loop.
@@ -72,6 +78,8 @@ class ShardLoop final : public ShardServices, public SessionControl {
   Engine& engine() override { return *engine_; }
   const SessionLimits& limits() const override { return limits_; }
   TimePoint now() const override;
+  telemetry::ShardCounters& counters() override { return *counters_; }
+  bool may_connect() const override { return may_connect_.load(std::memory_order_relaxed); }
   void linger(ConnectionPtr connection) override;
   double random() override { return std::uniform_real_distribution<double>(0, 1)(random_); }
   void ready_to_read(ConnectionPtr connection) override;
@@ -106,6 +114,8 @@ class ShardLoop final : public ShardServices, public SessionControl {
   std::uint32_t shards_;
   SessionLimits limits_;
   Engine* engine_ = nullptr;
+  std::shared_ptr<telemetry::ShardCounters> counters_ = std::make_shared<telemetry::ShardCounters>();
+  std::atomic<bool> may_connect_{true};
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
   Timer turn_timer_{io_.get_executor()};

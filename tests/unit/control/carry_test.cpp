@@ -14,6 +14,7 @@ TEST(Carry, TakesOverWhatAShardCounts) {
   from.paths[1].set(20);
   from.best_changes[2].add(30);
   from.attribute_sets.set(40);
+  from.decisions.set(50);
   telemetry::ShardCounters to;
   for (int i = 0; i < 2; ++i) {  // carrying twice counts once
     carry_counters(from, to);
@@ -24,31 +25,24 @@ TEST(Carry, TakesOverWhatAShardCounts) {
     EXPECT_EQ(to.rib_paths[1].get(), 20u);
     EXPECT_EQ(to.best_changes[2].get(), 30u);
     EXPECT_EQ(to.attribute_sets.get(), 40u);
+    EXPECT_EQ(to.decisions.get(), 50u);
   }
 }
 
-TEST(Carry, MessagesOnlyGrow) {
-  constexpr std::size_t kIn = 0, kOut = 1, kUpdate = 2;
-  SessionCarrier carrier;
+TEST(Carry, TakesOverRefusedConnections) {
+  using telemetry::Refused;
+  session::AcceptCounters from;
+  from.strangers = 1;
+  from.range_full = 2;
+  from.over_rate = 3;
+  from.out_of_memory = 4;
   telemetry::ShardCounters to;
-  session::PeerSnapshot a, b;
-  a.address = wire::IpAddress::v4(1);
-  b.address = wire::IpAddress::v4(2);
-  a.messages_in[kUpdate] = 100;
-  b.messages_in[kUpdate] = 10;
-  b.messages_out[kUpdate] = 1;
-  carrier.carry(std::array{a, b}, to);
-  EXPECT_EQ(to.messages[kIn][kUpdate].get(), 110u);
-  EXPECT_EQ(to.messages[kOut][kUpdate].get(), 1u);
-  a.messages_in[kUpdate] = 105;
-  carrier.carry(std::array{a}, to);  // b was removed
-  EXPECT_EQ(to.messages[kIn][kUpdate].get(), 115u);
-  b.messages_in[kUpdate] = 4;  // and came back
-  carrier.carry(std::array{a, b}, to);
-  EXPECT_EQ(to.messages[kIn][kUpdate].get(), 119u);
-  a.messages_in[kUpdate] = 2;  // removed and back between two visits
-  carrier.carry(std::array{a, b}, to);
-  EXPECT_EQ(to.messages[kIn][kUpdate].get(), 121u);
+  carry_refused(from, to);
+  carry_refused(from, to);
+  EXPECT_EQ(to.refused[static_cast<std::size_t>(Refused::stranger)].get(), 1u);
+  EXPECT_EQ(to.refused[static_cast<std::size_t>(Refused::range_full)].get(), 2u);
+  EXPECT_EQ(to.refused[static_cast<std::size_t>(Refused::rate)].get(), 3u);
+  EXPECT_EQ(to.refused[static_cast<std::size_t>(Refused::memory)].get(), 4u);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ class BridgeTest : public testing::Test {
   std::shared_ptr<const config::Config> config_ =
       std::make_shared<const config::Config>(*config::load_config(HELIO_SOURCE_DIR "/configs/annotated.toml"));
   FakeState state_;
-  std::shared_ptr<telemetry::Board> board_ = std::make_shared<telemetry::Board>(1, make_labels({"only path"}));
+  std::shared_ptr<telemetry::Board> board_ = std::make_shared<telemetry::Board>(1, make_labels());
   TelemetryBridge bridge_{state_, [this] { return config_; }, board_};
 };
 
@@ -78,7 +78,7 @@ TEST_F(BridgeTest, RemembersReloads) {
 }
 
 TEST(Labels, FollowTheEnumerations) {
-  telemetry::Labels labels = make_labels({});
+  telemetry::Labels labels = make_labels();
   EXPECT_THAT(labels.families, testing::ElementsAre("vpnv4", "vpnv6", "rtc", "ipv4", "ipv6"));
   ASSERT_EQ(labels.close_reasons.size(), static_cast<std::size_t>(session::CloseReason::count_));
   EXPECT_EQ(labels.close_reasons[1], "hold-timer-expired");
