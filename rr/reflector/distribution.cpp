@@ -390,7 +390,8 @@ bool Distribution::role_allows(const Peer& peer, const ProvenanceInfo& p, Family
   bool own_next_hop = peer.info.group->role == PeerRole::external && peer.info.group->next_hop_self;
   if ((p.scope & rib::scope::ipv6_next_hop) != 0 && family == Family::vpnv4 && !own_next_hop && !peer.info.ipv6_next_hop.contains(family))
     return false;
-  return (p.scope & rib::scope::extended_size) == 0 || peer.info.extended_messages;
+  std::uint8_t too_large = rib::scope::extended_size | (peer.info.four_octet_as ? 0 : rib::scope::two_octet_size);
+  return (p.scope & too_large) == 0 || peer.info.extended_messages;
 }
 
 // Is a path of this provenance with the peer, as far as the stream of r up to here goes?

@@ -186,9 +186,10 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
   sort_unique(targets_);
   sort_unique(targets6_);
   if (next_hop.size() > 16) out.scope |= rib::scope::ipv6_next_hop;
-  std::size_t message = wire::kHeaderSize + 4 + 9 + next_hop.size() + bytes_.size() + growth + kRoomForOneRoute;
-  if (message > wire::kMaxExtendedMessage) return Exclusion::too_long;
+  std::size_t message = wire::kHeaderSize + 4 + 9 + next_hop.size() + bytes_.size() + kRoomForOneRoute;
+  if (message + growth > wire::kMaxExtendedMessage) return Exclusion::too_long;
   if (message > wire::kMaxMessage) out.scope |= rib::scope::extended_size;
+  else if (message + growth > wire::kMaxMessage) out.scope |= rib::scope::two_octet_size;
   out.next_hop = next_hop;
   out.bytes = bytes_;
   out.targets = targets_;

@@ -155,6 +155,7 @@ bool RtcRib::advert(const Group& group, const RtMembership& nlri, Advert& out) c
   if (group.key.only.valid() && path->peer == group.key.only) return false;
   const OwnedAttributes& a = *path->attributes;
   if ((a.scope & (rib::scope::no_advertise | rib::scope::extended_size)) != 0) return false;
+  if (!group.key.four_octet_as && (a.scope & rib::scope::two_octet_size) != 0) return false;
   if (group.key.role == PeerRole::external && (a.scope & rib::scope::no_export) != 0) return false;
   std::vector<std::uint8_t> scratch;
   Bytes outbound = rib::outbound_attributes(class_of(group.key), a.bytes, scratch);
