@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
 #include "rr/app/actions.hpp"
@@ -77,11 +78,9 @@ int run(const config::Config& config) {
   options.socket = config.control.socket;
   options.mode = config.control.mode;
   options.group = config.control.group;
-  MemoryGuard memory(config.runtime.memory_limit_bytes != 0 ? config.runtime.memory_limit_bytes : cgroup_memory_limit(), reflector, sessions);
-  options.on_tick = [&](const reflector::SummaryView& summary) {
-    memory.tick();
-    metrics.tick(summary);
-  };
+  std::optional<MemoryGuard> memory;
+  memory.emplace(config.runtime.memory_limit_bytes != 0 ? config.runtime.memory_limit_bytes : cgroup_memory_limit(), reflector, sessions);
+  options.on_tick = [&](const reflector::SummaryView& summary) { metrics.tick(summary); };
   auto server = control::Server::start(options, api);
   if (!server) {
     std::fprintf(stderr, "heliod: %s\n", server.error().c_str());
@@ -97,6 +96,7 @@ int run(const config::Config& config) {
   sigwait(&ends, &signal);
   log::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
   sd_notify(0, "STOPPING=1");
+  memory.reset();
   server->reset();
   sessions.stop("heliod is stopping");
   log::info("stopped");

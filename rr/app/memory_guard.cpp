@@ -15,6 +15,8 @@ extern "C" int mallctl(const char* name, void* old_value, std::size_t* old_size,
 namespace helio::app {
 namespace {
 
+constexpr auto kInterval = std::chrono::milliseconds(500);
+
 std::uint64_t limit_of(const std::string& directory) {
   std::ifstream file(directory + "/memory.max");
   std::uint64_t bytes = 0;
@@ -57,11 +59,20 @@ std::uint64_t cgroup_memory_limit() {
 
 MemoryGuard::MemoryGuard(std::uint64_t limit, reflector::StateSource& state, session::SessionManager& sessions)
     : limit_(limit), state_(state), sessions_(sessions) {
-  if (limit != 0) log::info("memory-limit mib={}", mib(limit));
+  if (limit == 0) return;
+  log::info("memory-limit mib={}", mib(limit));
+  thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
 }
 
-void MemoryGuard::tick() {
-  if (limit_.limit() == 0) return;
+void MemoryGuard::run(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    look();
+    wake_.wait_for(lock, stop, kInterval, [] { return false; });
+  }
+}
+
+void MemoryGuard::look() {
   std::uint64_t used = resident_bytes();
   if (used >= limit_.limit() / 100 * 85) {
     return_freed_pages();
