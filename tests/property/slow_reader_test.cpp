@@ -99,6 +99,32 @@ TEST_P(SlowReader, ChangesItsMindMeanwhile) {
   EXPECT_EQ(l.sim.peer(1).vpn().size(), 30u);
 }
 
+// Waiting for somebody who does not read is not work.
+TEST_P(SlowReader, DoesNotKeepTheShardBusy) {
+  Lab l = lab({client_without_rtc(), client_with_rtc(), client_without_rtc(), client_without_rtc()}, true, true);
+  l.join(1, "65000:1");
+  l.end_of_rib(1);
+  announce_all(l, 0, 0);
+  l.quiet();
+  for (std::uint32_t peer : {1, 2}) {
+    l.sim.down(peer);
+    l.sim.up(peer);
+  }
+  l.join(1, "65000:1");
+  l.end_of_rib(1);
+  for (std::uint32_t peer : {1, 2}) l.sim.pause(peer);
+  for (std::uint32_t med = 1; med < 5; ++med) announce_all(l, 0, med);
+  l.sim.settle();
+  int busy = 0;
+  for (int i = 0; i < 5000; ++i) {
+    busy += l.sim.settle_turns() ? 1 : 0;
+    l.sim.advance(std::chrono::milliseconds{1});
+  }
+  EXPECT_LT(busy, 2500);  // of 5000 turns
+  for (std::uint32_t peer : {1, 2}) l.sim.resume(peer);
+  l.quiet();
+}
+
 // A membership that ends, a route that goes, and then the queue with both withdrawals is dropped.
 TEST_P(SlowReader, LeavesAndIsLeftBehind) {
   Lab l = lab({client_without_rtc(), client_with_rtc(), client_without_rtc(), client_without_rtc(), client_without_rtc()}, true, true);

@@ -282,20 +282,28 @@ void Simulation::rounds(std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) round();
 }
 
-void Simulation::settle_turns() {
-  for (std::uint32_t shard = 0; shard < world_.shards && !has_failed(); ++shard) run_shard(shard);
+bool Simulation::settle_turns() {
+  bool has_more = false;
+  for (std::uint32_t shard = 0; shard < world_.shards && !has_failed(); ++shard) has_more |= run_shard(shard);
+  return has_more;
 }
 
 void Simulation::settle() {
   unsigned idle = 0;
-  int jumps = 0;  // of the clock, with nothing else happening: timers may go on for ever
+  int jumps = 0;     // of the clock, with nothing else happening: timers may go on for ever
+  int unread = 0;    // rounds in which nobody read anything
+  bool everybody_reads = std::none_of(peers_.begin(), peers_.end(), [](const Peer& p) { return p.is_paused; });
   for (int i = 0; idle < 3 && !has_failed(); ++i) {
     if (i == 200000) return fail("never quiet: work without end");
-    bool is_busy = has_event_;
+    bool is_busy = has_event_, has_read = false;
     has_event_ = false;
     for (std::uint32_t shard = 0; shard < world_.shards && !has_failed(); ++shard) is_busy |= run_shard(shard);
-    for (std::uint32_t peer = 0; peer < peers_.size() && !has_failed(); ++peer) is_busy |= read_peer(peer);
-    if (is_busy) {
+    for (std::uint32_t peer = 0; peer < peers_.size() && !has_failed(); ++peer) has_read |= read_peer(peer);
+    unread = has_read ? 0 : unread + 1;
+    // A peer that does not read may be left behind and tried again for as long as it likes.
+    if (!everybody_reads && unread > 400) return;
+    if (is_busy || has_read) {
+      advance(std::chrono::milliseconds{1});
       idle = jumps = 0;
       continue;
     }

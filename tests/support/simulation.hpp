@@ -47,8 +47,8 @@ class Simulation {
   void refresh(std::uint32_t peer, wire::Family family);
   void advance(std::chrono::milliseconds by);
   void rounds(std::uint32_t count);
-  // Each shard takes one turn; nobody reads and no time passes.
-  void settle_turns();
+  // Each shard takes one turn; nobody reads and no time passes. True: one of them has more work at once.
+  bool settle_turns();
   // Until nothing moves any more.
   void settle();
   // settle(), then compares everybody who reads with the oracle.
