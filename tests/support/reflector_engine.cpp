@@ -16,12 +16,12 @@ class ReflectorShards : public EngineSet {
     settings.cluster_id = world.reflector.cluster_id;
     settings.shards = world.shards;
     if (world.tiny_limits) {
-      settings.distribution.change_bytes = 4096;
-      settings.distribution.image_bytes = 8192;
+      settings.distribution.change_bytes = 16384;
+      settings.distribution.image_bytes = 32768;
       settings.mailbox_bytes = 2048;
-      settings.rib.image_bytes = 16384;
-      settings.rib.walk_bytes = 4096;
-      settings.rib.shared_walk_bytes = 8192;
+      settings.rib.image_bytes = 65536;
+      settings.rib.walk_bytes = 8192;
+      settings.rib.shared_walk_bytes = 16384;
       settings.rib.walk_entries_per_turn = 40;
       settings.rib.purge_entries_per_turn = 20;
       settings.rib.tombstones = 64;
