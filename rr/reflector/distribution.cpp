@@ -252,6 +252,7 @@ void Distribution::reconcile(Peer& peer, std::uint32_t r) {
   if (peer.touched_all || link.dirty) {
     for (rib::RtSetId id = 0; id < source.rt_sets.size(); ++id)
       if (source.rt_sets[id].defined) reconcile_member(peer, r, id);
+    if (peer.drained == 0) link.drain_again = false;
     return;
   }
   for (std::uint64_t target : peer.touched) {
@@ -266,6 +267,19 @@ void Distribution::reconcile_member(Peer& peer, std::uint32_t r, rib::RtSetId id
   std::uint32_t number = peer.info.peer.value;
   Member* member = member_of(set, number);
   bool wanted = peer.membership.matches(set.targets);
+  if (member != nullptr && member->state == MemberState::drained) {
+    Link& link = peer.links[r];
+    if (link.lagging || link.catching_up || !peer.output.empty()) return;
+    --peer.drained;
+    if (link.drain_again) {
+      member->state = MemberState::draining;
+      sources_[r].withdraw[id].push_back(number);
+      ++link.walks;
+      return;
+    }
+    remove_member(set, number);
+    member = nullptr;
+  }
   if (member == nullptr && wanted) {
     add_member(set, number, MemberState::requested);
     sources_[r].announce[id].push_back(number);
@@ -322,6 +336,10 @@ void Distribution::define_rt_set(std::uint32_t r, RtSetDefined&& defined) {
     Link& link = peer.links[r];
     if (peer.holding || !peer.initial_requested || link.universe || peer.membership.matches_everything()) return;
     if (!source.is_ready(peer.encoding_class)) return;
+    if (link.lagging) {
+      link.dirty = true;  // its changes are not passed on now, and the catch-up may have been asked for already
+      return;
+    }
     add_member(set, number, MemberState::armed);
   };
   for (std::uint64_t target : set.targets) {
@@ -343,6 +361,8 @@ void Distribution::retire(std::uint32_t r, const Retired& retired) {
       erase_value(at->second, id);
       if (at->second.empty()) source.by_target.erase(at);
     }
+    for (const Member& m : set.members)
+      if (m.state == MemberState::drained) --peers_[m.peer]->drained;
     set = RtSetInfo{};
     auto forget = [&](std::map<rib::RtSetId, std::vector<std::uint32_t>>& pending) {
       auto at = pending.find(id);
@@ -394,19 +414,20 @@ bool Distribution::role_allows(const Peer& peer, const ProvenanceInfo& p, Family
   return (p.scope & too_large) == 0 || peer.info.extended_messages;
 }
 
-// Is a path of this provenance with the peer, as far as the stream of r up to here goes?
-bool Distribution::has_now(const Peer& peer, std::uint32_t r, const ProvenanceInfo& p, Family family, bool draining_counts) const {
+// Is a path of this provenance with the peer, as far as the stream of r up to here goes? `up_to` tells which members count:
+// armed ones, also draining ones, also drained ones.
+bool Distribution::has_now(const Peer& peer, std::uint32_t r, const ProvenanceInfo& p, Family family, MemberState up_to) const {
   if (!role_allows(peer, p, family)) return false;
   if (peer.links[r].universe) return true;
   const RtSetInfo& set = sources_[r].rt_sets[p.rt_set];
   Member* m = member_of(const_cast<RtSetInfo&>(set), peer.info.peer.value);
-  return m != nullptr && (m->state == MemberState::armed || (draining_counts && m->state == MemberState::draining));
+  return m != nullptr && m->state != MemberState::requested && m->state <= up_to;
 }
 
 bool Distribution::is_eligible(PeerId id, std::uint32_t r, rib::ProvenanceId provenance, Family family) const {
   const Peer* peer = find(id);
   if (peer == nullptr || !peer->info.families.contains(family) || provenance >= sources_[r].provenances.size()) return false;
-  return has_now(*peer, r, sources_[r].provenances[provenance], family, false);
+  return has_now(*peer, r, sources_[r].provenances[provenance], family, MemberState::armed);
 }
 
 void Distribution::deliver(std::uint32_t r, rib::Batch& batch) {
@@ -492,8 +513,8 @@ void Distribution::deliver_withdrawal(Source& source, rib::Batch& batch, const r
   const ProvenanceInfo* after = segment.after == kNoId ? nullptr : &source.provenances[segment.after];
   auto consider = [&](Peer& peer) {
     if (peer.links[r].lagging || peer.encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) return;
-    if (!has_now(peer, r, before, batch.family, true)) return;
-    if (after != nullptr && has_now(peer, r, *after, batch.family, false)) return;
+    if (!has_now(peer, r, before, batch.family, MemberState::draining)) return;
+    if (after != nullptr && has_now(peer, r, *after, batch.family, MemberState::armed)) return;
     push(peer, batch, segment.begin, segment.end);
   };
   // Peers without a filter have taken plain withdrawals with the shared part; of the others only who may not have `after`.
@@ -524,10 +545,10 @@ void Distribution::deliver_image(std::uint32_t r, Walk& walk, rib::Batch& batch)
       Peer& peer = *peers_[number];
       if (peer.encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) continue;
       if (!s.is_announcement()) {
-        if (!has_now(peer, r, p, batch.family, true)) continue;
-        if (s.after != kNoId && has_now(peer, r, source.provenances[s.after], batch.family, false)) continue;
+        if (!has_now(peer, r, p, batch.family, walk.kind == WalkRequest::Kind::catch_up ? MemberState::drained : MemberState::draining)) continue;
+        if (s.after != kNoId && has_now(peer, r, source.provenances[s.after], batch.family, MemberState::armed)) continue;
       } else {
-        if (!has_now(peer, r, p, batch.family, false)) continue;
+        if (!has_now(peer, r, p, batch.family, MemberState::armed)) continue;
         if (walk.universe && !walk.already.empty()) {
           auto had = walk.already.find(number);
           if (had != walk.already.end() && std::binary_search(had->second.begin(), had->second.end(), p.rt_set)) continue;
@@ -581,7 +602,10 @@ void Distribution::consumed(PeerId id, std::size_t bytes, TimePoint now) {
   if (peer == nullptr || bytes == 0) return;
   peer->output.consumed(bytes);
   peer->last_progress = now;
-  if (peer->output.empty() && peer->is_lagging()) touch(*peer);
+  if (!peer->output.empty()) return;
+  all_written(*peer);
+  if (peer->drained != 0) peer->touched_all = true;
+  if (peer->drained != 0 || peer->is_lagging()) touch(*peer);
 }
 
 const PeerOutput* Distribution::output(PeerId id) const {

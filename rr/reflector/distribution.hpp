@@ -7,7 +7,9 @@
 //
 // Member of an RT set (per RIB shard):  none -> requested -> armed -> draining -> none
 //   requested: a walk was asked for, changes do not flow yet;  armed: changes flow;
-//   draining:  the membership ended: withdrawals flow, announcements do not, a walk brings the rest of the withdrawals.
+//   draining:  the membership ended: withdrawals flow, announcements do not, a walk brings the rest of the withdrawals;
+//   drained:   that walk is done, but the withdrawals are not all written: should the queue be dropped, the catch-up
+//              brings them; forgotten when the peer has taken everything.
 // A peer that wants everything (no RTC, or a default membership) is in `universe` instead and in no RT set.
 #pragma once
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -99,7 +101,7 @@ class Distribution {
   std::size_t walks_in_progress() const { return walks_.size(); }
 
  private:
-  enum class MemberState : std::uint8_t { requested, armed, draining };
+  enum class MemberState : std::uint8_t { requested, armed, draining, drained };
   struct Member {
     std::uint32_t peer;
     MemberState state;
@@ -137,8 +139,13 @@ class Distribution {
     bool lagging = false;
     bool catching_up = false;
     bool dirty = false;               // reconcile once the walks under way are done
+    bool drain_again = false;         // withdrawals of a membership that ended were dropped
     std::uint32_t walks = 0;          // requested, not done
     rib::Stamp routes_since = 0, withdrawn_since = 0;
+    // Withdrawals that came as images (of a catch-up, of a membership that ended) may still be queued: should they be dropped, the
+    // next catch-up goes back to here. kAllWritten: none are.
+    rib::Stamp unwritten_since = kAllWritten;
+    static constexpr rib::Stamp kAllWritten = ~rib::Stamp{0};
   };
   struct Refresh {
     bool wanted = false, running = false;
@@ -159,6 +166,7 @@ class Distribution {
     Membership membership;
     std::vector<std::uint64_t> touched;   // RTs added or removed since the last reconcile
     bool touched_all = false;
+    std::uint32_t drained = 0;            // RT sets it is drained of
     bool queued_for_reconcile = false;
     std::vector<Link> links;          // by RIB shard
     std::map<wire::Family, Refresh> refreshes;
@@ -199,7 +207,7 @@ class Distribution {
   void deliver_announcements(Source& source, rib::Batch& batch);
   void deliver_withdrawal(Source& source, rib::Batch& batch, const rib::Segment& segment);
   void deliver_image(std::uint32_t r, Walk& walk, rib::Batch& batch);
-  bool has_now(const Peer& peer, std::uint32_t r, const ProvenanceInfo& p, wire::Family family, bool draining_counts) const;
+  bool has_now(const Peer& peer, std::uint32_t r, const ProvenanceInfo& p, wire::Family family, MemberState up_to) const;
   void push(Peer& peer, rib::Batch& batch, std::uint32_t from, std::uint32_t to);
 
   void touch(Peer& peer);
@@ -220,6 +228,7 @@ class Distribution {
   rib::BatchRef make_bytes(const std::vector<std::uint8_t>& bytes) const;
 
   void check_slow(TimePoint now);
+  void all_written(Peer& peer);
   void make_lagging(Peer& peer, bool drop_images);
   void catch_up(Peer& peer, std::uint32_t r);
   void update_lag_marks();

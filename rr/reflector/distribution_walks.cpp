@@ -92,11 +92,20 @@ void Distribution::walk_armed(std::uint32_t r, std::uint32_t id) {
   if (at == walks_.end()) return;
   Walk& walk = at->second;
   walk.armed = true;
-  if (walk.refresh || walk.kind == WalkRequest::Kind::withdraw) return;
+  if (walk.refresh) return;
   Source& source = sources_[r];
+  if (walk.kind == WalkRequest::Kind::withdraw) {
+    for (std::uint32_t number : walk.peers) {
+      Link& link = peers_[number]->links[r];
+      link.unwritten_since = std::min(link.unwritten_since, source.last_stamp);
+    }
+    update_lag_marks();
+    return;
+  }
   if (walk.kind == WalkRequest::Kind::catch_up) {
     Link& link = peers_[walk.peers.front()]->links[r];
     link.lagging = false;
+    link.unwritten_since = std::min(link.unwritten_since, link.withdrawn_since);
     update_lag_marks();
     return;
   }
@@ -114,6 +123,7 @@ void Distribution::walk_armed(std::uint32_t r, std::uint32_t id) {
       Member* m = member_of(source.rt_sets[set], number);
       if (m == nullptr) continue;
       if (m->state == MemberState::armed) already.push_back(set);
+      if (m->state == MemberState::drained) --peer.drained;
       remove_member(source.rt_sets[set], number);
     }
     if (!already.empty()) walk.already[number] = std::move(already);
@@ -133,6 +143,7 @@ void Distribution::walk_done(std::uint32_t r, std::uint32_t id) {
     Peer& peer = *peers_[number];
     Link& link = peer.links[r];
     --link.walks;
+    if (peer.output.empty()) all_written(peer);
     if (walk.refresh) {
       Refresh& refresh = peer.refreshes[walk.refreshed];
       if (--refresh.walks == 0) {
@@ -156,7 +167,15 @@ void Distribution::walk_done(std::uint32_t r, std::uint32_t id) {
   for (auto& [set, peers] : walk.targets) {
     for (std::uint32_t number : peers) {
       Peer& peer = *peers_[number];
-      if (walk.kind == WalkRequest::Kind::withdraw) remove_member(source.rt_sets[set], number);
+      Link& link = peer.links[r];
+      if (walk.kind == WalkRequest::Kind::withdraw) {
+        Member* m = member_of(source.rt_sets[set], number);
+        if (m != nullptr) {
+          m->state = MemberState::drained;
+          ++peer.drained;
+        }
+        link.dirty = link.dirty || link.lagging || link.catching_up;
+      }
       // The membership may have changed again while the walk was under way.
       if (!peer.links[r].universe && !peer.links[r].universe_requested) reconcile_member(peer, r, set);
     }
@@ -316,11 +335,13 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
           first_dropped[b->shard] = b->stamp;
         }
       });
+  if (const rib::Batch* head = peer.output.oldest(); head != nullptr && head->family != Family::rtc)
+    peer.output.detach_begun_message([this](Bytes message) { return make_bytes({message.begin(), message.end()}); });
   if (images_dropped) {
     for (auto at = walks_.begin(); at != walks_.end();) {
       Walk& walk = at->second;
       auto in = std::lower_bound(walk.peers.begin(), walk.peers.end(), number);
-      if (in == walk.peers.end() || *in != number || !walk.armed || walk.kind == WalkRequest::Kind::withdraw) {
+      if (walk.kind == WalkRequest::Kind::withdraw || in == walk.peers.end() || *in != number || !walk.armed) {
         ++at;
         continue;
       }
@@ -346,12 +367,29 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
     Link& link = peer.links[r];
     rib::Stamp since = first_dropped[r] ? *first_dropped[r] - 1 : sources_[r].last_stamp;
     if (link.lagging) since = std::min(since, link.withdrawn_since);
+    if (images_dropped) since = std::min(since, link.unwritten_since);
     link.routes_since = images_dropped ? 0 : link.lagging ? std::min(since, link.routes_since) : since;
     link.withdrawn_since = since;
     link.lagging = true;
+    if (images_dropped) {
+      // Withdrawals of memberships that ended may be among them.
+      link.drain_again = true;
+      link.dirty = true;
+    }
   }
   update_lag_marks();
   touch(peer);
+}
+
+// The queue ran empty: no image can be dropped any more.
+void Distribution::all_written(Peer& peer) {
+  bool changed = false;
+  for (Link& link : peer.links) {
+    if (link.unwritten_since == Link::kAllWritten || link.lagging || link.catching_up || link.walks != 0) continue;
+    link.unwritten_since = Link::kAllWritten;
+    changed = true;
+  }
+  if (changed) update_lag_marks();
 }
 
 // The peer reads again: everything that changed since it was left behind, from one RIB shard.
@@ -376,7 +414,8 @@ void Distribution::update_lag_marks() {
   for (std::uint32_t r = 0; r < sources_.size(); ++r) {
     std::optional<rib::Stamp> oldest;
     for (const Peer* peer : up_)
-      if (peer->links[r].lagging) oldest = std::min(oldest.value_or(~rib::Stamp{0}), peer->links[r].withdrawn_since);
+      for (rib::Stamp since : {peer->links[r].lagging ? peer->links[r].withdrawn_since : Link::kAllWritten, peer->links[r].unwritten_since})
+        if (since != Link::kAllWritten) oldest = std::min(oldest.value_or(since), since);
     if (oldest == sources_[r].lag_mark) continue;
     sources_[r].lag_mark = oldest;
     requests_[r].push_back(LagMark{self_, oldest});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rib/batch.hpp"
+#include "rr/base/bytes.hpp"
 
 namespace helio::reflector {
 
@@ -65,6 +66,24 @@ class PeerOutput {
       }
     }
     entries_.resize(kept);
+  }
+  // When a message is half sent: its octets move to a batch of their own, made by make(octets of the message), so that a peer that
+  // stopped reading in the middle of it does not hold on to a large one.
+  template <class Make>
+  void detach_begun_message(Make&& make) {
+    if (empty() || offset_ == 0) return;
+    Entry& e = entries_[head_];
+    std::uint32_t start = e.from, end = e.from;
+    while (end <= e.from + offset_ && end < e.to) {
+      start = end;
+      end += load_be16(e.batch->data() + start + 16);
+    }
+    if (start == e.from + offset_ || end != e.to) return;  // at a boundary, or more of the range is still to go out
+    rib::BatchRef small = make(Bytes(e.batch->data() + start, end - start));
+    small->add_refs(1);
+    offset_ -= start - e.from;
+    e.batch->drop_ref();
+    e = {small.get(), 0, end - start};
   }
   // The batch of the oldest range; null when empty.
   const rib::Batch* oldest() const { return empty() ? nullptr : entries_[head_].batch; }

@@ -67,9 +67,14 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
   distribution_.peer_up(info, now);
 }
 
-void Shard::on_closed(PeerId id, session::CloseReason) {
+void Shard::on_closed(PeerId id, session::CloseReason reason) {
   Peer* peer = find(id);
   if (peer == nullptr) return;
+  if (reason == session::CloseReason::shutdown) {  // the daemon ends: nobody is sent withdrawals just before their Cease
+    distribution_.peer_down(id);
+    peers_[id.value].reset();
+    return;
+  }
   if (peer->record.info.families.contains(Family::rtc)) {
     RtcUpdate gone{id, peer->record.info.address, peer->source.role, nullptr, {}};
     if (const Membership* m = distribution_.membership(id)) gone.memberships = m->all();
