@@ -148,11 +148,8 @@ void Distribution::walk_done(std::uint32_t r, std::uint32_t id) {
       Refresh& refresh = peer.refreshes[walk.refreshed];
       if (--refresh.walks == 0) {
         refresh.running = false;
-        if (peer.info.enhanced_refresh)
-          push_refresh_mark(peer, walk.refreshed, wire::RouteRefresh::Subtype::end);
-        if (refresh.wanted) touch(peer);
+        if (peer.info.enhanced_refresh) push_refresh_mark(peer, walk.refreshed, wire::RouteRefresh::Subtype::end);
       }
-      continue;
     }
     if (walk.kind == WalkRequest::Kind::catch_up) link.catching_up = false;
     if (!peer.initial_done && !is_initial_pending(peer)) finish_initial(peer);
@@ -341,7 +338,9 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
     for (auto at = walks_.begin(); at != walks_.end();) {
       Walk& walk = at->second;
       auto in = std::lower_bound(walk.peers.begin(), walk.peers.end(), number);
-      if (walk.kind == WalkRequest::Kind::withdraw || in == walk.peers.end() || *in != number || !walk.armed) {
+      // A catch-up that has not begun was asked for with stamps that no longer do.
+      bool begun = walk.armed || walk.kind == WalkRequest::Kind::catch_up;
+      if (walk.kind == WalkRequest::Kind::withdraw || in == walk.peers.end() || *in != number || !begun) {
         ++at;
         continue;
       }
