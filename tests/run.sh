@@ -56,22 +56,32 @@ if [[ $sanitizers == 1 ]]; then
   run_ctest "$root/build/asan"
 fi
 
+# run_interop FOLDER [arguments of run.py]: adds to the counts, shows only what failed or was skipped.
+run_interop() {
+  local folder=$1 log="$1/interop.log" status
+  shift
+  python3 "$root/tests/interop/run.py" --bin "$folder/bin" "$@" >"$log" 2>&1
+  status=$?
+  if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+    add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+  else
+    add 0 1
+    status=1
+  fi
+  grep -E '^SKIP' "$log"
+  if [[ $status -ne 0 ]]; then
+    grep -vE '^(PASS|SKIP)' "$log" | head -n 200
+    echo "whole output: $log"
+  fi
+  say "interop: $(tail -n 1 "$log") ($((SECONDS - started)) s so far)"
+}
+
 say "interop: real daemons and scripted peers"
-log="$root/build/release/interop.log"
-python3 "$root/tests/interop/run.py" --bin "$root/build/release/bin" >"$log" 2>&1
-status=$?
-if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
-  add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
-else
-  add 0 1
-  status=1
+run_interop "$root/build/release"
+if [[ $sanitizers == 1 ]]; then
+  say "interop with sanitizers: scripted peers"
+  run_interop "$root/build/asan" session reflection decision rtc wire hostile
 fi
-grep -E '^SKIP' "$log"
-if [[ $status -ne 0 ]]; then
-  grep -vE '^(PASS|SKIP)' "$log" | head -n 200
-  echo "whole output: $log"
-fi
-say "$(tail -n 1 "$log") (interop; $((SECONDS - started)) s altogether)"
 
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 && $passed -gt 0 ]]
