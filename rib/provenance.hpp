@@ -37,7 +37,6 @@ struct RtSet {
   std::vector<std::uint64_t> targets;         // sorted, unique
   std::vector<wire::RouteTarget6> targets6;   // sorted, unique
   std::uint32_t refs = 0;                     // provenances
-  std::uint32_t provenance_count = 0;
   std::vector<ProvenanceId> provenances;      // live ones
   bool retired = false;
 };

@@ -17,13 +17,13 @@ struct Counter {
 };
 
 struct ShardCounters {
-  Counter updates_in, nlri_in;
+  Counter updates_in;
   std::array<std::array<Counter, 256>, 4> update_errors;  // [UpdateErrorAction][attribute type]
   std::array<Counter, static_cast<std::size_t>(Exclusion::count_)> excluded;  // UPDATEs by loop check
   Counter rtc_invalid;                                    // RT membership NLRIs of 1..31 bits or unreadable
   Counter turns, lag_events;
   // Published at the end of a turn.
-  Counter attribute_sets, rt_sets, memory_bytes, walks, retained_bytes;
+  Counter attribute_sets, rt_sets, memory_bytes, walks;
   std::array<Counter, wire::kFamilyCount> prefixes, paths, best_changes;
   Counter decisions, duplicates, unknown_withdrawals;
 };

@@ -675,11 +675,4 @@ const Membership* Distribution::membership(PeerId id) const {
   return peer == nullptr ? nullptr : &peer->membership;
 }
 
-bool Distribution::is_quiet() const {
-  if (!walks_.empty() || !to_reconcile_.empty()) return false;
-  for (const Peer* peer : up_)
-    if (!peer->output.empty() || peer->is_lagging()) return false;
-  return true;
-}
-
 }  // namespace helio::reflector

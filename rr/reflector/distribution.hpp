@@ -96,7 +96,6 @@ class Distribution {
   const boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>>& wanted_by() const { return wanted_by_; }
   const std::vector<std::uint32_t>& class_peers() const { return class_peers_; }
   std::uint64_t lag_events() const { return lag_events_; }
-  bool is_quiet() const;
   bool has_work() const { return !to_reconcile_.empty(); }
   std::size_t walks_in_progress() const { return walks_.size(); }
 

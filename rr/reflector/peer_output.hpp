@@ -87,10 +87,6 @@ class PeerOutput {
   }
   // The batch of the oldest range; null when empty.
   const rib::Batch* oldest() const { return empty() ? nullptr : entries_[head_].batch; }
-  template <class Visit>
-  void for_each(Visit&& visit) const {
-    for (std::size_t i = head_; i < entries_.size(); ++i) visit(*entries_[i].batch);
-  }
 
  private:
   struct Entry {

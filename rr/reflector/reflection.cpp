@@ -47,7 +47,7 @@ std::string_view exclusion_name(Exclusion exclusion) {
   return kNames[static_cast<std::size_t>(exclusion)];
 }
 
-void Canonicaliser::add(const wire::AttributeView& a, const Source&) {
+void Canonicaliser::add(const wire::AttributeView& a) {
   std::uint8_t flags = a.flags & 0xe0;
   // RFC 4271 §9: an unrecognised transitive attribute is passed on with the Partial bit set.
   if (wire::find_attribute_rule(a.type) == nullptr) flags |= wire::attr_flag::partial;
@@ -117,7 +117,7 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
     switch (a.type) {
       case attr::origin:
         out.key.origin = a.value[0];
-        add(a, source);
+        add(a);
         break;
       case attr::as_path: {
         value_.clear();
@@ -137,13 +137,13 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
         break;
       case attr::med:
         out.key.med = load_be32(a.value.data());
-        add(a, source);
+        add(a);
         break;
       case attr::local_pref:
         if (external) break;
         out.key.local_pref = load_be32(a.value.data());
         have_local_pref = true;
-        add(a, source);
+        add(a);
         break;
       case attr::aggregator:
         value_.clear();
@@ -155,7 +155,7 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
         if (wire::contains_community(a.value, wire::community::no_export) ||
             wire::contains_community(a.value, wire::community::no_export_subconfed))
           out.scope |= rib::scope::no_export;
-        add(a, source);
+        add(a);
         break;
       case attr::originator_id:
       case attr::cluster_list:
@@ -166,7 +166,7 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
         break;
       case attr::extended_communities:
         wire::collect_route_targets(a.value, found_);
-        add(a, source);
+        add(a);
         break;
       case attr::ipv6_extended_communities:
         for (std::size_t at = 0; at + 20 <= a.value.size(); at += 20) {
@@ -174,10 +174,10 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
           if (c[0] != 0x00 || c[1] != 0x02) continue;  // RFC 5701 §2: transitive, route target
           std::copy(c, c + 20, targets6_.emplace_back().begin());
         }
-        add(a, source);
+        add(a);
         break;
       default:
-        add(a, source);
+        add(a);
     }
   }
   before(255);

@@ -31,7 +31,7 @@ class Canonicaliser {
   Exclusion build(const wire::UpdateView& update, Bytes next_hop, const Source& source, rib::CanonicalAttributes& out);
 
  private:
-  void add(const wire::AttributeView& attribute, const Source& source);
+  void add(const wire::AttributeView& attribute);
   void add_reflection_attributes(const wire::UpdateView& update, const Source& source, std::uint8_t type);
 
   std::vector<std::uint8_t> bytes_, value_;
