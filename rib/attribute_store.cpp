@@ -25,13 +25,13 @@ AttributeStore::~AttributeStore() {
 }
 
 AttributeId AttributeStore::intern(PeerId peer, std::uint32_t generation, const CanonicalAttributes& attributes) {
-  std::uint64_t seed = static_cast<std::uint64_t>(peer.value) << 32 | generation;
+  std::uint64_t seed = (static_cast<std::uint64_t>(peer.value) << 32 | generation) + (attributes.key.is_eligible ? 0 : 0x9e3779b97f4a7c15);
   std::uint64_t wide = XXH3_64bits_withSeed(attributes.bytes.data(), attributes.bytes.size(), seed) ^
                        XXH3_64bits_withSeed(attributes.next_hop.data(), attributes.next_hop.size(), ~seed);
   auto hash = static_cast<std::uint32_t>(wide ^ wide >> 32);
   AttributeId id = index_.find(hash, [&](std::uint32_t i) {
     const AttributeSet& set = *sets_[i];
-    return set.hash == hash && set.peer == peer && set.generation == generation &&
+    return set.hash == hash && set.peer == peer && set.generation == generation && set.key.is_eligible == attributes.key.is_eligible &&
            set.next_hop_length == attributes.next_hop.size() && std::ranges::equal(set.bytes(), attributes.bytes) &&
            std::ranges::equal(set.next_hop(), attributes.next_hop);
   });
@@ -51,7 +51,8 @@ AttributeId AttributeStore::intern(PeerId peer, std::uint32_t generation, const 
   auto* tail = reinterpret_cast<std::uint8_t*>(set + 1);
   std::copy(attributes.next_hop.begin(), attributes.next_hop.end(), tail);
   std::copy(attributes.bytes.begin(), attributes.bytes.end(), tail + attributes.next_hop.size());
-  set->provenance = provenances_.acquire(peer, attributes.targets, attributes.targets6, attributes.scope);
+  std::uint8_t limits = attributes.key.is_eligible ? attributes.scope : attributes.scope | scope::ineligible;
+  set->provenance = provenances_.acquire(peer, attributes.targets, attributes.targets6, limits);
   id = sets_.add();
   HELIO_CHECK(id < (1u << 28), "more than 2^28 attribute sets in one shard");
   sets_[id] = set;

@@ -2,7 +2,7 @@
 //
 // An attribute set is what a path of one peer looks like on the way out to iBGP peers: attributes sorted by type,
 // reflection already applied, plus what would be computed from it again and again: decision key, provenance, next
-// hop. Identity is (peer, session generation, next hop, bytes). About 150 octets each (MEASUREMENTS §2).
+// hop. Identity is (peer, session generation, eligibility, next hop, bytes). About 150 octets each (MEASUREMENTS §2).
 #pragma once
 #include <cstdint>
 #include <span>

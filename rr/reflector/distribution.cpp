@@ -405,7 +405,7 @@ bool Distribution::role_allows(const Peer& peer, const ProvenanceInfo& p, Family
   if (p.source == peer.info.peer) return false;  // never back to where it came from (RFC 4456 §6, wire 2.8)
   if (!may_reflect(p.source_role, peer.info.group->role)) return false;
   if (!is_special(p, family)) return true;
-  if ((p.scope & rib::scope::no_advertise) != 0) return false;
+  if ((p.scope & (rib::scope::no_advertise | rib::scope::ineligible)) != 0) return false;
   if ((p.scope & rib::scope::no_export) != 0 && peer.info.group->role == PeerRole::external) return false;
   bool own_next_hop = peer.info.group->role == PeerRole::external && peer.info.group->next_hop_self;
   if ((p.scope & rib::scope::ipv6_next_hop) != 0 && family == Family::vpnv4 && !own_next_hop && !peer.info.ipv6_next_hop.contains(family))

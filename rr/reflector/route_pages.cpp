@@ -122,8 +122,9 @@ bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query
         PathView view = view_of_attributes(sizeof(Address) == 4 ? Family::vpnv4 : Family::vpnv6, set.bytes(), set.next_hop(), set.key.is_external);
         view.from = shared.peers[set.peer.value].address;
         view.path_id = paths[i].path_id;
-        view.best = i == 0;
-        if (i != 0) view.lost_at = rib::decision_step_name(steps[i]);
+        view.best = i == 0 && set.key.is_eligible;
+        if (!set.key.is_eligible) view.lost_at = rib::decision_step_name(rib::DecisionStep::eligible);
+        else if (i != 0) view.lost_at = rib::decision_step_name(steps[i]);
         if ((paths[i].label & rib::kLabelStack) != 0) {
           Bytes stack = shared.label_stacks[paths[i].label & ~rib::kLabelStack];
           for (std::size_t l = 0; l + 3 <= stack.size(); l += 3) view.labels.push_back(load_be24(stack.data() + l) >> 4);

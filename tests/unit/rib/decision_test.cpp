@@ -16,11 +16,12 @@ struct TestPath {
   DecisionKey key;
   wire::IpAddress peer = wire::IpAddress::v4(0x0a000001);
   std::uint32_t path_id = 0;
+  DecisionExtras extras;
 };
 
 std::vector<Candidate> candidates_of(const std::vector<TestPath>& paths) {
   std::vector<Candidate> out;
-  for (const TestPath& p : paths) out.push_back({&p.key, p.peer, p.path_id});
+  for (const TestPath& p : paths) out.push_back({&p.key, p.peer, p.path_id, p.extras == DecisionExtras{} ? nullptr : &p.extras});
   return out;
 }
 
@@ -33,11 +34,18 @@ struct Row {
 
 // Later steps are set against the result in every row, so a step taken too early or too late shows.
 const Row kRows[] = {
-    {DecisionStep::local_pref, "lower LOCAL_PREF", [](TestPath& p) { p.key.local_pref = 99; }, [](TestPath& p) { p.key.as_path_length = 0; }},
+    {DecisionStep::eligible, "not eligible", [](TestPath& p) { p.key.is_eligible = false; }, [](TestPath& p) { p.extras.first_costs = {{1, 5}}; }},
+    // custom-decision: before everything else, the lowest community id first
+    {DecisionStep::first_cost, "higher cost community", [](TestPath& p) { p.extras.first_costs = {{1, 101}, {2, 0}}; }, [](TestPath& p) { p.key.local_pref = 200; }},
+    {DecisionStep::local_pref, "lower LOCAL_PREF", [](TestPath& p) { p.key.local_pref = 99; }, [](TestPath& p) { p.extras.aigp = 0; }},
+    {DecisionStep::aigp, "higher AIGP metric", [](TestPath& p) { p.extras.aigp = 31; }, [](TestPath& p) { p.key.as_path_length = 0; }},
     {DecisionStep::as_path_length, "longer AS_PATH", [](TestPath& p) { p.key.as_path_length = 3; }, [](TestPath& p) { p.key.origin = 0; }},
     {DecisionStep::origin, "worse ORIGIN", [](TestPath& p) { p.key.origin = 2; }, [](TestPath& p) { p.key.med = 0; }},
     {DecisionStep::med, "higher MED", [](TestPath& p) { p.key.med = 51; }, [](TestPath& p) { p.key.is_external = true; }},
-    {DecisionStep::external, "iBGP, best is eBGP", [](TestPath& p) { p.key.is_external = false; }, [](TestPath& p) { p.key.originator_id = 1; }},
+    {DecisionStep::external, "iBGP, best is eBGP", [](TestPath& p) { p.key.is_external = false; }, [](TestPath& p) { p.extras.igp_metric = 1, p.extras.aigp += 9; }},
+    {DecisionStep::igp_metric, "higher IGP metric", [](TestPath& p) { p.extras.igp_metric = 11, p.extras.aigp = 19; }, [](TestPath& p) { p.extras.igp_costs = {{1, 5}}; }},
+    {DecisionStep::igp_cost, "higher cost community at the IGP metric", [](TestPath& p) { p.extras.igp_costs = {{1, 101}, {2, 0}}; },
+     [](TestPath& p) { p.key.originator_id = 1; }},
     {DecisionStep::originator_id, "higher ORIGINATOR_ID", [](TestPath& p) { p.key.originator_id = 0x80000000; },
      [](TestPath& p) { p.key.cluster_list_length = 0; }},
     {DecisionStep::cluster_list_length, "longer CLUSTER_LIST", [](TestPath& p) { p.key.cluster_list_length = 3; },
@@ -52,6 +60,10 @@ TestPath middle() {
   p.key = {.local_pref = 100, .med = 50, .neighbor_as = 65001, .originator_id = 0x0a000005, .as_path_length = 2, .cluster_list_length = 2,
            .origin = 1, .is_external = false};
   p.path_id = 5;
+  p.extras.first_costs = p.extras.igp_costs = {{1, 100}};
+  p.extras.has_aigp = true;
+  p.extras.aigp = 20;
+  p.extras.igp_metric = 10;
   return p;
 }
 
@@ -167,6 +179,86 @@ TEST(Decision, DoesNotDependOnOrder) {
       for (std::size_t i = 0; i < paths.size(); ++i) ASSERT_EQ(steps[i] == DecisionStep::none, i == plain) << "round " << round;
     }
   }
+}
+
+// RFC 7911: the n best are those that the decision takes one after the other.
+TEST(Decision, RankingIsTheDecisionOverAndOver) {
+  std::mt19937 random(7);
+  auto below = [&](unsigned n) { return static_cast<std::uint32_t>(random() % n); };
+  for (int round = 0; round < 3000; ++round) {
+    DecisionRules rules{.always_compare_med = round % 5 == 0, .prefer_oldest = round % 3 == 0};
+    std::vector<TestPath> paths(1 + below(9));
+    for (std::uint32_t i = 0; i < paths.size(); ++i) {
+      TestPath& p = paths[i];
+      p.key.local_pref = 100 + (below(6) == 0 ? 1 : 0);
+      p.key.med = below(3);
+      p.key.neighbor_as = below(3);
+      p.key.originator_id = below(4);
+      p.key.is_external = below(4) == 0;
+      p.key.is_eligible = below(8) != 0;
+      p.peer = wire::IpAddress::v4(below(3));
+      p.path_id = i;
+      if (below(3) == 0) p.extras.igp_metric = below(2);
+      if (below(6) == 0) p.extras.first_costs = {{static_cast<std::uint8_t>(below(2)), 0x7ffffffe + below(3)}};
+      if (below(6) == 0) p.extras.has_aigp = true, p.extras.aigp = below(3);
+    }
+    std::vector<Candidate> left = candidates_of(paths);
+    std::vector<std::uint32_t> order(paths.size());
+    rank_paths(left, order, rules);
+    for (std::size_t at = 0; at < order.size(); ++at) {
+      bool used_is_left = left.front().path_id == 0;
+      std::size_t best = select_best(left, {}, {rules.always_compare_med, rules.prefer_oldest && used_is_left});
+      ASSERT_EQ(left[best].path_id, order[at]) << "round " << round << " rank " << at;
+      left.erase(left.begin() + static_cast<std::ptrdiff_t>(best));
+    }
+  }
+}
+
+// RFC 4271 §9.1.2.2 c compares within one neighbouring AS; the option compares all.
+TEST(Decision, AlwaysCompareMed) {
+  std::vector<TestPath> paths{middle(), middle()};
+  paths[0].key.neighbor_as = 65002;
+  paths[0].key.med = 60;
+  paths[1].key.originator_id += 1;
+  EXPECT_EQ(select_best(candidates_of(paths)), 0u);
+  EXPECT_EQ(select_best(candidates_of(paths), {}, {.always_compare_med = true}), 1u);
+  std::vector<DecisionStep> steps(2, DecisionStep::none);
+  EXPECT_EQ(select_best(candidates_of(paths), steps, {.always_compare_med = true}), 1u);
+  EXPECT_EQ(steps[0], DecisionStep::med);
+}
+
+// RFC 5004 §3: among external paths the one in use is not replaced for its BGP identifier; internal ones are.
+TEST(Decision, PreferOldestExternal) {
+  for (bool external : {true, false}) {
+    std::vector<TestPath> paths{middle(), middle()};
+    for (TestPath& p : paths) p.key.is_external = external;
+    paths[1].key.originator_id -= 1;
+    EXPECT_EQ(select_best(candidates_of(paths)), 1u);
+    EXPECT_EQ(select_best(candidates_of(paths), {}, {.prefer_oldest = true}), external ? 0u : 1u);
+    std::vector<DecisionStep> steps(2, DecisionStep::none);
+    select_best(candidates_of(paths), steps, {.prefer_oldest = true});
+    EXPECT_EQ(steps[external ? 1 : 0], external ? DecisionStep::oldest : DecisionStep::originator_id);
+  }
+}
+
+// RFC 7311 §4.1: a path without AIGP loses to one with it; the metric to the next hop is added.
+TEST(Decision, AigpAddsTheInteriorCost) {
+  std::vector<TestPath> paths{middle(), middle()};
+  paths[0].extras.aigp = 15;
+  paths[0].extras.igp_metric = 20;
+  EXPECT_EQ(select_best(candidates_of(paths)), 1u);  // 20 + 10 < 15 + 20
+  paths[1].extras.has_aigp = false;
+  EXPECT_EQ(select_best(candidates_of(paths)), 0u);
+}
+
+// custom-decision §3: who has no cost of an id is in the middle of the range.
+TEST(Decision, MissingCostIsTheMiddle) {
+  std::vector<TestPath> paths{middle(), middle()};
+  paths[0].extras.first_costs = {{7, 0x7ffffffe}};
+  paths[1].extras.first_costs.clear();
+  EXPECT_EQ(select_best(candidates_of(paths)), 0u);
+  paths[0].extras.first_costs = {{7, 0x80000000}};
+  EXPECT_EQ(select_best(candidates_of(paths)), 1u);
 }
 
 }  // namespace
