@@ -93,5 +93,19 @@ TEST(NaiveCodec, RoundTripsEveryGeneratedAttribute) {
   }
 }
 
+// RFC 4271 §4.3: it is strict about what we send, so that every random run holds it.
+TEST(NaiveCodec, FindsAPrefixBothAnnouncedAndWithdrawn) {
+  NaiveUpdate update;
+  update.reach = update.unreach = wire::Family::vpnv4;
+  update.attributes.as_path = {};
+  update.attributes.local_pref = 100;
+  update.attributes.next_hop = Octets(12, 0);
+  update.announced = {{Lab::key("65000:1", "10.0.0.0/24"), make_labels(1)}};
+  update.withdrawn = {Lab::key("65000:2", "10.0.0.0/24")};
+  EXPECT_TRUE(decode_body(encode_body(update)).defects.empty());
+  update.withdrawn.push_back(update.announced[0].prefix);
+  EXPECT_EQ(decode_body(encode_body(update)).defects, std::vector<std::string>{"a prefix both announced and withdrawn"});
+}
+
 }  // namespace
 }  // namespace helio::test

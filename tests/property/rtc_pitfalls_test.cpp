@@ -183,6 +183,21 @@ TEST_P(RtcPitfalls, P10_TwoSessionsOfOneRouter) {
   EXPECT_TRUE(l.holds(2, "10.0.0.0/24"));
 }
 
+// pitfall 1.11: the filter is for VPN routes; RTC routes reach a peer that wants no target, and one that has said nothing.
+TEST_P(RtcPitfalls, P11_OtherFamiliesAreNotFiltered) {
+  Lab l = lab({client_without_rtc(), client_with_rtc(), client_with_rtc(), client_with_rtc()});
+  l.end_of_rib(2);
+  l.announce(0, {.rts = {"65000:9"}});
+  l.join(1, "65000:9");
+  l.end_of_rib(1);
+  l.quiet();
+  for (std::uint32_t peer : {2, 3}) {
+    EXPECT_NE(l.rtc_held(peer, Lab::membership("65000:9")), nullptr) << peer;
+    EXPECT_EQ(l.sim.peer(peer).vpn().size(), 0u) << peer;
+  }
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24"));
+}
+
 // pitfall 1.12: 33..95 bits are a prefix of the RT.
 TEST_P(RtcPitfalls, P12_PartialLengths) {
   for (unsigned length : {33u, 47u, 48u, 63u, 64u, 65u, 80u, 95u}) {

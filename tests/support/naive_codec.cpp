@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace helio::test {
 namespace {
@@ -263,6 +264,14 @@ struct Decoder {
       if (external && seen.contains(type)) defect("attribute {} on eBGP", type);
   }
 
+  // RFC 4271 §4.3: "SHOULD NOT include the same address prefix in the WITHDRAWN ROUTES and Network Layer Reachability
+  // Information fields".
+  void check_disjoint() {
+    std::set<wire::VpnPrefix> withdrawn(out.withdrawn.begin(), out.withdrawn.end());
+    for (const LabelledPrefix& route : out.announced)
+      if (withdrawn.contains(route.prefix)) defect("a prefix both announced and withdrawn");
+  }
+
   void message(Bytes body) {
     ByteReader in(body);
     std::size_t withdrawn = in.u16();
@@ -294,6 +303,7 @@ struct Decoder {
     std::sort(out.attributes.others.begin(), out.attributes.others.end());
     merge_as4(as4_path);
     check_complete(seen);
+    if (out.reach == out.unreach && out.announced.size() * out.withdrawn.size() > 0) check_disjoint();
     if (out.unreach && seen.size() == 1 && out.withdrawn.empty() && out.withdrawn_rtc.empty()) {
       out.end_of_rib = out.unreach;
       out.unreach.reset();

@@ -176,6 +176,21 @@ TEST_F(ReflectionTest, UnknownAttributes) {
   EXPECT_EQ(find(32)->flags, 0xe0);
 }
 
+// RFC 4271 §4.3: the low four flag bits are ours to leave zero, whatever they were on reception.
+TEST_F(ReflectionTest, UnusedFlagBitsAreNotPassedOn) {
+  in[0].flags |= 0x0f;
+  add(kOptionalTransitive | 0x05, 8, {0xfd, 0xe8, 0, 1});
+  add(kOptionalTransitive | 0x0f, 200, {1, 2, 3});
+  ASSERT_EQ(build(), Exclusion::none);
+  std::size_t attributes = 0;
+  for (Bytes rest = out.bytes; !rest.empty(); ++attributes) {
+    EXPECT_EQ(rest[0] & 0x0f, 0) << "attribute " << int{rest[1]};
+    rest = rest.subspan(3 + rest[2]);
+  }
+  EXPECT_EQ(attributes, canonical.size());
+  EXPECT_EQ(find(200)->flags, 0xe0);
+}
+
 // RFC 6793 §4.2.3: from a two-octet neighbour the two paths become one.
 TEST_F(ReflectionTest, TwoOctetNeighbour) {
   source.four_octet_as = false;

@@ -236,6 +236,15 @@ TEST(AttributeErrors, Flags) {
   }
 }
 
+// RFC 4271 §4.3: the low four bits "MUST be ignored when received".
+TEST(AttributeErrors, UnusedFlagBitsAreIgnored) {
+  expect_rows({{"RFC 4271 4.3", "4f0101 00", ok, ok},
+               {"RFC 4271 4.3", "8f0404 00000064", ok, ok},
+               {"RFC 4271 4.3", "cf0804 ffffff01", ok, ok},
+               {"RFC 4271 4.3", "cffe03 010203", ok, ok},
+               {"RFC 4271 4.3: the bits that count still do", "cf0101 00", withdraw, withdraw}});
+}
+
 TEST(AttributeErrors, FlagsOfMpAttributes) {
   Octets bytes = body({std::string("c0") + (kReach + 2), kOrigin, kEmptyAsPath, kLocalPref});
   auto view = decode_update(bytes, internal());

@@ -46,6 +46,20 @@ TEST(Update, EmptyAsPathWithExtendedLength) {
   EXPECT_TRUE(view->find(attr::as_path)->value.empty());
 }
 
+// RFC 4760 §3: the reserved octet "MUST be set to 0, and SHOULD be ignored upon receipt".
+TEST(Update, ReservedOctetOfReachIsIgnored) {
+  Octets bytes = vpn_route();
+  Octets reserved = bytes;
+  const Octets next_hop = hex("0000000000000000 0a000001");
+  auto at = std::search(reserved.begin(), reserved.end(), next_hop.begin(), next_hop.end());
+  ASSERT_NE(at, reserved.end());
+  at[12] = 0xff;
+  auto expected = decode_update(bytes, internal()), view = decode_update(reserved, internal());
+  ASSERT_TRUE(expected && expected->reach && view && view->reach);
+  EXPECT_EQ(to_hex(view->reach->nlri), to_hex(expected->reach->nlri));
+  EXPECT_EQ(view->error_count, 0u);
+}
+
 TEST(Update, ReachAndUnreachTogether) {
   Octets bytes = body({kReach, kUnreach, kOrigin, kEmptyAsPath, kLocalPref});
   auto view = decode_update(bytes, internal());
