@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <stdexcept>
 
 #include "bench/pe/scenario.hpp"
@@ -58,7 +59,7 @@ bool Churner::launch() {
     free_.pop_back();
     owner = id + 1;
     Flight& flight = flights_[id];
-    flight.first_route = slice * plan_.routes_per_slice() + std::uint64_t{block} * pack_;
+    flight.block = &owner;
     flight.version = ++runner_.last_version;
     flight.remaining = std::uint64_t{pack_} * receivers(vrf, cycle);
     std::fill(flight.seen.begin(), flight.seen.end(), 0);
@@ -77,22 +78,31 @@ bool Churner::on_version(std::uint32_t pe, std::uint64_t route, std::uint32_t ve
   std::uint64_t slice = route / plan_.routes_per_slice();
   std::uint32_t index = static_cast<std::uint32_t>(route % plan_.routes_per_slice()), block = index / pack_;
   std::uint32_t blocks_per_slice = (plan_.routes_per_slice() + pack_ - 1) / pack_;
-  std::uint32_t& owner = flight_of_block_[slice * blocks_per_slice + block];
+  std::uint32_t owner = flight_of_block_[slice * blocks_per_slice + block];
   if (owner == 0) return false;
   Flight& flight = flights_[owner - 1];
   if (flight.version != version) return false;
   std::size_t bit = std::size_t{index - block * pack_} * plan_.pes() + pe;
   std::uint64_t mask = 1ull << (bit & 63);
-  if (flight.seen[bit >> 6] & mask) return false;
-  flight.seen[bit >> 6] |= mask;
-  if (--flight.remaining == 0) {
-    latency_ns_.push_back(now_ns() - flight.sent_at);
-    free_.push_back(owner - 1);
-    owner = 0;
+  // Atomic: PEs of several threads share the words.
+  if (std::atomic_ref(flight.seen[bit >> 6]).fetch_or(mask, std::memory_order_relaxed) & mask) return false;
+  if (std::atomic_ref(flight.remaining).fetch_sub(1, std::memory_order_relaxed) == 1) {
+    flight.done_at = now_ns();
+    std::lock_guard lock(landed_mutex_);
+    landed_.push_back(owner - 1);
+  }
+  return true;
+}
+
+void Churner::harvest() {
+  for (std::uint32_t id : landed_) {
+    latency_ns_.push_back(flights_[id].done_at - flights_[id].sent_at);
+    *flights_[id].block = 0;
+    free_.push_back(id);
     done_ += pack_;
     in_flight_ -= pack_;
   }
-  return true;
+  landed_.clear();
 }
 
 bool Churner::run(std::uint64_t changes, double seconds, double rate) {
@@ -112,6 +122,7 @@ bool Churner::run(std::uint64_t changes, double seconds, double rate) {
     }
     if (is_over(now) && in_flight_ == 0) break;
     runner_.fleet().turn(rate > 0 ? 1 : 50);
+    harvest();
     if (runner_.on_turn) runner_.on_turn();
     // Progress puts the end off: only a stop is a failure.
     if (done_ != last_done)

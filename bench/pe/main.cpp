@@ -99,7 +99,7 @@ int run(const Options& o) {
   if (!o.out_folder.empty()) write_pictures(report, o.out_folder);
   if (!exact) return 1;
   if (o.is_strict) {
-    const Counters& c = runner.checker().counters;
+    const Counters c = runner.checker().counters();
     if (c.duplicates != 0 || c.unknown_withdrawals != 0 || report.verdict != "valid") return 1;
   }
   return 0;

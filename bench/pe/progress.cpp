@@ -62,7 +62,7 @@ void Progress::on_turn() {
     report_.memory.emplace_back(static_cast<double>(now - runner_.started_at) / 1e9,
                                 static_cast<double>(rr->rss_bytes));
   }
-  const Counters& c = runner_.checker().counters;
+  const Counters c = runner_.checker().counters();
   sessions_ = runner_.fleet().established();
   delivered_ = c.reached;
   bytes_ = runner_.fleet().bytes_received();

@@ -1,8 +1,10 @@
 #include "bench/pe/runner.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 namespace helio::pe {
 namespace {
@@ -18,6 +20,7 @@ FleetOptions fleet_options(const Options& o, const Plan& plan) {
   f.vpnv4 = plan.v4_routes_per_slice() > 0;
   f.vpnv6 = plan.has_v6();
   f.rtc = o.plan.rtc != RtcMode::off;
+  f.add_path = o.plan.add_paths > 1;
   return f;
 }
 
@@ -26,13 +29,13 @@ FleetOptions fleet_options(const Options& o, const Plan& plan) {
 Runner::Runner(const Options& options, const Plan& plan)
     : o_(options),
       plan_(plan),
-      checker_(plan),
+      checker_(plan, options.threads),
       done_flags_(plan.pes()),
       ignored_(plan.pes()),
       done_at_(plan.pes()) {
   std::vector<std::uint32_t> addresses;
   for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) addresses.push_back(plan.address(pe));
-  fleet_ = std::make_unique<Fleet>(fleet_options(options, plan), std::move(addresses), *this);
+  fleet_ = std::make_unique<FleetGroup>(fleet_options(options, plan), addresses, *this, options.threads);
   rr_pid_ = options.rr_pid;
   if (options.is_lenient) checker_.be_lenient();
 }
@@ -41,13 +44,29 @@ void Runner::find_reflector() {
   if (o_.rr_pid == 0) rr_pid_ = find_listener(o_.target_port).value_or(0);
 }
 
+void Runner::await_idle_reflector() {
+  constexpr int kTries = 50, kInterval_us = 100'000;
+  for (int i = 0; i < kTries; ++i) {
+    auto before = reflector();
+    if (!before) return;
+    usleep(kInterval_us);
+    auto after = reflector();
+    if (!after || after->cpu_ns - before->cpu_ns < kInterval_us * 1000 / 20) return;
+  }
+}
+
 void Runner::prepare() {
   routes_.resize(plan_.pes());
-  for (std::uint32_t pe = 0; pe < plan_.pes(); ++pe) {
-    routes_[pe] = build_routes(plan_, pe, {o_.pack, 0});
-    if (plan_.v4_routes_per_slice() > 0) append_end_of_rib(routes_[pe], 1, 128);
-    if (plan_.has_v6()) append_end_of_rib(routes_[pe], 2, 128);
-  }
+  auto build = [this](std::uint32_t first) {
+    for (std::uint32_t pe = first; pe < plan_.pes(); pe += o_.threads) {
+      routes_[pe] = build_routes(plan_, pe, {o_.pack, 0});
+      if (plan_.v4_routes_per_slice() > 0) append_end_of_rib(routes_[pe], 1, 128);
+      if (plan_.has_v6()) append_end_of_rib(routes_[pe], 2, 128);
+    }
+  };
+  std::vector<std::jthread> others;
+  for (std::uint32_t t = 1; t < o_.threads; ++t) others.emplace_back(build, t);
+  build(0);
 }
 
 bool Runner::bring_up() {
@@ -55,7 +74,6 @@ bool Runner::bring_up() {
   for (std::uint32_t pe = 0; pe < plan_.pes(); ++pe) fleet_->start(pe);
   bool all = wait_until([this] { return fleet_->established() == plan_.pes(); }, o_.timeout);
   established_at = now_ns();
-  checker_.set_reflector_id(fleet_->reflector_id());
   return all;
 }
 
@@ -93,12 +111,12 @@ void Runner::set_ignored(std::uint32_t pe, bool ignored) { ignored_[pe] = ignore
 
 void Runner::update_done(std::uint32_t pe) {
   bool is_done = checker_.holds_target(pe);
-  if (is_done == done_flags_[pe]) return;
+  if (is_done == (done_flags_[pe] != 0)) return;
   done_flags_[pe] = is_done;
   if (ignored_[pe]) return;
   if (is_done) {
     ++done_;
-    done_at_[pe] = last_done_ = now_ns();
+    last_done_ = done_at_[pe] = now_ns();
   } else {
     --done_;
   }
@@ -120,12 +138,12 @@ bool Runner::wait_converged() {
 }
 
 void Runner::on_established(std::uint32_t pe) {
-  checker_.set_reflector_id(fleet_->reflector_id());
+  checker_.set_reflector_id(fleet_->reflector_id(pe));
   announce(pe);
 }
 
 void Runner::on_update(std::uint32_t pe, Bytes body) {
-  checker_.count_message(body.size() + 19);
+  checker_.count_message(pe, body.size() + 19);
   checker_.on_update(pe, body);
 }
 

@@ -1,12 +1,14 @@
 // One run: the PEs' byte streams, their sessions, the checker, and the clock that says when every PE holds
-// its set. The scenarios drive it phase by phase. One thread.
+// its set. The scenarios drive it phase by phase, from one thread; with --threads the sessions' callbacks come
+// from the threads of the PEs, each touching what belongs to its PE and atomics only.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
 
 #include "bench/pe/lib/checker.hpp"
-#include "bench/pe/lib/fleet.hpp"
+#include "bench/pe/lib/fleet_group.hpp"
 #include "bench/pe/lib/options.hpp"
 #include "bench/pe/lib/process_stats.hpp"
 #include "bench/pe/report.hpp"
@@ -17,8 +19,11 @@ class Runner final : public FleetListener {
  public:
   Runner(const Options& options, const Plan& plan);
 
-  // Builds the streams; before any session, so that it is in nobody's time.
+  // Builds the streams, by all threads; before any session, so that it is in nobody's time.
   void prepare();
+  // Waits some seconds for a reflector on this machine that is still busy: a run that follows another at once
+  // would meet the other's routes while they are taken back.
+  void await_idle_reflector();
   // All sessions Established and memberships sent; false at the timeout.
   bool bring_up();
   // Routes may flow: sends every PE's routes and End-of-RIB.
@@ -43,7 +48,7 @@ class Runner final : public FleetListener {
 
   const Options& options() const { return o_; }
   const Plan& plan() const { return plan_; }
-  Fleet& fleet() { return *fleet_; }
+  FleetGroup& fleet() { return *fleet_; }
   Checker& checker() { return checker_; }
   Nanoseconds last_done() const { return last_done_; }
   const std::vector<Nanoseconds>& done_at() const { return done_at_; }
@@ -75,14 +80,15 @@ class Runner final : public FleetListener {
   const Options& o_;
   const Plan& plan_;
   Checker checker_;
-  std::unique_ptr<Fleet> fleet_;
+  std::unique_ptr<FleetGroup> fleet_;
   std::vector<ByteVector> routes_;  // per PE, with the End-of-RIBs
   bool routes_released_ = false;
   bool losses_expected_ = false;
-  std::vector<bool> done_flags_, ignored_;
+  std::vector<std::uint8_t> done_flags_, ignored_;  // not vector<bool>: threads write their PEs' own
   std::vector<Nanoseconds> done_at_;
-  std::uint32_t done_ = 0, required_ = 0, session_losses_ = 0, expected_losses_ = 0;
-  Nanoseconds last_done_ = 0;
+  std::uint32_t required_ = 0;
+  std::atomic<std::uint32_t> done_ = 0, session_losses_ = 0, expected_losses_ = 0;
+  std::atomic<Nanoseconds> last_done_ = 0;
   int rr_pid_ = 0;
 };
 

@@ -38,6 +38,7 @@ bool ScenarioRun::run() {
   if (runner_.rr_pid() > 0) {
     report_.add("rr_process", fmt::format("{} ({})", process_name(runner_.rr_pid()), runner_.rr_pid()),
                 "Reflector");
+    runner_.await_idle_reflector();
     reset_peak_rss(runner_.rr_pid());
   }
   return finish(cold_start() && after_cold_start());
@@ -79,7 +80,7 @@ bool ScenarioRun::cold_start() {
         seconds(std::max<Nanoseconds>(0, runner_.done_at()[pe] - runner_.established_at)));
   }
   double rate =
-      static_cast<double>(checker.counters.reached) / std::max(1e-9, seconds(end - runner_.established_at));
+      static_cast<double>(checker.counters().reached) / std::max(1e-9, seconds(end - runner_.established_at));
   report_.add("deliveries_per_second", std::round(rate), "Routes delivered per second");
   report_.headline = fmt::format("{} in {:.3f} s", converged ? "converged" : "NOT converged",
                                  seconds(end - runner_.established_at));
@@ -154,13 +155,14 @@ void ScenarioRun::add_costs(const Meter& start, const Meter& from, const Meter& 
   report_.add("foreign_cpu_seconds", foreign, "CPU of everybody else");
   // A tick is 10 ms: short runs cannot tell.
   if (foreign > 0.15 * elapsed * to.machine.cpus + 0.03) cost_verdict_ = "shared-machine";
-  if (own > 0.9 * elapsed && rr < 0.8 * elapsed && elapsed > 0.02) cost_verdict_ = "generator-bound";
+  if (own > 0.9 * elapsed * runner_.options().threads && rr < 0.8 * elapsed && elapsed > 0.02)
+    cost_verdict_ = "generator-bound";
 }
 
 bool ScenarioRun::finish(bool so_far) {
   Checker& checker = runner_.checker();
   Checker::Difference d = checker.compare();
-  const Counters& c = checker.counters;
+  const Counters c = checker.counters();
   report_.add("missing", static_cast<double>(d.missing), "Missing routes");
   report_.add("surplus", static_cast<double>(d.surplus), "Routes that should be gone");
   report_.add("unexpected", static_cast<double>(c.unexpected), "Unexpected routes");
@@ -168,7 +170,7 @@ bool ScenarioRun::finish(bool so_far) {
   report_.add("malformed", static_cast<double>(c.malformed), "Malformed messages");
   report_.add("duplicates", static_cast<double>(c.duplicates), "Duplicates");
   report_.add("unknown_withdrawals", static_cast<double>(c.unknown_withdrawals),
-              "Withdrawals of routes never announced");
+              "Out-of-order withdrawals (of routes not held)");
   report_.add("session_losses", runner_.session_losses(), "Sessions lost");
   report_.add("updates_received", static_cast<double>(c.updates), "UPDATEs received");
   report_.add("nlri_received", static_cast<double>(c.reached), "  NLRIs announced in them");

@@ -69,6 +69,7 @@ bool Checker::parse_attributes(Bytes body, Attributes& a) {
 }
 
 void Checker::on_update(std::uint32_t pe, Bytes body) {
+  Counters& counters = *peers_[pe].counters;
   ++counters.updates;
   Attributes a;
   if (!parse_attributes(body, a)) {
@@ -81,6 +82,7 @@ void Checker::on_update(std::uint32_t pe, Bytes body) {
 }
 
 void Checker::on_reach(std::uint32_t pe, const Attributes& received) {
+  Counters& counters = *peers_[pe].counters;
   Attributes a = received;
   ByteReader r(a.reach);
   std::uint16_t afi = r.u16();
@@ -92,7 +94,7 @@ void Checker::on_reach(std::uint32_t pe, const Attributes& received) {
     ++counters.malformed;
     return note(pe, "malformed MP_REACH_NLRI", 0, "");
   }
-  if (safi == 132) return on_memberships(a, nlris, true);
+  if (safi == 132) return on_memberships(pe, a, nlris, true);
   // 12 octets: RD 0 and the IPv4 address; 24: RD 0 and (for our PEs) an IPv4-mapped address.
   static constexpr std::uint8_t kMapped[20] = {0, 0, 0, 0, 0, 0, 0, 0, 0,    0,
                                                0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -142,9 +144,10 @@ void Checker::open_run(std::uint32_t pe, const Attributes& a, std::uint64_t raw_
   if (o.rd_mode == RdMode::per_vrf) run.group = std::min(n / plan_.routes_per_slice(), plan_.groups() - 1);
   run.first = plan_.prefix_offset(run.vrf, run.group);
   // The owner announced it: of several owners the one that ORIGINATOR_ID names.
-  std::uint32_t cycle = run.group * o.multihoming, best_cycle = 0;
+  const std::uint32_t first_cycle = run.group * o.multihoming;
+  std::uint32_t cycle = first_cycle, best_cycle = 0;
   run.owner = plan_.owner(run.vrf, cycle);
-  for (std::uint32_t c = cycle + 1; c < cycle + o.multihoming; ++c) {
+  for (std::uint32_t c = first_cycle + 1; c < first_cycle + o.multihoming; ++c) {
     std::uint32_t pe_of_cycle = plan_.owner(run.vrf, c);
     if (pe_of_cycle != Plan::kNone && plan_.address(pe_of_cycle) == a.originator)
       run.owner = pe_of_cycle, cycle = c;
@@ -164,16 +167,40 @@ void Checker::open_run(std::uint32_t pe, const Attributes& a, std::uint64_t raw_
     return;
   }
   run.is_unexpected = false;
-  if (cluster_id_ == 0 && a.cluster_list.size() == 4) cluster_id_ = load_be32(a.cluster_list.data());
+  if (std::uint32_t none = 0; cluster_id_ == 0 && a.cluster_list.size() == 4)
+    cluster_id_.compare_exchange_strong(none, load_be32(a.cluster_list.data()));
   run.problem = attribute_problem(a, run, cycle);
-  if (o.multihoming > 1) run.is_other = best_owner(run.vrf, run.group, best_cycle) != run.owner;
-  run.first_bit = bit_of(position, run.group, 0);
+  if (has_add_path_)
+    run.is_other = !expects_lane(pe, run.vrf, cycle);
+  else if (o.multihoming > 1)
+    run.is_other = best_owner(run.vrf, run.group, best_cycle) != run.owner;
+  run.position = position;
+  run.first_bit = bit_of(position, lane_of(run.group, cycle), 0);
   run.raw_head = __builtin_bswap32(112u << 24 | plan_.label(run.vrf, run.owner, 0) << 4 | 1);
 }
 
+bool Checker::claim_path_id(Peer& peer, const Run& run, std::uint32_t index, std::uint32_t path_id) {
+  auto is_there = [&](std::uint64_t bit) {
+    return ((peer.held[bit >> 6] | (peer.other.empty() ? 0 : peer.other[bit >> 6])) >> (bit & 63) & 1) != 0;
+  };
+  std::uint64_t own = run.first_bit + index;
+  if (is_there(own)) return peer.path_ids[own] == path_id;
+  // RFC 7911 §3: an announcement replaces what was announced with the same prefix and path id.
+  std::uint32_t owners = plan_.options().multihoming;
+  for (std::uint32_t lane = run.group * owners; lane < (run.group + 1) * owners; ++lane) {
+    std::uint64_t bit = bit_of(run.position, lane, index), mask = 1ull << (bit & 63);
+    if (bit == own || !is_there(bit) || peer.path_ids[bit] != path_id) continue;
+    if (peer.held[bit >> 6] & mask) peer.held[bit >> 6] &= ~mask, --peer.held_count;
+    if (peer.other[bit >> 6] & mask) peer.other[bit >> 6] &= ~mask, --peer.other_count;
+  }
+  peer.path_ids[own] = path_id;
+  return true;
+}
+
 void Checker::reach_one(std::uint32_t pe, const Attributes& a, const Run& run, std::uint32_t index,
-                        std::uint32_t label_field) {
+                        std::uint32_t label_field, std::uint32_t path_id) {
   const PlanOptions& o = plan_.options();
+  Counters& counters = *peers_[pe].counters;
   if (run.is_echo) {
     ++counters.echoes, --counters.reached;
     return;
@@ -185,14 +212,11 @@ void Checker::reach_one(std::uint32_t pe, const Attributes& a, const Run& run, s
   if (((label_field ^ (plan_.label(run.vrf, run.owner, index) << 4 | 1)) & (is_lenient_ ? ~0xeu : ~0u)) !=
       0) {
     ++counters.wrong;
-    if (samples_.size() < kMaxSamples) {
-      note_route(pe,
-                 fmt::format("label {:#08x} instead of {:#08x}", label_field,
-                             plan_.label(run.vrf, run.owner, index) << 4 | 1)
-                     .c_str(),
-                 run, index);
-    }
-    return;
+    if (samples_are_full_) return;
+    return note_route(pe,
+                      fmt::format("label {:#08x} instead of {:#08x}", label_field,
+                                  plan_.label(run.vrf, run.owner, index) << 4 | 1),
+                      run, index);
   }
   if (o.attrs_per_vrf > 1 && a.community != variant_community(index % o.attrs_per_vrf)) {
     ++counters.wrong;
@@ -203,6 +227,10 @@ void Checker::reach_one(std::uint32_t pe, const Attributes& a, const Run& run, s
     return note_route(pe, "MED", run, index);
   }
   Peer& peer = peers_[pe];
+  if (has_add_path_ && !claim_path_id(peer, run, index, path_id)) {
+    ++counters.wrong;
+    return note_route(pe, "the same path under two path ids", run, index);
+  }
   std::uint64_t bit = run.first_bit + index, mask = 1ull << (bit & 63);
   std::uint64_t& held = peer.held[bit >> 6];
   if (run.is_other) {
@@ -232,6 +260,7 @@ void Checker::reach_v4(std::uint32_t pe, const Attributes& a, Bytes nlris) {
   const std::uint8_t* p = nlris.data();
   const std::uint8_t* stop = p + nlris.size();
   Peer& peer = peers_[pe];
+  Counters& counters = *peer.counters;
   const std::uint32_t routes = plan_.v4_routes_per_slice();
   Run run;
   while (p < stop) {
@@ -262,6 +291,15 @@ void Checker::reach_v4(std::uint32_t pe, const Attributes& a, Bytes nlris) {
         if (p == stop) return;
       }
     }
+    std::uint32_t path_id = 0;
+    if (has_add_path_) {
+      if (stop - p < 5) {
+        ++counters.malformed;
+        return note(pe, "malformed VPNv4 NLRI", 0, "path id cut off");
+      }
+      path_id = load_be32(p);
+      p += 4;
+    }
     std::size_t left = static_cast<std::size_t>(stop - p);
     unsigned bits = p[0];
     std::size_t size = 1 + (bits + 7) / 8;
@@ -291,15 +329,17 @@ void Checker::reach_v4(std::uint32_t pe, const Attributes& a, Bytes nlris) {
            fmt::format("{}/{}", wire::format_ip(wire::IpAddress::v4(load_be32(address))), bits - 88));
       continue;
     }
-    reach_one(pe, a, run, index, label_field);
+    reach_one(pe, a, run, index, label_field, path_id);
   }
 }
 
 void Checker::reach_v6(std::uint32_t pe, const Attributes& a, Bytes nlris) {
+  Counters& counters = *peers_[pe].counters;
   ByteReader r(nlris);
   const std::uint32_t v4 = plan_.v4_routes_per_slice(), v6 = plan_.routes_per_slice() - v4;
   Run run;
   while (!r.empty()) {
+    std::uint32_t path_id = has_add_path_ ? r.u32() : 0;
     std::uint8_t bits = r.u8();
     std::uint32_t label_field = r.u24();
     std::uint64_t rd = __builtin_bswap64(r.u64());
@@ -318,11 +358,12 @@ void Checker::reach_v6(std::uint32_t pe, const Attributes& a, Bytes nlris) {
       note(pe, "no such IPv6 prefix", __builtin_bswap64(rd), fmt::format("{:x}::/64", address));
       continue;
     }
-    reach_one(pe, a, run, v4 + index, label_field);
+    reach_one(pe, a, run, v4 + index, label_field, path_id);
   }
 }
 
 void Checker::on_unreach(std::uint32_t pe, const Attributes& a) {
+  Counters& counters = *peers_[pe].counters;
   ByteReader r(a.unreach);
   std::uint16_t afi = r.u16();
   std::uint8_t safi = r.u8();
@@ -335,8 +376,9 @@ void Checker::on_unreach(std::uint32_t pe, const Attributes& a) {
     ++peers_[pe].end_of_ribs;
     return;
   }
-  if (safi == 132) return on_memberships(a, r.rest(), false);
+  if (safi == 132) return on_memberships(pe, a, r.rest(), false);
   while (!r.empty()) {
+    std::uint32_t path_id = has_add_path_ ? r.u32() : 0;
     unsigned bits = r.u8();
     r.u24();
     std::uint64_t rd = r.u64();
@@ -356,17 +398,19 @@ void Checker::on_unreach(std::uint32_t pe, const Attributes& a) {
     if (afi == 2) {
       std::uint64_t n = load_be64(padded) - PrefixPlan::kFirstV6;
       withdraw_one(pe, rd, length == 64 && n < 0x7fffffff ? static_cast<std::uint32_t>(n) : PrefixPlan::kNone,
-                   true);
+                   true, path_id);
     } else {
       withdraw_one(pe, rd, plan_.prefixes().index_of(load_be32(padded), static_cast<std::uint8_t>(length)),
-                   false);
+                   false, path_id);
     }
   }
 }
 
-void Checker::withdraw_one(std::uint32_t pe, std::uint64_t rd, std::uint32_t n, bool is_v6) {
-  std::uint32_t vrf, group, v4 = plan_.v4_routes_per_slice();
+void Checker::withdraw_one(std::uint32_t pe, std::uint64_t rd, std::uint32_t n, bool is_v6,
+                           std::uint32_t path_id) {
+  std::uint32_t vrf, group, v4 = plan_.v4_routes_per_slice(), owners = plan_.options().multihoming;
   std::uint32_t routes = is_v6 ? plan_.routes_per_slice() - v4 : v4;
+  Peer& peer = peers_[pe];
   bool known = n != PrefixPlan::kNone && plan_.decode_rd(rd, vrf, group);
   if (known && plan_.options().rd_mode == RdMode::per_vrf) {
     group = std::min(n / plan_.routes_per_slice(), plan_.groups() - 1);
@@ -374,36 +418,43 @@ void Checker::withdraw_one(std::uint32_t pe, std::uint64_t rd, std::uint32_t n, 
   std::uint32_t index = known ? n - plan_.prefix_offset(vrf, group) : 0;
   // Any owner's cycle tells the position; a hub's spokes sit at the same one.
   std::uint32_t position = Plan::kNone;
-  for (std::uint32_t c = 0; known && c < plan_.options().multihoming && position == Plan::kNone; ++c) {
-    position = plan_.import_position(pe, vrf, group * plan_.options().multihoming + c);
+  for (std::uint32_t c = 0; known && c < owners && position == Plan::kNone; ++c) {
+    position = plan_.import_position(pe, vrf, group * owners + c);
   }
   if (!known || index >= routes || position == Plan::kNone) {
-    ++counters.unknown_withdrawals;
+    ++peer.counters->unknown_withdrawals;
     return note(pe, "withdrawal of a route it cannot have", rd, "");
   }
-  if (is_lenient_ && plan_.options().multihoming == 1 && plan_.owner(vrf, group) == pe) return;
-  Peer& peer = peers_[pe];
-  std::uint64_t bit = bit_of(position, group, index + (is_v6 ? v4 : 0)), mask = 1ull << (bit & 63);
-  if (peer.held[bit >> 6] & mask) {
-    peer.held[bit >> 6] &= ~mask;
-    --peer.held_count;
-  } else if (!peer.other.empty() && peer.other[bit >> 6] & mask) {
-    peer.other[bit >> 6] &= ~mask;
-    --peer.other_count;
-  } else {
-    ++counters.unknown_withdrawals;
-    note(pe, "withdrawal of a route it does not have", rd, fmt::format("route {} of the slice", index));
+  if (is_lenient_ && owners == 1 && plan_.owner(vrf, group) == pe) return;
+  index += is_v6 ? v4 : 0;
+  for (std::uint32_t lane = lane_of(group, group * owners), stop = lane + (has_add_path_ ? owners : 1);
+       lane < stop; ++lane) {
+    std::uint64_t bit = bit_of(position, lane, index), mask = 1ull << (bit & 63);
+    if (has_add_path_ && peer.path_ids[bit] != path_id) continue;
+    if (peer.held[bit >> 6] & mask) {
+      peer.held[bit >> 6] &= ~mask;
+      --peer.held_count;
+      return;
+    }
+    if (!peer.other.empty() && peer.other[bit >> 6] & mask) {
+      peer.other[bit >> 6] &= ~mask;
+      --peer.other_count;
+      return;
+    }
   }
+  ++peer.counters->unknown_withdrawals;
+  note(pe, "withdrawal of a route it does not have", rd, fmt::format("route {} of the slice", index));
 }
 
-void Checker::on_memberships(const Attributes& a, Bytes nlris, bool announced) {
+void Checker::on_memberships(std::uint32_t pe, const Attributes& a, Bytes nlris, bool announced) {
+  Counters& counters = *peers_[pe].counters;
   ByteReader r(nlris);
   while (!r.empty()) {
     unsigned bits = r.u8();
     r.take((bits + 7) / 8);
     if (!r.ok() || (bits != 0 && bits < 32) || bits > 96) {
       ++counters.malformed;
-      return note(0, "malformed RT membership", 0, fmt::format("{} bits", bits));
+      return note(pe, "malformed RT membership", 0, fmt::format("{} bits", bits));
     }
     ++(announced ? counters.rtc_reached : counters.rtc_withdrawn);
     // RFC 4684 §3.2 i: to a client with the reflector's own ORIGINATOR_ID; what it originates itself has

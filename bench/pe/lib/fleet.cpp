@@ -137,7 +137,7 @@ void Fleet::on_connected(std::uint32_t pe) {
   s.state = State::open_sent;
   update_interest(pe);
   ByteVector open;
-  append_open(open, {o_.asn, addresses_[pe], o_.hold_time, o_.vpnv4, o_.vpnv6, o_.rtc});
+  append_open(open, {o_.asn, addresses_[pe], o_.hold_time, o_.vpnv4, o_.vpnv6, o_.rtc, o_.add_path});
   send(pe, open);
 }
 
@@ -325,6 +325,10 @@ void Fleet::on_open(std::uint32_t pe, Bytes body) {
   std::uint16_t hold_time = r.u16();
   std::uint32_t id = r.u32();
   if (!r.ok() || version != 4) return close_session(pe, "malformed OPEN received", false);
+  if (o_.add_path && ((o_.vpnv4 && !offers_paths(body, 1, 128)) || (o_.vpnv6 && !offers_paths(body, 2, 128)))) {
+    refusal_ = "the reflector does not offer to send several paths (ADD-PATH)";
+    return close_session(pe, refusal_, false);
+  }
   s.hold_time = std::min(o_.hold_time, hold_time);
   reflector_id_ = id;
   s.state = State::open_confirm;
@@ -353,6 +357,11 @@ void Fleet::on_timer(Nanoseconds now) {
   }
 }
 
+int Fleet::wait_ms(int timeout_ms) const {
+  if (!writers_.empty()) return 0;
+  return std::min(timeout_ms, to_connect_.empty() ? 250 : 5);
+}
+
 void Fleet::turn(int timeout_ms) {
   Nanoseconds now = now_ns();
   if (now >= next_timer_) {
@@ -361,10 +370,7 @@ void Fleet::turn(int timeout_ms) {
   }
   if (!to_connect_.empty()) connect_some(now);
   epoll_event events[512];
-  int wait = !writers_.empty()     ? 0
-             : to_connect_.empty() ? std::min(timeout_ms, 250)
-                                   : std::min(timeout_ms, 5);
-  int count = epoll_wait(epoll_, events, std::size(events), wait);
+  int count = epoll_wait(epoll_, events, std::size(events), wait_ms(timeout_ms));
   for (int i = 0; i < count; ++i) {
     std::uint32_t pe = static_cast<std::uint32_t>(events[i].data.u64);
     Session& s = sessions_[pe];

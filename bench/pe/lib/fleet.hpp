@@ -38,6 +38,7 @@ struct FleetOptions {
   bool vpnv4 = true;
   bool vpnv6 = false;
   bool rtc = false;
+  bool add_path = false;  // several paths per VPN prefix are wanted; a reflector that sends one only is an error
   std::uint32_t asn = 65000;
 };
 
@@ -59,6 +60,9 @@ class Fleet {
 
   // One turn of the loop: waits at most `timeout_ms` when there is nothing to do.
   void turn(int timeout_ms);
+  // How long turn() would wait at most; 0 = there is something to write.
+  int wait_ms(int timeout_ms) const;
+  int epoll_fd() const { return epoll_; }  // readable when a socket has something for turn()
 
   std::uint32_t established() const { return established_; }
   bool is_established(std::uint32_t pe) const { return sessions_[pe].state == State::established; }
@@ -68,7 +72,8 @@ class Fleet {
   std::uint64_t bytes_sent() const { return bytes_sent_; }
   std::uint64_t bytes_received() const { return bytes_received_; }
   std::uint32_t failed_connects() const { return failed_connects_; }
-  const std::string& last_error() const { return last_error_; }
+  // Why sessions do not come up; what the reflector lacks comes before what TCP said afterwards.
+  const std::string& last_error() const { return refusal_.empty() ? last_error_ : refusal_; }
 
  private:
   enum class State : std::uint8_t { idle, waiting, connecting, open_sent, open_confirm, established };
@@ -116,7 +121,7 @@ class Fleet {
   std::uint64_t bytes_sent_ = 0, bytes_received_ = 0;
   Nanoseconds next_timer_ = 0, ramp_start_ = 0;
   std::uint64_t ramp_started_ = 0;
-  std::string last_error_;
+  std::string last_error_, refusal_;
 };
 
 }  // namespace helio::pe

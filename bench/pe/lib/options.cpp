@@ -158,6 +158,15 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--connect-window", o.connect_window, "Sessions on their way up at a time")
       ->capture_default_str()
       ->group("Sessions");
+  app.add_option("--threads", o.threads, "Threads that the sessions are spread over")
+      ->check(CLI::Range(1u, 64u))
+      ->capture_default_str()
+      ->group("Sessions");
+  app.add_option("--add-path", o.plan.add_paths,
+                 "Receive several paths per prefix (RFC 7911), of which the reflector sends so many at most; 1 = off")
+      ->check(CLI::Range(1u, 64u))
+      ->capture_default_str()
+      ->group("Sessions");
   add_choice(app, "--rtc", o.plan.rtc, kRtcModes,
              "RT-Constrain; default = the PE asks for everything (default on)")
       ->group("Sessions");

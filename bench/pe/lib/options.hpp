@@ -30,6 +30,7 @@ struct Options {
   std::uint16_t hold_time = 90;
   std::uint32_t connect_window = 256;
   double ramp = 0;
+  std::uint32_t threads = 1;
   std::uint32_t pack = 0;   // NLRIs per UPDATE at most
   double timeout = 120;     // seconds, per phase
   double settle = 0.3;      // seconds of listening after convergence, for what comes too much

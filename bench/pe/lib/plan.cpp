@@ -49,6 +49,7 @@ Plan::Plan(const PlanOptions& options)
   require(o_.attrs_per_vrf >= 1 && o_.attrs_per_vrf <= 65535, "attrs-per-vrf must be between 1 and 65535");
   require(o_.rts_per_route >= 1 && o_.rts_per_route <= 16, "rts-per-route must be between 1 and 16");
   require(o_.multihoming >= 1, "multihoming must be at least 1");
+  require(o_.add_paths >= 1, "add-path must be at least 1");
   require(o_.vpns <= o_.vrfs, "vpns must not exceed vrfs");
   require(o_.vpns == o_.vrfs || o_.rtc != RtcMode::on,
           "vpns that share route targets work with --rtc off or default only");

@@ -137,6 +137,12 @@ void append_open(ByteVector& out, const OpenOptions& o) {
   if (o.vpnv4) multiprotocol(1, 128);
   if (o.vpnv6) multiprotocol(2, 128);
   if (o.rtc) multiprotocol(1, 132);
+  if (o.add_path && (o.vpnv4 || o.vpnv6)) {
+    constexpr std::uint8_t kReceive = 1;
+    c.u8(69), c.u8(static_cast<std::uint8_t>(4 * (o.vpnv4 + o.vpnv6)));
+    if (o.vpnv4) c.u16(1), c.u8(128), c.u8(kReceive);
+    if (o.vpnv6) c.u16(2), c.u8(128), c.u8(kReceive);
+  }
   c.u8(2), c.u8(0);                 // route refresh, RFC 2918
   c.u8(65), c.u8(4), c.u32(o.asn);  // 4-octet AS, RFC 6793
   std::size_t start = begin(out, 1);
@@ -149,6 +155,32 @@ void append_open(ByteVector& out, const OpenOptions& o) {
   w.u8(2), w.u8(static_cast<std::uint8_t>(capabilities.size()));
   w.bytes(capabilities);
   end(out, start);
+}
+
+bool offers_paths(Bytes open, std::uint16_t afi, std::uint8_t safi) {
+  constexpr std::uint8_t kSend = 2;  // 3 = both
+  ByteReader r(open);
+  r.take(9);  // version, AS, hold time, identifier
+  std::size_t size = r.u8();
+  ByteReader ahead = r;
+  bool is_extended = size != 0 && ahead.u8() == 255;  // RFC 9072 §2
+  if (is_extended) r.u8(), size = r.u16();
+  ByteReader parameters(r.take(size));
+  while (r.ok() && parameters.ok() && !parameters.empty()) {
+    std::uint8_t type = parameters.u8();
+    ByteReader capabilities(parameters.take(is_extended ? parameters.u16() : parameters.u8()));
+    while (type == 2 && capabilities.ok() && !capabilities.empty()) {
+      std::uint8_t code = capabilities.u8();
+      ByteReader value(capabilities.take(capabilities.u8()));
+      while (code == 69 && value.ok() && !value.empty()) {
+        bool is_family = value.u16() == afi;
+        is_family &= value.u8() == safi;
+        bool sends = (value.u8() & kSend) != 0;
+        if (is_family && sends && value.ok()) return true;
+      }
+    }
+  }
+  return false;
 }
 
 void append_keepalive(ByteVector& out) { end(out, begin(out, 4)); }

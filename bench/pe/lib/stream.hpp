@@ -1,6 +1,7 @@
 // Byte streams of the synthetic PEs: OPEN, memberships, packed UPDATEs of a PE's routes, withdrawals,
 // End-of-RIB. Deliberately independent of rr/wire's encoders: the generator is a second implementation to
-// hold the reflector against. RFC 4271 §4.3, RFC 4760, RFC 4364 §4.3.4, RFC 4659, RFC 4684 §4, RFC 4724 §2.
+// hold the reflector against. RFC 4271 §4.3, RFC 4760, RFC 4364 §4.3.4, RFC 4659, RFC 4684 §4, RFC 4724 §2,
+// RFC 7911 §4.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -19,8 +20,11 @@ struct OpenOptions {
   bool vpnv4 = true;
   bool vpnv6 = false;
   bool rtc = false;
+  bool add_path = false;  // able to receive several paths of the VPN families, RFC 7911 §4
 };
 void append_open(ByteVector& out, const OpenOptions& options);
+// Whether the neighbour's OPEN (its body) says that it sends several paths of the family, RFC 7911 §4.
+bool offers_paths(Bytes open, std::uint16_t afi, std::uint8_t safi);
 void append_keepalive(ByteVector& out);
 void append_end_of_rib(ByteVector& out, std::uint16_t afi, std::uint8_t safi);
 void append_route_refresh(ByteVector& out, std::uint16_t afi, std::uint8_t safi);

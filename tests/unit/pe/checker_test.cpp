@@ -22,9 +22,9 @@ PlanOptions small() {
 
 void expect_exact(const Plan& plan, Checker& checker) {
   for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) EXPECT_TRUE(checker.holds_target(pe)) << pe;
-  EXPECT_TRUE(checker.counters.is_clean());
-  EXPECT_EQ(checker.counters.duplicates, 0u);
-  EXPECT_EQ(checker.counters.reached, checker.total_target());
+  EXPECT_TRUE(checker.counters().is_clean());
+  EXPECT_EQ(checker.counters().duplicates, 0u);
+  EXPECT_EQ(checker.counters().reached, checker.total_target());
   auto d = checker.compare();
   EXPECT_EQ(d.missing, 0u);
   EXPECT_EQ(d.surplus, 0u);
@@ -108,8 +108,8 @@ TEST(Checker, NamesEveryKindOfError) {
     Fixture f;
     c.damage(f);
     f.checker.on_update(f.to, f.body);
-    EXPECT_GE(f.checker.counters.*c.counter, 1u);
-    EXPECT_FALSE(f.checker.counters.is_clean());
+    EXPECT_GE(f.checker.counters().*c.counter, 1u);
+    EXPECT_FALSE(f.checker.counters().is_clean());
     EXPECT_FALSE(f.checker.samples().empty());
   }
 }
@@ -117,19 +117,19 @@ TEST(Checker, NamesEveryKindOfError) {
 TEST(Checker, ForeignRouteTargetsAndOwnRoutesAreUnexpected) {
   Fixture f;
   f.checker.on_update(f.foreign, f.body);
-  EXPECT_EQ(f.checker.counters.unexpected, 10u);
+  EXPECT_EQ(f.checker.counters().unexpected, 10u);
   f.checker.on_update(0, f.body);
-  EXPECT_EQ(f.checker.counters.unexpected, 20u);
+  EXPECT_EQ(f.checker.counters().unexpected, 20u);
   EXPECT_EQ(f.checker.held(0), 0u);
 }
 
 TEST(Checker, AMissingClusterListOrAnotherIsWrong) {
   Fixture f;
   f.checker.on_update(f.to, f.body);
-  EXPECT_EQ(f.checker.counters.wrong, 0u);
+  EXPECT_EQ(f.checker.counters().wrong, 0u);
   f.body[4 + 7 + 6] ^= 1;  // a second reflector's CLUSTER_LIST
   f.checker.on_update(f.to, f.body);
-  EXPECT_EQ(f.checker.counters.wrong, 10u);
+  EXPECT_EQ(f.checker.counters().wrong, 10u);
 }
 
 TEST(Checker, CountsDuplicatesAndWithdrawals) {
@@ -137,16 +137,16 @@ TEST(Checker, CountsDuplicatesAndWithdrawals) {
   f.checker.on_update(f.to, f.body);
   EXPECT_EQ(f.checker.held(f.to), 10u);
   f.checker.on_update(f.to, f.body);
-  EXPECT_EQ(f.checker.counters.duplicates, 10u);
+  EXPECT_EQ(f.checker.counters().duplicates, 10u);
   EXPECT_EQ(f.checker.held(f.to), 10u);
   ByteVector stream;
   append_withdrawals(stream, f.plan, 0, {0, 0, 10}, 0);
   f.checker.on_update(f.to, split(stream).at(0));
   EXPECT_EQ(f.checker.held(f.to), 0u);
-  EXPECT_EQ(f.checker.counters.unknown_withdrawals, 0u);
+  EXPECT_EQ(f.checker.counters().unknown_withdrawals, 0u);
   f.checker.on_update(f.to, split(stream).at(0));
-  EXPECT_EQ(f.checker.counters.unknown_withdrawals, 10u);
-  EXPECT_TRUE(f.checker.counters.is_clean());
+  EXPECT_EQ(f.checker.counters().unknown_withdrawals, 10u);
+  EXPECT_TRUE(f.checker.counters().is_clean());
 }
 
 TEST(Checker, AMissingAndASurplusRouteDoNotCancelOut) {

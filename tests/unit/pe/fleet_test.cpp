@@ -1,6 +1,6 @@
 // The session client over real sockets against a reflector of a hundred lines in another thread: bring-up,
 // delivery, leaving, a peer that refuses, keepalives.
-#include "bench/pe/lib/fleet.hpp"
+#include "bench/pe/lib/fleet_group.hpp"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -116,8 +116,10 @@ class MiniReflector {
 
 class Peers final : public FleetListener {
  public:
-  Peers(const Plan& plan, std::uint16_t port, std::uint16_t hold_time = 90)
-      : plan_(plan), checker(plan), fleet(options(port, hold_time), addresses(plan), *this) {}
+  Peers(const Plan& plan, std::uint16_t port, std::uint16_t hold_time = 90, std::uint32_t threads = 1)
+      : plan_(plan),
+        checker(plan, threads),
+        fleet(options(port, hold_time), addresses(plan), *this, threads) {}
 
   bool turn_until(const std::function<bool()>& condition, int milliseconds = 5000) {
     Nanoseconds deadline = now_ns() + milliseconds * 1'000'000ll;
@@ -155,8 +157,8 @@ class Peers final : public FleetListener {
 
  public:
   Checker checker;
-  Fleet fleet;
-  int own_closes = 0, losses = 0;
+  FleetGroup fleet;
+  int own_closes = 0, losses = 0;  // in tests with one thread
   std::string last_reason;
 };
 
@@ -178,18 +180,41 @@ TEST(Fleet, SessionsComeUpAndEveryRouteArrives) {
   Peers peers(plan, reflector.port());
   for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) peers.fleet.start(pe);
   ASSERT_TRUE(peers.turn_until([&] { return peers.fleet.established() == 5; }));
-  EXPECT_EQ(peers.fleet.reflector_id(), kClusterId);
+  EXPECT_EQ(peers.fleet.reflector_id(0), kClusterId);
   std::vector<ByteVector> routes;
   for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) routes.push_back(build_routes(plan, pe, kRoom));
   for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) peers.fleet.send_shared(pe, routes[pe]);
   EXPECT_TRUE(peers.turn_until([&] { return peers.all_exact(); }));
-  EXPECT_TRUE(peers.checker.counters.is_clean());
+  EXPECT_TRUE(peers.checker.counters().is_clean());
   EXPECT_EQ(peers.checker.compare().missing, 0u);
   peers.fleet.stop(2);
   EXPECT_EQ(peers.own_closes, 1);
   EXPECT_EQ(peers.fleet.established(), 4u);
   peers.fleet.start(2);
   EXPECT_TRUE(peers.turn_until([&] { return peers.fleet.established() == 5; }));
+}
+
+TEST(Fleet, ThreadsChangeNothing) {
+  for (std::uint32_t threads : {2, 3}) {
+    Plan plan(small());
+    MiniReflector reflector(90);
+    Peers peers(plan, reflector.port(), 90, threads);
+    for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) peers.fleet.start(pe);
+    ASSERT_TRUE(peers.turn_until([&] { return peers.fleet.established() == 5; }));
+    std::vector<ByteVector> routes;
+    for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) routes.push_back(build_routes(plan, pe, kRoom));
+    for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) peers.fleet.send_shared(pe, routes[pe]);
+    EXPECT_TRUE(peers.turn_until([&] { return peers.all_exact(); }));
+    Counters c = peers.checker.counters();
+    EXPECT_TRUE(c.is_clean());
+    EXPECT_EQ(c.reached, peers.checker.total_target());
+    EXPECT_EQ(c.duplicates, 0u);
+    EXPECT_EQ(peers.checker.compare().missing, 0u);
+    peers.fleet.stop(4);
+    EXPECT_EQ(peers.fleet.established(), 4u);
+    peers.fleet.start(4);
+    EXPECT_TRUE(peers.turn_until([&] { return peers.fleet.established() == 5; }));
+  }
 }
 
 TEST(Fleet, APausedPeReadsNothingUntilItIsResumed) {

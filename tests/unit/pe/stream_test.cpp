@@ -118,7 +118,7 @@ TEST(Stream, VrfsThatShareARouteTargetArePackedTogether) {
       checker.on_update(1 - pe, reflected(body, plan.address(pe)));
   }
   EXPECT_TRUE(checker.holds_target(0) && checker.holds_target(1));
-  EXPECT_TRUE(checker.counters.is_clean());
+  EXPECT_TRUE(checker.counters().is_clean());
 }
 
 TEST(Stream, MembershipsDecode) {  // RFC 4684 §4
