@@ -10,9 +10,17 @@
 namespace helio::rib {
 namespace {
 
-std::size_t set_bytes(std::size_t next_hop, std::size_t attributes) { return sizeof(AttributeSet) + next_hop + attributes; }
+std::uint32_t hash_derived(AttributeId received, std::uint64_t tests) {
+  std::uint64_t key[2] = {received, tests};
+  std::uint64_t wide = XXH3_64bits(key, sizeof key);
+  return static_cast<std::uint32_t>(wide ^ wide >> 32);
+}
 
 }  // namespace
+
+std::size_t AttributeStore::bytes_of(const AttributeSet& set) {
+  return sizeof(AttributeSet) + set.next_hop_length + set.length + (set.is_derived() ? sizeof(Derivation) : 0);
+}
 
 AttributeStore::AttributeStore(MemoryAccount& account, ProvenanceStore& provenances)
     : account_(account), provenances_(provenances), sets_(account, MemoryKind::attributes), index_(account) {}
@@ -20,7 +28,7 @@ AttributeStore::AttributeStore(MemoryAccount& account, ProvenanceStore& provenan
 AttributeStore::~AttributeStore() {
   for (AttributeId id = 0; id < sets_.limit(); ++id) {
     if (sets_[id] == nullptr) continue;
-    release(account_, MemoryKind::attributes, sets_[id], set_bytes(sets_[id]->next_hop_length, sets_[id]->length));
+    release(account_, MemoryKind::attributes, sets_[id], bytes_of(*sets_[id]));
   }
 }
 
@@ -33,13 +41,18 @@ AttributeId AttributeStore::intern(PeerId peer, std::uint32_t generation, const 
     const AttributeSet& set = *sets_[i];
     return set.hash == hash && set.peer == peer && set.generation == generation && set.key.is_eligible == attributes.key.is_eligible &&
            set.next_hop_length == attributes.next_hop.size() && std::ranges::equal(set.bytes(), attributes.bytes) &&
-           std::ranges::equal(set.next_hop(), attributes.next_hop);
+           std::ranges::equal(set.next_hop(), attributes.next_hop) && !set.is_derived();
   });
   if (id != HashIndex::kNone) {
     ++sets_[id]->refs;
     return id;
   }
-  std::size_t size = set_bytes(attributes.next_hop.size(), attributes.bytes.size());
+  return add(peer, generation, hash, attributes, nullptr);
+}
+
+AttributeId AttributeStore::add(PeerId peer, std::uint32_t generation, std::uint32_t hash, const CanonicalAttributes& attributes,
+                                const Derivation* derivation) {
+  std::size_t size = sizeof(AttributeSet) + attributes.next_hop.size() + attributes.bytes.size() + (derivation != nullptr ? sizeof(Derivation) : 0);
   auto* set = new (allocate(account_, MemoryKind::attributes, size)) AttributeSet();
   set->refs = 1;
   set->hash = hash;
@@ -49,23 +62,57 @@ AttributeId AttributeStore::intern(PeerId peer, std::uint32_t generation, const 
   set->next_hop_length = static_cast<std::uint8_t>(attributes.next_hop.size());
   set->key = attributes.key;
   auto* tail = reinterpret_cast<std::uint8_t*>(set + 1);
-  std::copy(attributes.next_hop.begin(), attributes.next_hop.end(), tail);
-  std::copy(attributes.bytes.begin(), attributes.bytes.end(), tail + attributes.next_hop.size());
+  tail = std::copy(attributes.next_hop.begin(), attributes.next_hop.end(), tail);
+  tail = std::copy(attributes.bytes.begin(), attributes.bytes.end(), tail);
+  if (derivation != nullptr) {
+    set->mark = AttributeSet::kDerived;
+    std::memcpy(tail, derivation, sizeof *derivation);
+  }
   std::uint8_t limits = attributes.key.is_eligible ? attributes.scope : attributes.scope | scope::ineligible;
-  set->provenance = provenances_.acquire(peer, attributes.targets, attributes.targets6, limits);
-  id = sets_.add();
+  set->provenance = provenances_.acquire(peer, attributes.targets, attributes.targets6, limits, attributes.rejected_by);
+  AttributeId id = sets_.add();
   HELIO_CHECK(id < (1u << 28), "more than 2^28 attribute sets in one shard");
   sets_[id] = set;
   index_.insert(hash, id);
   return id;
 }
 
+std::optional<AttributeId> AttributeStore::find_derived(AttributeId received, std::uint64_t tests, std::optional<std::uint32_t> round) {
+  std::uint32_t hash = hash_derived(received, tests);
+  AttributeId id = index_.find(hash, [&](std::uint32_t i) {
+    const AttributeSet& set = *sets_[i];
+    if (set.hash != hash || !set.is_derived()) return false;
+    Derivation d = set.derivation();
+    return d.received == received && d.tests == tests && (!round || d.round == *round);
+  });
+  if (id == HashIndex::kNone) return std::nullopt;
+  ++sets_[id]->refs;
+  return id;
+}
+
+AttributeId AttributeStore::derive(AttributeId received, std::uint64_t tests, std::uint32_t round, const CanonicalAttributes& attributes) {
+  Derivation derivation{received, round, tests};
+  AttributeId id = add(sets_[received]->peer, sets_[received]->generation, hash_derived(received, tests), attributes, &derivation);
+  ++sets_[received]->refs;
+  return id;
+}
+
+void AttributeStore::set_round(AttributeId id, std::uint32_t round) {
+  AttributeSet& set = *sets_[id];
+  Derivation d = set.derivation();
+  d.round = round;
+  std::memcpy(reinterpret_cast<std::uint8_t*>(&set + 1) + set.next_hop_length + set.length, &d, sizeof d);
+}
+
 void AttributeStore::free_set(AttributeId id) {
   AttributeSet* set = sets_[id];
   index_.erase(set->hash, id);
   provenances_.drop_ref(set->provenance);
-  release(account_, MemoryKind::attributes, set, set_bytes(set->next_hop_length, set->length));
+  std::optional<AttributeId> received;
+  if (set->is_derived()) received = set->derivation().received;
+  release(account_, MemoryKind::attributes, set, bytes_of(*set));
   sets_.remove(id);
+  if (received) drop_refs(*received, 1);
 }
 
 }  // namespace helio::rib

@@ -3,8 +3,13 @@
 // An attribute set is what a path of one peer looks like on the way out to iBGP peers: attributes sorted by type,
 // reflection already applied, plus what would be computed from it again and again: decision key, provenance, next
 // hop. Identity is (peer, session generation, eligibility, next hop, bytes). About 150 octets each (MEASUREMENTS §2).
+//
+// A derived set is what a policy made of a received one, for the NLRIs that pass certain of its tests: paths hold the
+// derived set, and it holds the received one. Identity is (received set, tests, round of the policy).
 #pragma once
 #include <cstdint>
+#include <cstring>
+#include <optional>
 #include <span>
 
 #include "rib/chunked_array.hpp"
@@ -22,12 +27,21 @@ struct CanonicalAttributes {
   Bytes bytes;     // path attributes in canonical outbound form, without MP_REACH
   DecisionKey key;
   std::uint8_t scope = 0;                         // rib::scope bits
+  std::uint16_t rejected_by = 0;                  // export policies that let none of it through, a bit each
   std::span<const std::uint64_t> targets;         // sorted, unique
   std::span<const wire::RouteTarget6> targets6;   // sorted, unique
 };
 
+// Behind the bytes of a derived set.
+struct Derivation {
+  AttributeId received = kNoId;  // one reference is held
+  std::uint32_t round = 0;       // of the policy that made it
+  std::uint64_t tests = 0;       // that the NLRIs pass
+};
+
 // Header of one allocation; next hop and attribute bytes follow it.
 struct AttributeSet {
+  static constexpr std::uint8_t kDerived = 255;
   std::uint32_t refs = 0;
   std::uint32_t hash = 0;
   PeerId peer;
@@ -35,10 +49,17 @@ struct AttributeSet {
   ProvenanceId provenance = kNoId;
   std::uint16_t length = 0;       // of the attribute bytes
   std::uint8_t next_hop_length = 0;
+  std::uint8_t mark = 0;          // kDerived; else the owner's note on a received set, 0 when new
   DecisionKey key;
 
   Bytes next_hop() const { return Bytes(reinterpret_cast<const std::uint8_t*>(this + 1), next_hop_length); }
   Bytes bytes() const { return Bytes(reinterpret_cast<const std::uint8_t*>(this + 1) + next_hop_length, length); }
+  bool is_derived() const { return mark == kDerived; }
+  Derivation derivation() const {
+    Derivation d;
+    std::memcpy(&d, reinterpret_cast<const std::uint8_t*>(this + 1) + next_hop_length + length, sizeof d);
+    return d;
+  }
 };
 
 class AttributeStore {
@@ -48,7 +69,21 @@ class AttributeStore {
 
   // The id of the equal set, made if new. The caller holds one reference.
   AttributeId intern(PeerId peer, std::uint32_t generation, const CanonicalAttributes& attributes);
+  // The derived set with this identity: the caller gets one reference; nothing when there is none. With a round of
+  // nullopt: of any round.
+  std::optional<AttributeId> find_derived(AttributeId received, std::uint64_t tests, std::optional<std::uint32_t> round);
+  // Makes one, which find_derived did not find. The caller holds one reference.
+  AttributeId derive(AttributeId received, std::uint64_t tests, std::uint32_t round, const CanonicalAttributes& attributes);
+  // The policy of a later round makes the same of it.
+  void set_round(AttributeId id, std::uint32_t round);
+  void set_mark(AttributeId id, std::uint8_t mark) { sets_[id]->mark = mark; }
+  // What the set was made of: itself when it is not derived.
+  AttributeId received_of(AttributeId id) const { return sets_[id]->is_derived() ? sets_[id]->derivation().received : id; }
+
   const AttributeSet& operator[](AttributeId id) const { return *sets_[id]; }
+  // Ids are below this; unused ones are in between.
+  AttributeId limit() const { return sets_.limit(); }
+  bool exists(AttributeId id) const { return sets_[id] != nullptr; }
   void add_refs(AttributeId id, std::uint32_t n) { sets_[id]->refs += n; }
   void drop_refs(AttributeId id, std::uint32_t n) {
     AttributeSet& set = *sets_[id];
@@ -60,6 +95,8 @@ class AttributeStore {
 
  private:
   void free_set(AttributeId id);
+  AttributeId add(PeerId peer, std::uint32_t generation, std::uint32_t hash, const CanonicalAttributes& attributes, const Derivation* derivation);
+  static std::size_t bytes_of(const AttributeSet& set);
 
   MemoryAccount& account_;
   ProvenanceStore& provenances_;

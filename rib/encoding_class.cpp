@@ -8,13 +8,12 @@ namespace {
 
 namespace attr = wire::attr;
 
-struct StoredAttribute {
-  std::uint8_t flags, type;
-  Bytes value;
-  Bytes whole;
-};
+bool internal_only(std::uint8_t type) {
+  return type == attr::local_pref || type == attr::originator_id || type == attr::cluster_list || type == attr::med || type == attr::aigp;
+}
 
-// The next attribute of canonical bytes, which are well formed by construction.
+}  // namespace
+
 StoredAttribute take_attribute(Bytes& rest) {
   bool extended = (rest[0] & wire::attr_flag::extended_length) != 0;
   std::size_t length = extended ? load_be16(rest.data() + 2) : rest[2];
@@ -23,12 +22,6 @@ StoredAttribute take_attribute(Bytes& rest) {
   rest = rest.subspan(header + length);
   return a;
 }
-
-bool internal_only(std::uint8_t type) {
-  return type == attr::local_pref || type == attr::originator_id || type == attr::cluster_list || type == attr::med || type == attr::aigp;
-}
-
-}  // namespace
 
 Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::vector<std::uint8_t>& scratch) {
   if (encoding.is_plain()) return canonical;

@@ -20,6 +20,15 @@ struct EncodingClass {
   bool is_plain() const { return !is_external && four_octet_as; }
 };
 
+// One attribute of canonical bytes; `whole` includes its header.
+struct StoredAttribute {
+  std::uint8_t flags, type;
+  Bytes value;
+  Bytes whole;
+};
+// The next attribute of canonical bytes, which are well formed by construction.
+StoredAttribute take_attribute(Bytes& rest);
+
 // Canonical attribute bytes as this class gets them; `scratch` holds them when they differ.
 Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::vector<std::uint8_t>& scratch);
 Bytes outbound_next_hop(const EncodingClass& encoding, wire::Family family, const AttributeSet& set, std::vector<std::uint8_t>& scratch);

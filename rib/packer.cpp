@@ -131,6 +131,10 @@ void Packer::pack_announcements(ChangeLog& log, Batch& batch, const EncodingClas
     std::size_t j = i + 1;
     while (j < runs.size() && runs[j].attributes == runs[i].attributes) ++j;
     const AttributeSet& set = attributes_[runs[i].attributes];
+    if (!set.key.is_eligible) {  // for nobody
+      i = j;
+      continue;
+    }
     Bytes attributes = outbound_attributes(encoding, set.bytes(), scratch_);
     Bytes next_hop = outbound_next_hop(encoding, batch.family, set, next_hop_scratch_);
     std::size_t overhead = kUpdateHeader + kReachHeader + next_hop.size() + attributes.size();

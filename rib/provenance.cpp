@@ -33,7 +33,7 @@ std::int64_t ProvenanceStore::bytes_of(const RtSet& set) {
 }
 
 std::uint64_t ProvenanceStore::hash_of(const Provenance& p) const {
-  std::uint64_t key[2] = {static_cast<std::uint64_t>(p.peer.value) << 32 | p.rt_set, p.scope};
+  std::uint64_t key[2] = {static_cast<std::uint64_t>(p.peer.value) << 32 | p.rt_set, p.scope | static_cast<std::uint64_t>(p.rejected_by) << 8};
   return XXH3_64bits(key, sizeof key);
 }
 
@@ -66,15 +66,16 @@ void ProvenanceStore::drop_rt_set(RtSetId id) {
 }
 
 ProvenanceId ProvenanceStore::acquire(PeerId peer, std::span<const std::uint64_t> targets,
-                                      std::span<const wire::RouteTarget6> targets6, std::uint8_t scope) {
+                                      std::span<const wire::RouteTarget6> targets6, std::uint8_t scope, std::uint16_t rejected_by) {
   Provenance wanted;
   wanted.peer = peer;
   wanted.scope = scope;
+  wanted.rejected_by = rejected_by;
   wanted.rt_set = acquire_rt_set(targets, targets6);
   std::uint64_t hash = hash_of(wanted);
   ProvenanceId id = provenance_index_.find(hash, [&](std::uint32_t i) {
     const Provenance& p = provenances_[i];
-    return p.peer == peer && p.rt_set == wanted.rt_set && p.scope == scope;
+    return p.peer == peer && p.rt_set == wanted.rt_set && p.scope == scope && p.rejected_by == rejected_by;
   });
   if (id != HashIndex::kNone) {
     drop_rt_set(wanted.rt_set);

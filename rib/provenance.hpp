@@ -47,6 +47,7 @@ struct Provenance {
   RtSetId rt_set = kNoId;
   std::uint8_t scope = 0;
   bool retired = false;
+  std::uint16_t rejected_by = 0;              // export policies that let it through to nobody, a bit each
   std::uint32_t refs = 0;                     // attribute sets, tombstones
   std::array<std::uint32_t, 2> best{};        // best paths with it, vpnv4 and vpnv6
   std::uint32_t live_tables = 0;              // tables that hold paths with it now
@@ -66,7 +67,7 @@ class ProvenanceStore {
 
   // Interns; the caller holds one reference of the result. Lists must be sorted and unique.
   ProvenanceId acquire(PeerId peer, std::span<const std::uint64_t> targets, std::span<const wire::RouteTarget6> targets6,
-                       std::uint8_t scope);
+                       std::uint8_t scope, std::uint16_t rejected_by = 0);
   void add_ref(ProvenanceId id) { ++provenances_[id].refs; }
   void drop_ref(ProvenanceId id);
   void count_best(ProvenanceId id, bool is_v6, std::int32_t delta) {

@@ -27,7 +27,7 @@ struct OwnedAttributes {
   explicit OwnedAttributes(const rib::CanonicalAttributes& a)
       : next_hop(a.next_hop.begin(), a.next_hop.end()), bytes(a.bytes.begin(), a.bytes.end()), key(a.key), scope(a.scope),
         targets(a.targets.begin(), a.targets.end()), targets6(a.targets6.begin(), a.targets6.end()) {}
-  rib::CanonicalAttributes view() const { return {next_hop, bytes, key, scope, targets, targets6}; }
+  rib::CanonicalAttributes view() const { return {next_hop, bytes, key, scope, 0, targets, targets6}; }
 };
 
 // --- to a RIB shard ---

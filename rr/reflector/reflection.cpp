@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "rib/encoding_class.hpp"
 #include "rr/wire/attribute_table.hpp"
 #include "rr/wire/attributes.hpp"
 #include "rr/wire/message.hpp"
@@ -86,15 +87,11 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
             [&](std::uint8_t a, std::uint8_t b) { return update.attributes[a].type < update.attributes[b].type; });
 
   bytes_.clear();
-  targets_.clear();
-  found_.clear();
-  targets6_.clear();
-  out = rib::CanonicalAttributes{};
+  start(out);
   out.key.originator_id = originator != nullptr && !external ? load_be32(originator->value.data()) : source.router_id;
   out.key.cluster_list_length = clusters != nullptr && !external ? static_cast<std::uint8_t>(std::min<std::size_t>(clusters->value.size() / 4, 255)) : 0;
   out.key.is_external = external;
 
-  std::size_t growth = 0;  // towards two-octet neighbours
   bool have_local_pref = false, have_originator = external, have_clusters = external;
   auto before = [&](std::uint8_t type) {  // what is made here and sorts before `type`
     if (!have_local_pref && type > attr::local_pref) {
@@ -116,7 +113,7 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
     before(a.type);
     switch (a.type) {
       case attr::origin:
-        out.key.origin = a.value[0];
+        note(a.type, a.value, out);
         add(a);
         break;
       case attr::as_path: {
@@ -125,9 +122,7 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
         wire::AsPathInfo info = wire::inspect_as_path(value_, true);
         if (external && info.contains(source.own_as)) return Exclusion::as_loop;  // RFC 4271 §9.1.2
         if (value_.size() + kRoomForOneRoute > wire::kMaxExtendedMessage) return Exclusion::too_long;
-        growth = as4_growth(value_);
-        out.key.as_path_length = static_cast<std::uint16_t>(std::min(info.length_for_decision, 65535u));
-        out.key.neighbor_as = info.neighbor_as;
+        note(a.type, value_, out);
         wire::encode_attribute(bytes_, wire::attr_flag::transitive, attr::as_path, value_);
         break;
       }
@@ -136,12 +131,12 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
       case attr::as4_aggregator:
         break;
       case attr::med:
-        out.key.med = load_be32(a.value.data());
+        note(a.type, a.value, out);
         add(a);
         break;
       case attr::local_pref:
         if (external) break;
-        out.key.local_pref = load_be32(a.value.data());
+        note(a.type, a.value, out);
         have_local_pref = true;
         add(a);
         break;
@@ -150,13 +145,6 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
         wire::normalise_aggregator(value_, update, source.four_octet_as);
         if (!value_.empty()) wire::encode_attribute(bytes_, a.flags & 0xe0, attr::aggregator, value_);
         break;
-      case attr::communities:
-        if (wire::contains_community(a.value, wire::community::no_advertise)) out.scope |= rib::scope::no_advertise;
-        if (wire::contains_community(a.value, wire::community::no_export) ||
-            wire::contains_community(a.value, wire::community::no_export_subconfed))
-          out.scope |= rib::scope::no_export;
-        add(a);
-        break;
       case attr::originator_id:
       case attr::cluster_list:
         if (!external) {
@@ -164,34 +152,77 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
           (a.type == attr::originator_id ? have_originator : have_clusters) = true;
         }
         break;
-      case attr::extended_communities:
-        wire::collect_route_targets(a.value, found_);
-        add(a);
-        break;
-      case attr::ipv6_extended_communities:
-        for (std::size_t at = 0; at + 20 <= a.value.size(); at += 20) {
-          const std::uint8_t* c = a.value.data() + at;
-          if (c[0] != 0x00 || c[1] != 0x02) continue;  // RFC 5701 §2: transitive, route target
-          std::copy(c, c + 20, targets6_.emplace_back().begin());
-        }
-        add(a);
-        break;
       default:
+        note(a.type, a.value, out);
         add(a);
     }
   }
   before(255);
+  return finish(next_hop, bytes_, out);
+}
 
+void Canonicaliser::start(rib::CanonicalAttributes& out) {
+  targets_.clear();
+  found_.clear();
+  targets6_.clear();
+  growth_ = 0;
+  out = rib::CanonicalAttributes{};
+}
+
+void Canonicaliser::note(std::uint8_t type, Bytes value, rib::CanonicalAttributes& out) {
+  switch (type) {
+    case attr::origin: out.key.origin = value[0]; break;
+    case attr::as_path: {
+      wire::AsPathInfo info = wire::inspect_as_path(value, true);
+      growth_ = as4_growth(value);
+      out.key.as_path_length = static_cast<std::uint16_t>(std::min(info.length_for_decision, 65535u));
+      out.key.neighbor_as = info.neighbor_as;
+      break;
+    }
+    case attr::med: out.key.med = load_be32(value.data()); break;
+    case attr::local_pref: out.key.local_pref = load_be32(value.data()); break;
+    case attr::communities:
+      if (wire::contains_community(value, wire::community::no_advertise)) out.scope |= rib::scope::no_advertise;
+      if (wire::contains_community(value, wire::community::no_export) ||
+          wire::contains_community(value, wire::community::no_export_subconfed))
+        out.scope |= rib::scope::no_export;
+      break;
+    case attr::extended_communities: wire::collect_route_targets(value, found_); break;
+    case attr::ipv6_extended_communities:
+      for (std::size_t at = 0; at + 20 <= value.size(); at += 20) {
+        const std::uint8_t* c = value.data() + at;
+        if (c[0] != 0x00 || c[1] != 0x02) continue;  // RFC 5701 §2: transitive, route target
+        std::copy(c, c + 20, targets6_.emplace_back().begin());
+      }
+      break;
+    default: break;
+  }
+}
+
+Exclusion Canonicaliser::describe(Bytes next_hop, Bytes canonical, const rib::DecisionKey& like, rib::CanonicalAttributes& out) {
+  start(out);
+  out.key = like;
+  rib::DecisionKey fresh;
+  out.key.local_pref = fresh.local_pref;
+  out.key.med = fresh.med;
+  for (Bytes rest = canonical; !rest.empty();) {
+    rib::StoredAttribute a = rib::take_attribute(rest);
+    note(a.type, a.value, out);
+  }
+  return finish(next_hop, canonical, out);
+}
+
+Exclusion Canonicaliser::finish(Bytes next_hop, Bytes bytes, rib::CanonicalAttributes& out) {
   for (wire::RouteTarget rt : found_) targets_.push_back(rt.value);
   sort_unique(targets_);
   sort_unique(targets6_);
   if (next_hop.size() > 16) out.scope |= rib::scope::ipv6_next_hop;
-  std::size_t message = wire::kHeaderSize + 4 + 9 + next_hop.size() + bytes_.size() + kRoomForOneRoute;
-  if (message + growth > wire::kMaxExtendedMessage) return Exclusion::too_long;
+  std::size_t message = wire::kHeaderSize + 4 + 9 + next_hop.size() + bytes.size() + kRoomForOneRoute;
+  if (message + growth_ > wire::kMaxExtendedMessage) return Exclusion::too_long;
   if (message > wire::kMaxMessage) out.scope |= rib::scope::extended_size;
-  else if (message + growth > wire::kMaxMessage) out.scope |= rib::scope::two_octet_size;
+  else if (message + growth_ > wire::kMaxMessage) out.scope |= rib::scope::two_octet_size;
   out.next_hop = next_hop;
-  out.bytes = bytes_;
+  out.bytes = bytes;
   out.targets = targets_;
   out.targets6 = targets6_;
   return Exclusion::none;

@@ -30,7 +30,15 @@ class Canonicaliser {
   // attributes are not filled.
   Exclusion build(const wire::UpdateView& update, Bytes next_hop, const Source& source, rib::CanonicalAttributes& out);
 
+  // The same for attributes that are in canonical form already, after a policy changed them. `like` has what does not
+  // follow from them: originator, cluster list length, where the route came from.
+  Exclusion describe(Bytes next_hop, Bytes canonical, const rib::DecisionKey& like, rib::CanonicalAttributes& out);
+
  private:
+  void start(rib::CanonicalAttributes& out);
+  // Takes what the RIB wants to know out of one attribute, AS_PATH in four-octet form.
+  void note(std::uint8_t type, Bytes value, rib::CanonicalAttributes& out);
+  Exclusion finish(Bytes next_hop, Bytes bytes, rib::CanonicalAttributes& out);
   void add(const wire::AttributeView& attribute);
   void add_reflection_attributes(const wire::UpdateView& update, const Source& source, std::uint8_t type);
 
@@ -38,6 +46,7 @@ class Canonicaliser {
   std::vector<std::uint64_t> targets_;
   std::vector<wire::RouteTarget> found_;
   std::vector<wire::RouteTarget6> targets6_;
+  std::size_t growth_ = 0;  // towards two-octet neighbours
 };
 
 // May a path learned from a peer of role `from` be sent to a peer of role `to` (RFC 4456 §6, RFC 4271 §9.2)?

@@ -71,6 +71,46 @@ TEST_F(AttributeStoreTest, ProvenanceIsShared) {
   store.drop_refs(other, 1);
 }
 
+// A derived set is found by what it was made of, holds that, and goes with its last reference.
+TEST_F(AttributeStoreTest, DerivedSets) {
+  AttributeId received = intern(1, {.med = 1});
+  EXPECT_FALSE(store.find_derived(received, 0, std::nullopt));
+  Canonical changed({.local_pref = 200});
+  AttributeId derived = store.derive(received, 5, 1, changed.view());
+  EXPECT_TRUE(store[derived].is_derived());
+  EXPECT_EQ(store.received_of(derived), received);
+  EXPECT_EQ(store.received_of(received), received);
+  EXPECT_EQ(store[derived].derivation().tests, 5u);
+  EXPECT_TRUE(std::ranges::equal(store[derived].bytes(), changed.view().bytes));
+  EXPECT_EQ(store.find_derived(received, 5, 1), derived);
+  EXPECT_FALSE(store.find_derived(received, 4, 1));
+  EXPECT_FALSE(store.find_derived(received, 5, 2));
+  store.set_round(derived, 2);
+  EXPECT_EQ(store.find_derived(received, 5, 2), derived);
+  // Plain interning of the same bytes is another set.
+  AttributeId plain = store.intern(PeerId{1}, 0, changed.view());
+  EXPECT_NE(plain, derived);
+  store.drop_refs(plain, 1);
+  store.drop_refs(received, 1);
+  EXPECT_EQ(store.size(), 2u);
+  store.drop_refs(derived, 3);
+  EXPECT_EQ(store.size(), 0u);
+}
+
+// The verdict of export policies is part of the provenance: distribution sees who may not have the path.
+TEST_F(AttributeStoreTest, RejectionsMakeAnotherProvenance) {
+  AttributeId received = intern(1, {});
+  Canonical same({});
+  CanonicalAttributes view = same.view();
+  view.rejected_by = 0b10;
+  AttributeId derived = store.derive(received, 0, 1, view);
+  EXPECT_NE(store[derived].provenance, store[received].provenance);
+  EXPECT_EQ(provenances.provenance(store[derived].provenance).rejected_by, 0b10);
+  EXPECT_EQ(provenances.provenance(store[derived].provenance).rt_set, provenances.provenance(store[received].provenance).rt_set);
+  store.drop_refs(received, 1);
+  store.drop_refs(derived, 1);
+}
+
 TEST_F(AttributeStoreTest, MemoryIsGivenBack) {
   std::vector<AttributeId> ids;
   for (std::uint32_t i = 0; i < 10000; ++i) ids.push_back(intern(1, {.med = i}));
