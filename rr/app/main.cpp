@@ -64,6 +64,10 @@ int run(const config::Config& config) {
   engine.local_as = config.global.as;
   engine.router_id = config.global.router_id;
   engine.cluster_id = config.global.cluster_id;
+  engine.distribution.change_bytes = config.slow_peer_limits.queue_limit_bytes;
+  engine.distribution.stall = config.slow_peer_limits.stall_time;
+  engine.distribution.stall_alone = config.slow_peer_limits.stall_time * 10;
+  engine.rib.tombstones = config.slow_peer_limits.tombstones;
   reflector::Reflector reflector(engine, sessions);
   auto shared_config = std::make_shared<const config::Config>(config);
   Metrics metrics(reflector, sessions, [&] { return shared_config; });

@@ -81,6 +81,17 @@ struct GracefulRestart {
   std::chrono::seconds selection_deferral_time{360};
 };
 
+// What happens to peers that do not read as fast as routes change.
+struct SlowPeer {
+  bool close = false;              // at once when left behind, instead of catching up
+  std::chrono::seconds max_lag{0};
+};
+struct SlowPeerLimits {
+  std::uint64_t queue_limit_bytes = 8ull << 20;
+  std::chrono::milliseconds stall_time{200};
+  std::uint64_t tombstones = 1ull << 20;
+};
+
 struct PeerGroup {
   std::string name;
   Asn peer_as = 0;
@@ -94,6 +105,7 @@ struct PeerGroup {
   std::uint8_t multihop = 0;  // 0: the default of the role
   bool next_hop_self = false;
   RtConstrain rt_constrain;   // the global one with the group's overrides
+  SlowPeer slow_peer;         // likewise
   std::optional<AddPaths> add_paths;
   PrefixLimits prefix_limits;
   std::vector<std::string> import_policy, export_policy;
@@ -179,6 +191,8 @@ struct Config {
   Timers timers;
   std::vector<FamilySettings> families;  // as listed; all three VPN families when none is
   RtConstrain rt_constrain;
+  SlowPeer slow_peer;
+  SlowPeerLimits slow_peer_limits;
   GracefulRestart graceful_restart;
   std::vector<PeerGroup> peer_groups;
   std::vector<Neighbor> neighbors;

@@ -104,6 +104,12 @@ void read_rt_constrain(const Reader& in, RtConstrain& out) {
   in.choice("advertise", out.advertise, kAdvertise);
 }
 
+void read_slow_peer(const Reader& in, SlowPeer& out) {
+  static constexpr std::pair<std::string_view, bool> kActions[] = {{"catch-up", false}, {"close", true}};
+  in.choice("action", out.close, kActions);
+  in.seconds("max-lag", out.max_lag);
+}
+
 void read_global(const Reader& in, Global& out) {
   in.number("as", out.as);
   in.parsed("router-id", out.router_id, parse_router_id);
@@ -191,6 +197,8 @@ PeerGroup read_group(const Reader& in, const Config& config) {
   in.choice("next-hop", group.next_hop_self, kNextHops);
   group.rt_constrain = config.rt_constrain;
   read_rt_constrain(in.at("rt-constrain"), group.rt_constrain);
+  group.slow_peer = config.slow_peer;
+  read_slow_peer(in.at("slow-peer"), group.slow_peer);
   if (in.has("add-paths")) read_add_paths(in.at("add-paths"), group.add_paths.emplace());
   read_prefix_limits(in, group.prefix_limits);
   in.texts("import-policy", group.import_policy);
@@ -281,6 +289,10 @@ Config decode(const Node& tree, const std::string& directory) {
   read_timers(root.at("timers"), config.timers);
   read_families(root, config.families);
   read_rt_constrain(root.at("rt-constrain"), config.rt_constrain);
+  read_slow_peer(root.at("slow-peer"), config.slow_peer);
+  root.size("slow-peer.queue-limit", config.slow_peer_limits.queue_limit_bytes);
+  root.parsed("slow-peer.stall-time", config.slow_peer_limits.stall_time, parse_duration);
+  root.number("slow-peer.tombstones", config.slow_peer_limits.tombstones);
   read_graceful_restart(root.at("graceful-restart"), config.graceful_restart);
   read_peers(root, config);
   read_policy(root.at("policy"), config.policy);

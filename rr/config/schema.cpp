@@ -41,6 +41,12 @@ constexpr Key kKeys[] = {
     {"rt-constrain.initial-wait", Kind::integer, applied, 0, 3600, "", "60", "Seconds to wait for a peer's rt-constrain End-of-RIB before it is sent VPN routes (RFC 4684 6)."},
     {"rt-constrain.advertise", Kind::choice, applied, 0, 0, "specific|default|both|auto", "\"auto\"", "Memberships the reflector advertises: those of others, only the default route, both, or specific plus the default while an established VPN peer is not filtered."},
 
+    {"slow-peer.queue-limit", Kind::size, restart, 64 << 10, 1 << 30, "", "\"8MiB\"", "Bytes of changes a shard holds for peers that have not taken them yet; above it reading pauses, and peers that stall are left behind: their queue is dropped and they are caught up from the RIB when they read again."},
+    {"slow-peer.stall-time", Kind::duration, restart, 20, 60000, "", "\"200ms\"", "A peer that takes nothing for this long while others do is left behind once the queue limit is reached; ten times as long when nobody takes anything."},
+    {"slow-peer.tombstones", Kind::integer, restart, 1024, 1 << 28, "", "1048576", "Withdrawn routes a shard remembers for peers that are behind; above it those furthest behind are closed (Cease, Out of Resources)."},
+    {"slow-peer.action", Kind::choice, session_reset, 0, 0, "catch-up|close", "\"catch-up\"", "What happens to a peer that is left behind: it is caught up when it reads again, or its session is closed at once (Cease, Out of Resources)."},
+    {"slow-peer.max-lag", Kind::integer, session_reset, 0, kDay, "", "0", "Seconds the oldest change a peer has not taken may wait before its session is closed (Cease, Out of Resources); 0: as long as send-hold-time lets it."},
+
     {"graceful-restart.mode", Kind::choice, session_reset, 0, 0, "off|helper|full", "\"off\"", "RFC 4724: off, keep the routes of restarting peers, or also ask peers to keep ours."},
     {"graceful-restart.restart-time", Kind::integer, session_reset, 1, 4095, "", "120", "Seconds a session may take to come back."},
     {"graceful-restart.stale-routes-time", Kind::integer, applied, 1, kDay, "", "360", "Seconds stale routes are kept at most."},
@@ -60,6 +66,8 @@ constexpr Key kKeys[] = {
     {"peer-groups[].next-hop", Kind::choice, session_reset, 0, 0, "unchanged|self", "\"unchanged\"", "External groups: next hop of what is sent."},
     {"peer-groups[].rt-constrain.initial-wait", Kind::integer, applied, 0, 3600, "", "[rt-constrain] initial-wait", "Overrides the global one."},
     {"peer-groups[].rt-constrain.advertise", Kind::choice, applied, 0, 0, "specific|default|both|auto", "[rt-constrain] advertise", "Overrides the global one."},
+    {"peer-groups[].slow-peer.action", Kind::choice, session_reset, 0, 0, "catch-up|close", "[slow-peer] action", "Overrides the global one."},
+    {"peer-groups[].slow-peer.max-lag", Kind::integer, session_reset, 0, kDay, "", "[slow-peer] max-lag", "Overrides the global one."},
     {"peer-groups[].add-paths.receive", Kind::boolean, session_reset, 0, 0, "", "that of the family", "Overrides the families' one."},
     {"peer-groups[].add-paths.send-max", Kind::integer, session_reset, 1, 64, "", "that of the family", "Overrides the families' one."},
     {"peer-groups[].prefix-limits.*.max-prefixes", Kind::integer, applied, 1, kU32, "", "required", "Overrides the family's prefix-limit; the star stands for the family."},

@@ -18,6 +18,8 @@ session::GroupSettings make_group(const Config& config, const PeerGroup& group, 
   out.send_hold_time = config.timers.send_hold_time;
   out.rtc_initial_wait = group.rt_constrain.initial_wait;
   out.rtc_advertise = group.rt_constrain.advertise;
+  out.close_when_behind = group.slow_peer.close;
+  out.max_lag = group.slow_peer.max_lag;
   out.passive = group.passive;
   out.next_hop_self = group.next_hop_self;
   for (const FamilySettings& family : config.families)

@@ -584,7 +584,7 @@ void Distribution::handle(std::uint32_t r, Message&& message) {
   } else if (auto* full = std::get_if<TombstonesFull>(&message)) {
     for (Peer* peer : up_)
       if (peer->links[r].lagging && peer->links[r].withdrawn_since <= full->since)
-        control_.close(peer->info.peer, wire::make_cease(wire::cease::out_of_resources, "slow reader"), session::CloseReason::slow_peer);
+        close_slow(*peer);
   } else {
     HELIO_CHECK(false, "message is not for a session shard");
   }
@@ -613,12 +613,19 @@ const PeerOutput* Distribution::output(PeerId id) const {
   return peer == nullptr ? nullptr : &peer->output;
 }
 
+// When the oldest change was made that the peer has not taken; 0: it has everything.
+std::uint64_t Distribution::oldest_ms(const Peer& peer) {
+  std::uint64_t queued = peer.output.oldest_ms();
+  if (peer.behind_since_ms == 0 || queued == 0) return std::max(peer.behind_since_ms, queued);
+  return std::min(peer.behind_since_ms, queued);
+}
+
 Distribution::PeerState Distribution::state(PeerId id) const {
   PeerState state;
   const Peer* peer = find(id);
   if (peer == nullptr) return state;
   state.queue_bytes = peer->output.bytes();
-  if (const rib::Batch* oldest = peer->output.oldest()) state.oldest_ms = oldest->made_at_ms;
+  state.oldest_ms = oldest_ms(*peer);
   state.lagging = peer->is_lagging();
   state.holding = peer->holding;
   state.wants_everything = !peer->filtered || peer->membership.matches_everything();

@@ -59,7 +59,8 @@ class Distribution {
 
   // End of a turn: memberships that changed become walk requests; slow peers are looked after. Requests for RIB
   // shards are then in requests(). Returns when it wants to be called again.
-  std::optional<TimePoint> run_turn(TimePoint now);
+  // `now_ms`: the same moment as batches are stamped with.
+  std::optional<TimePoint> run_turn(TimePoint now, std::uint64_t now_ms);
   std::vector<std::vector<Message>>& requests() { return requests_; }
   // The requests are on their way: what was dropped for slow peers may go.
   void requests_sent() { dropped_.clear(); }
@@ -171,6 +172,8 @@ class Distribution {
     std::map<wire::Family, Refresh> refreshes;
     PeerOutput output;
     TimePoint last_progress;
+    std::uint64_t behind_since_ms = 0;    // when the oldest change was made that was dropped and is not made up for; 0: none
+    bool closing = false;                 // asked the session to close
     bool is_lagging() const {
       for (const Link& l : links)
         if (l.lagging) return true;
@@ -227,6 +230,9 @@ class Distribution {
   rib::BatchRef make_bytes(const std::vector<std::uint8_t>& bytes) const;
 
   void check_slow(TimePoint now);
+  void check_lag(std::uint64_t now_ms);
+  static std::uint64_t oldest_ms(const Peer& peer);
+  void close_slow(Peer& peer);
   void all_written(Peer& peer);
   void make_lagging(Peer& peer, bool drop_images);
   void catch_up(Peer& peer, std::uint32_t r);

@@ -151,7 +151,11 @@ void Distribution::walk_done(std::uint32_t r, std::uint32_t id) {
         if (peer.info.enhanced_refresh) push_refresh_mark(peer, walk.refreshed, wire::RouteRefresh::Subtype::end);
       }
     }
-    if (walk.kind == WalkRequest::Kind::catch_up) link.catching_up = false;
+    if (walk.kind == WalkRequest::Kind::catch_up) {
+      link.catching_up = false;
+      // What is left to be taken is queued now.
+      if (!peer.is_lagging() && std::ranges::none_of(peer.links, &Link::catching_up)) peer.behind_since_ms = 0;
+    }
     if (!peer.initial_done && !is_initial_pending(peer)) finish_initial(peer);
     if (peer.is_lagging() || (!peer.refreshes.empty() && peer.initial_done)) touch(peer);
     if (link.dirty && link.walks == 0) {
@@ -250,7 +254,7 @@ void Distribution::start_refresh(Peer& peer, Family family) {
 
 // --- Turns and slow peers -------------------------------------------------------------------------------------------
 
-std::optional<session::TimePoint> Distribution::run_turn(TimePoint now) {
+std::optional<session::TimePoint> Distribution::run_turn(TimePoint now, std::uint64_t now_ms) {
   now_ = now;
   std::vector<std::uint32_t> expired;
   for (std::uint32_t number : holding_)
@@ -275,6 +279,7 @@ std::optional<session::TimePoint> Distribution::run_turn(TimePoint now) {
   for (std::uint32_t r = 0; r < sources_.size(); ++r) send_requests(r);
   if (now >= next_check_) {
     check_slow(now);
+    check_lag(now_ms);
     next_check_ = now + std::chrono::milliseconds(20);
   }
   std::optional<TimePoint> wake;
@@ -314,6 +319,21 @@ void Distribution::check_slow(TimePoint now) {
   for (Peer* peer : stalled) make_lagging(*peer, over_images || walk_blocked);
 }
 
+// `[slow-peer] max-lag`.
+void Distribution::check_lag(std::uint64_t now_ms) {
+  for (Peer* peer : up_) {
+    auto limit = std::chrono::milliseconds(peer->info.group->max_lag);
+    std::uint64_t since = limit.count() == 0 ? 0 : oldest_ms(*peer);
+    if (since != 0 && now_ms > since + static_cast<std::uint64_t>(limit.count())) close_slow(*peer);
+  }
+}
+
+void Distribution::close_slow(Peer& peer) {
+  if (std::exchange(peer.closing, true)) return;
+  // RFC 4486 §4; no data is defined for the subcode.
+  control_.close(peer.info.peer, wire::make_cease(wire::cease::out_of_resources), session::CloseReason::slow_peer);
+}
+
 // Drops what is queued for the peer; it is caught up by change sequence once it reads again (DESIGN §2). Images of walks
 // stay unless memory for them is short: then the peer starts over.
 void Distribution::make_lagging(Peer& peer, bool drop_images) {
@@ -326,6 +346,7 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
       [&](rib::Batch* b) {
         b->add_refs(1);
         dropped_.emplace_back(b);  // until the lag mark is on its way
+        if (b->made_at_ms != 0 && (peer.behind_since_ms == 0 || b->made_at_ms < peer.behind_since_ms)) peer.behind_since_ms = b->made_at_ms;
         if (b->walk != 0) {
           images_dropped = true;
         } else if (!first_dropped[b->shard] || b->stamp < *first_dropped[b->shard]) {
@@ -378,6 +399,7 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
   }
   update_lag_marks();
   touch(peer);
+  if (peer.info.group->close_when_behind) close_slow(peer);
 }
 
 // The queue ran empty: no image can be dropped any more.

@@ -74,6 +74,12 @@ class ShardMailboxes {
     return static_cast<std::uint8_t>(classes_.size() - 1);
   }
 
+  // The moment from which all shards count milliseconds: the `now` of whoever asks first.
+  session::TimePoint start(session::TimePoint now) {
+    session::TimePoint::rep none = 0, mine = now.time_since_epoch().count();
+    return session::TimePoint(session::TimePoint::duration(start_.compare_exchange_strong(none, mine) ? mine : none));
+  }
+
   // Called with a shard's number when it got mail from another one; set once before threads start.
   std::function<void(std::uint32_t)> wake = [](std::uint32_t) {};
 
@@ -86,6 +92,7 @@ class ShardMailboxes {
   std::uint32_t shards_;
   std::vector<Box> boxes_;
   std::vector<std::shared_ptr<Retained>> retained_;
+  std::atomic<session::TimePoint::rep> start_{0};
   std::mutex classes_mutex_;
   std::vector<rib::EncodingClass> classes_;
 };

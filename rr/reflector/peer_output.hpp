@@ -85,6 +85,12 @@ class PeerOutput {
     e.batch->drop_ref();
     e = {small.get(), 0, end - start};
   }
+  // When the oldest change that is queued was made (milliseconds since start); 0: none is.
+  std::uint64_t oldest_ms() const {
+    for (std::size_t i = head_; i < entries_.size(); ++i)
+      if (entries_[i].batch->made_at_ms != 0) return entries_[i].batch->made_at_ms;
+    return 0;
+  }
   // The batch of the oldest range; null when empty.
   const rib::Batch* oldest() const { return empty() ? nullptr : entries_[head_].batch; }
 

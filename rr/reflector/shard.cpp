@@ -438,9 +438,9 @@ void Shard::post() {
 }
 
 session::TurnResult Shard::run_turn(TimePoint now) {
-  if (start_ == TimePoint{}) start_ = now;
+  if (start_ == TimePoint{}) start_ = mailboxes_.start(now);
   now_ = now;
-  now_ms_ = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now - start_).count()) + 1;
+  now_ms_ = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(std::max(now, start_) - start_).count()) + 1;
   rib_.observe_batches();
   take_mail();
   // Changes first: what was there before a membership changed goes out under the old one.
@@ -448,7 +448,7 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   if (rtc_ != nullptr) rtc_->run_turn();
   move_streams();
   session::TurnResult result;
-  result.wake_at = distribution_.run_turn(now);
+  result.wake_at = distribution_.run_turn(now, now_ms_);
   move_requests();
   result.more_work = rib_.run_turn(now_ms_);
   move_streams();

@@ -27,6 +27,8 @@ struct GroupSettings {
   std::chrono::seconds send_hold_time{480};        // RFC 9687; 0 = off
   std::chrono::seconds delay_open{0};              // RFC 4271 §8.1.1 DelayOpen; 0 = off
   std::chrono::seconds rtc_initial_wait{60};       // RFC 4684 §6
+  bool close_when_behind = false;                  // a peer that is left behind is closed instead of caught up
+  std::chrono::seconds max_lag{0};                 // of the oldest change not taken; beyond it the peer is closed; 0 = off
   bool passive = false;
   bool extended_messages = true;                   // RFC 8654 offered
   bool next_hop_self = false;                      // external groups only

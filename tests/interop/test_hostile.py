@@ -2,7 +2,7 @@
 import struct
 
 import bgp
-from harness import check, quiet, test
+from harness import check, group_toml, quiet, range_toml, test, wait_until
 
 VPN = (bgp.VPNV4,)
 ROUTE = ("65000:1", "10.0.0.0/24")
@@ -217,3 +217,33 @@ def slow_reader(t):
     slow.resume_reading()
     slow.wait(lambda: expected(slow), "the last state after reading again", deadline=20)
     check(not slow.closed and heliod.alive(), "the slow peer was closed", slow.notification)
+
+
+@test("HOSTILE-INPUT §3 slow peer: `slow-peer` of a group closes a peer that is left behind, or whose oldest change is too old, and only that one")
+def slow_peer_policy(t):
+    groups = (group_toml("patient", extra="[peer-groups.slow-peer]\naction = \"catch-up\"\n") +
+              group_toml("strict", extra="[peer-groups.slow-peer]\naction = \"close\"\n") +
+              group_toml("timed", extra="[peer-groups.slow-peer]\nmax-lag = 1\n") +
+              range_toml("127.1.0.0/24", "patient") + range_toml("127.1.1.0/24", "strict") + range_toml("127.1.2.0/24", "timed"))
+    heliod = t.reflector(watch=False, groups=groups, tail='[slow-peer]\nqueue-limit = "1MiB"\nstall-time = "50ms"\n')
+    source, good = t.peer("127.1.0.1", families=VPN), t.peer("127.1.0.2", families=VPN)
+    slow = [t.peer(address, families=VPN, receive_buffer=4096) for address in ("127.1.0.3", "127.1.1.3", "127.1.2.3")]
+    for peer in slow:
+        peer.stop_reading()
+    blocks = [["10.%d.%d.0/24" % (block, i) for i in range(50)] for block in range(200)]
+    for round_number in range(20):
+        for block, prefixes in enumerate(blocks):
+            source.announce("65000:%d" % block, prefixes, ["65000:1"], label=100 + round_number, med=round_number, extra=[(200, bytes([block]) * 2000, 0xC0)])
+        source.announce("65000:999", "10.99.0.0/24", ["65000:1"], label=100 + round_number)
+        good.wait_route("65000:999", "10.99.0.0/24", 100 + round_number, deadline=5)
+    wait_until(lambda: heliod.text().count("slow-peer") >= 2, "two sessions closed for being slow", 10)
+    for peer in slow:
+        peer.resume_reading()
+    patient, strict, timed = slow
+    patient.wait(lambda: len(patient.vpn_routes()) == 200 * 50 + 1, "all routes", deadline=20)
+    for peer in (strict, timed):
+        # The NOTIFICATION does not fit into the socket of a peer that does not read; the log has it (RFC 4486: Cease, Out of Resources).
+        wait_until(lambda: peer.closed, "the end of the session of %s" % peer, 20)
+        check("peer=%s group=%s session closed reason=slow-peer sent: Cease/Out of Resources" % (peer.address, "strict" if peer is strict else "timed") in heliod.text(),
+              "no reason in the log", heliod.text()[-500:])
+    check(not patient.closed and not good.closed and heliod.alive(), "another peer was closed")
