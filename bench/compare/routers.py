@@ -54,6 +54,13 @@ class Router:
         self.stop()
         raise RuntimeError(f"{self.name} did not start:\n{text}")
 
+    def death(self):
+        """What became of the process, when it is gone."""
+        if self.process is None or self.process.poll() is None:
+            return None
+        status = self.process.returncode
+        return f"{self.label} died by signal {-status}" if status < 0 else f"{self.label} ended with status {status}"
+
     def stop(self):
         if self.process is None:
             return
@@ -105,10 +112,16 @@ format = "text"
 class Frr(Router):
     name, label = "frr", "FRR"
     generator_flags = ["--next-hop-base", "10.200.0.1", "--lenient"]
-    notes = ["FRR: bgpd alone, without zebra. It takes next hops in 127/8 for martian, so it gets 10.200.x.y; it sends clients their "
-             "own routes back and alters reserved label bits, both of which PEs ignore and helio-pe was told to (`--lenient`). "
-             "It collects changes for a moment before it sends (coalesce timer). As packaged it is quadratic when VRFs repeat prefixes "
-             "(S1/10), which is why most rows give everybody prefixes that never repeat. It knows no RT-Constrain."]
+    notes = [
+        "`bgpd` alone, without zebra. It takes next hops in 127/8 for martian, so its PEs announce 10.200.x.y. It sends clients their own "
+        "routes back and alters reserved label bits; PEs must ignore both, and helio-pe is told to (`--lenient`).",
+        "It holds the first updates to a group of peers back by a coalesce timer: 1 s and 50 ms per peer, 10 s at most, so that no cold "
+        "start of a thousand peers can be faster than that; every change waits up to 50 ms in its processing queue. This is what a user of "
+        "the package gets, and what small shapes show.",
+        "As packaged it is quadratic when VRFs repeat prefixes: compare `S1/10`, where they do, with `S1u`, which has ten times the routes. "
+        "The other rows it takes part in use prefixes that never repeat, for everybody. It knows no RT-Constrain; ten million paths "
+        "(`S5`) do not fit the memory.",
+    ]
 
     def version(self):
         return "FRR " + dpkg_version("frr")
@@ -134,8 +147,11 @@ class Frr(Router):
 
 class Bird(Router):
     name, label = "bird", "BIRD 2"
-    notes = ["BIRD: it leaves Nagle's algorithm on and holds its last partial UPDATE back, which shows in small shapes and latencies. "
-             "It knows no RT-Constrain."]
+    notes = [
+        "It leaves Nagle's algorithm on, so that its last UPDATE, which does not fill a segment, waits for the acknowledgement of the one "
+        "before: about 40 ms with the kernel's delayed acknowledgements, which show in small shapes, in `S4n/10` and in churn. It encodes "
+        "every route for every peer. It knows no RT-Constrain.",
+    ]
 
     def version(self):
         return "BIRD " + dpkg_version("bird2")
@@ -162,7 +178,10 @@ protocol bgp clients from peers {{
 
 class Gobgp(Router):
     name, label, has_rtc = "gobgp", "GoBGP", True
-    notes = ["GoBGP: it sends one route per UPDATE."]
+    notes = [
+        "It sends one route per UPDATE, and takes part where that ends within the time limit (`S2/10` shows what happens beyond). The "
+        "only one besides Heliograph that knows RT-Constrain.",
+    ]
 
     def version(self):
         return "GoBGP " + dpkg_version("gobgpd")

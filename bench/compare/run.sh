@@ -1,29 +1,26 @@
-#!/bin/bash
-# Heliograph beside FRR, BIRD 2 and GoBGP of Debian on this machine: bash bench/compare/run.sh [row...]
-# Rows are those of bench/compare/rows.py (S1, S2n/10, ...); without any, all of them. Writes RESULTS.md and pictures/.
-#   RUNS=3        runs of each cell, in turn over the routers; the median counts
-#   ROUTERS=...   subset of "heliod frr bird gobgp"
-#   BUILD=...     folder with bin/heliod and bin/helio-pe (default build/release, built when missing)
+#!/usr/bin/env bash
+# Heliograph beside FRR, BIRD 2 and GoBGP of Debian on this machine, as root (it installs what is missing and builds):
+#
+#   bash bench/compare/run.sh               all rows; writes RESULTS.md and pictures/ beside this file
+#   bash bench/compare/run.sh S1u S7        these rows only, the others' results stay
+#   bash bench/compare/run.sh --quick       everything in tiny, one run, into build/release/compare/quick
+#   bash bench/compare/run.sh --list        what the rows are;  --help: runs, routers, output folder
+#
+# BUILD=folder with bin/heliod and bin/helio-pe, taken as it is (default: build/release, brought up to date)
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-BUILD=${BUILD:-build/release}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+# shellcheck source=deploy/packages.sh
+source "$root/deploy/packages.sh"
+cd "$root"
 
-need() {  # need FILE PACKAGE: installs the Debian package when the file is missing
-  [ -e "$1" ] && return
-  echo "installing $2" >&2
-  # The daemons are started by this benchmark only.
-  printf '#!/bin/sh\nexit 101\n' > /tmp/policy-rc.d.helio && chmod +x /tmp/policy-rc.d.helio
-  if [ ! -e /usr/sbin/policy-rc.d ]; then cp /tmp/policy-rc.d.helio /usr/sbin/policy-rc.d; trap 'rm -f /usr/sbin/policy-rc.d' EXIT; fi
-  apt-get install -y --no-install-recommends "$2" >&2
-}
-need /usr/lib/frr/bgpd frr
-need /usr/sbin/bird bird2
-need /usr/bin/gobgpd gobgpd
-need /usr/bin/python3 python3
-
-if [ ! -x "$BUILD/bin/heliod" ] || [ ! -x "$BUILD/bin/helio-pe" ]; then
-  cmake --preset release -B "$BUILD"
-  ninja -C "$BUILD" heliod helio-pe
+install_packages python3 frr bird2 gobgpd
+if [[ -z ${BUILD:-} ]]; then
+  BUILD=build/release
+  install_packages "${build_packages[@]}"
+  [[ -f $BUILD/CMakeCache.txt ]] || run_logged $BUILD/configure.log "configuring" cmake --preset release -DHELIO_TESTS=OFF -DHELIO_BENCH=OFF
+  say "building (log: $BUILD/build.log)"
+  run_logged $BUILD/build.log "the build" ninja -C $BUILD -j "$(build_jobs)" heliod helio-pe
 fi
+[[ -x $BUILD/bin/heliod && -x $BUILD/bin/helio-pe ]] || fail "no heliod and helio-pe in $BUILD/bin"
 ulimit -n "$(ulimit -Hn)"
-exec python3 bench/compare/compare.py --build "$BUILD" --runs "${RUNS:-3}" --routers "${ROUTERS:-heliod frr bird gobgp}" "$@"
+exec python3 bench/compare/compare.py --build "$BUILD" "$@"

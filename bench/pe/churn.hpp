@@ -34,7 +34,7 @@ class Churner final : public RouteObserver {
     std::vector<std::uint64_t> seen;  // bit per (route of the pack, PE)
   };
   bool on_version(std::uint32_t pe, std::uint64_t route, std::uint32_t version) override;
-  bool launch();  // false: no free route was found
+  bool launch();   // false: no free route was found
   void harvest();  // takes the flights that everybody has seen
   std::uint32_t receivers(std::uint32_t vrf, std::uint32_t cycle);
 

@@ -38,6 +38,8 @@ class Counter final : public FleetListener {
   std::uint32_t waiting = 0, losses = 0;
 };
 
+}  // namespace
+
 int listen_anywhere(std::uint16_t& port) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -46,13 +48,11 @@ int listen_anywhere(std::uint16_t& port) {
   socklen_t size = sizeof address;
   if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), size) < 0 || listen(fd, 4096) < 0 ||
       getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) < 0) {
-    throw std::system_error(errno, std::generic_category(), "listen for the floor's relay");
+    throw std::system_error(errno, std::generic_category(), "listen on the loopback");
   }
   port = ntohs(address.sin_port);
   return fd;
 }
-
-}  // namespace
 
 FloorResult measure_floor(const Options& o, const Plan& plan) {
   RelayPlan relay;

@@ -16,6 +16,9 @@ struct FloorResult {
   std::uint64_t relay_peak_rss_bytes = 0;
 };
 
+// A listening socket on a free port of 127.0.0.1.
+int listen_anywhere(std::uint16_t& port);
+
 // Forks the relay and moves the plan's cold start through it.
 FloorResult measure_floor(const Options& options, const Plan& plan);
 // The median of several (by time).

@@ -10,7 +10,9 @@
 #include "bench/pe/floor.hpp"
 #include "bench/pe/pictures.hpp"
 #include "bench/pe/progress.hpp"
+#include "bench/pe/raw.hpp"
 #include "bench/pe/scenario.hpp"
+#include "bench/pe/sink.hpp"
 
 namespace helio::pe {
 namespace {
@@ -23,12 +25,14 @@ void raise_file_limit() {
   }
 }
 
+std::string shape_name(const Options& o) { return o.shape.empty() ? "custom" : o.shape; }
+
 void print_plan(const Options& o, const Plan& plan, const Checker& checker) {
   fmt::print(
       "shape {} scenario {} pes {} vrfs {} vrfs-per-pe {} routes-per-vrf {} paths {} deliveries {} checker "
       "{}\n",
-      o.shape.empty() ? "custom" : o.shape, scenario_name(o.scenario), plan.pes(), plan.vrfs(),
-      plan.options().vrfs_per_pe, plan.routes_per_slice(), plan.paths(), checker.total_target(),
+      shape_name(o), scenario_name(o.scenario), plan.pes(), plan.vrfs(), plan.options().vrfs_per_pe,
+      plan.routes_per_slice(), plan.paths(), checker.total_target(),
       format_bytes(static_cast<double>(checker.memory_bytes())));
 }
 
@@ -38,8 +42,8 @@ std::string summary(const Options& o, const Plan& plan, const Report& report) {
     return v == nullptr ? 0.0 : v->number;
   };
   std::string line =
-      fmt::format("{} {}: {} PEs, {} paths, {} deliveries: {}", o.shape.empty() ? "custom" : o.shape,
-                  scenario_name(o.scenario), plan.pes(), plan.paths(), number("deliveries"), report.headline);
+      fmt::format("{} {}: {} PEs, {} paths, {} deliveries: {}", shape_name(o), scenario_name(o.scenario),
+                  plan.pes(), plan.paths(), number("deliveries"), report.headline);
   if (report.find("rr_cpu_seconds") != nullptr) {
     line += fmt::format("; RR CPU {:.3f} s ({:.0f} % user), RSS {} (peak {}), {:.1f} B/path",
                         number("rr_cpu_seconds"),
@@ -62,47 +66,75 @@ void add_canaries(Canaries& canaries, Report& report) {
   if (report.latency_ns.empty()) report.latency_ns = std::move(latency);
 }
 
+void write_results(const Options& o, const Report& report) {
+  if (!o.json_file.empty()) write_json(report, o.json_file);
+  if (!o.csv_file.empty()) append_csv(report, o.csv_file);
+  if (!o.out_folder.empty()) write_pictures(report, o.out_folder);
+}
+
+int run_floor(const Options& o, const Plan& plan) {
+  Report report;
+  FloorResult floor = measure_floor_median(o, plan, 3);
+  add_floor(floor, report);
+  report.verdict = floor.is_complete ? "valid" : "failed";
+  if (!o.is_quiet) print_table(report);
+  fmt::print("{} floor: {} PEs, {} delivered: {:.3f} s, relay CPU {:.3f} s, generator CPU {:.3f} s\n",
+             shape_name(o), plan.pes(), format_bytes(static_cast<double>(floor.delivered_bytes)),
+             floor.seconds, floor.relay_cpu_seconds, floor.generator_cpu_seconds);
+  write_results(o, report);
+  return floor.is_complete ? 0 : 1;
+}
+
+int run_sink(const Options& o, const Plan& plan) {
+  Report report;
+  SinkResult sink = measure_sink(o, plan, 3);
+  add_sink(sink, report);
+  report.verdict = sink.is_complete ? "valid" : "failed";
+  if (!o.is_quiet) print_table(report);
+  fmt::print(
+      "{} sink: {} PEs, {} routes: {:.1f} M routes/s per core (build {:.3f} s, send {:.3f} s of CPU)\n",
+      shape_name(o), plan.pes(), sink.routes, sink.routes_per_core_second() / 1e6, sink.build_cpu_seconds,
+      sink.send_cpu_seconds);
+  write_results(o, report);
+  return sink.is_complete ? 0 : 1;
+}
+
+int run_load(const Options& o, const Plan& plan) {
+  Report report;
+  bool exact = false, is_tidy = true;
+  if (!o.raw_file.empty()) {
+    exact = run_raw(o, plan, report);
+  } else {
+    Runner runner(o, plan);
+    ScenarioRun scenario(runner, report);
+    Progress progress(runner, report);
+    std::unique_ptr<Canaries> canaries;
+    if (o.canaries > 0) canaries = std::make_unique<Canaries>(o);
+    exact = scenario.run();
+    if (canaries) add_canaries(*canaries, report);
+    const Counters c = runner.checker().counters();
+    is_tidy = c.duplicates == 0 && c.unknown_withdrawals == 0;
+    if (o.with_floor) add_floor(measure_floor_median(o, plan, 3), report);
+  }
+  if (!o.is_quiet) print_table(report);
+  fmt::print("{}\n", summary(o, plan, report));
+  write_results(o, report);
+  return exact && (!o.is_strict || (is_tidy && report.verdict == "valid")) ? 0 : 1;
+}
+
 int run(const Options& o) {
   Plan plan(o.plan);
   if (o.only_print_plan) {
     print_plan(o, plan, Checker(plan));
     return 0;
   }
-  Report report;
-  if (o.only_floor) {
-    FloorResult floor = measure_floor_median(o, plan, 3);
-    add_floor(floor, report);
-    report.verdict = floor.is_complete ? "valid" : "failed";
-    if (!o.is_quiet) print_table(report);
-    fmt::print("{} floor: {} PEs, {} delivered: {:.3f} s, relay CPU {:.3f} s, generator CPU {:.3f} s\n",
-               o.shape.empty() ? "custom" : o.shape, plan.pes(),
-               format_bytes(static_cast<double>(floor.delivered_bytes)), floor.seconds,
-               floor.relay_cpu_seconds, floor.generator_cpu_seconds);
-    if (!o.json_file.empty()) write_json(report, o.json_file);
-    return floor.is_complete ? 0 : 1;
+  if (!o.raw_output_file.empty()) {
+    write_raw(o, plan, o.raw_output_file);
+    return 0;
   }
-  Runner runner(o, plan);
-  ScenarioRun scenario(runner, report);
-  bool exact = false;
-  {
-    Progress progress(runner, report);
-    std::unique_ptr<Canaries> canaries;
-    if (o.canaries > 0) canaries = std::make_unique<Canaries>(o);
-    exact = scenario.run();
-    if (canaries) add_canaries(*canaries, report);
-  }
-  if (o.with_floor) add_floor(measure_floor_median(o, plan, 3), report);
-  if (!o.is_quiet) print_table(report);
-  fmt::print("{}\n", summary(o, plan, report));
-  if (!o.json_file.empty()) write_json(report, o.json_file);
-  if (!o.csv_file.empty()) append_csv(report, o.csv_file);
-  if (!o.out_folder.empty()) write_pictures(report, o.out_folder);
-  if (!exact) return 1;
-  if (o.is_strict) {
-    const Counters c = runner.checker().counters();
-    if (c.duplicates != 0 || c.unknown_withdrawals != 0 || report.verdict != "valid") return 1;
-  }
-  return 0;
+  if (o.only_floor) return run_floor(o, plan);
+  if (o.only_sink) return run_sink(o, plan);
+  return run_load(o, plan);
 }
 
 }  // namespace

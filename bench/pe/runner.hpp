@@ -1,6 +1,6 @@
 // One run: the PEs' byte streams, their sessions, the checker, and the clock that says when every PE holds
-// its set. The scenarios drive it phase by phase, from one thread; with --threads the sessions' callbacks come
-// from the threads of the PEs, each touching what belongs to its PE and atomics only.
+// its set. The scenarios drive it phase by phase, from one thread; with --threads the sessions' callbacks
+// come from the threads of the PEs, each touching what belongs to its PE and atomics only.
 #pragma once
 #include <atomic>
 #include <functional>

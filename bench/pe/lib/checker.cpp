@@ -19,11 +19,11 @@ std::string prefix_text(const Plan& plan, std::uint32_t first, std::uint32_t ind
 }  // namespace
 
 Counters& Counters::operator+=(const Counters& other) {
-  for (auto field : {&Counters::messages, &Counters::updates, &Counters::bytes, &Counters::reached,
-                     &Counters::withdrawn, &Counters::duplicates, &Counters::unknown_withdrawals,
-                     &Counters::unexpected, &Counters::wrong, &Counters::malformed, &Counters::rtc_reached,
-                     &Counters::rtc_withdrawn, &Counters::rtc_wrong, &Counters::end_of_ribs,
-                     &Counters::canaries, &Counters::echoes}) {
+  for (auto field :
+       {&Counters::messages, &Counters::updates, &Counters::bytes, &Counters::reached, &Counters::withdrawn,
+        &Counters::duplicates, &Counters::unknown_withdrawals, &Counters::unexpected, &Counters::wrong,
+        &Counters::malformed, &Counters::rtc_reached, &Counters::rtc_withdrawn, &Counters::rtc_wrong,
+        &Counters::end_of_ribs, &Counters::canaries, &Counters::echoes}) {
     this->*field += other.*field;
   }
   return *this;
@@ -194,7 +194,8 @@ std::uint64_t Checker::total_target() const {
 
 std::uint64_t Checker::memory_bytes() const {
   std::uint64_t total = 0;
-  for (const Peer& peer : peers_) total += (peer.held.size() + peer.other.size()) * 8 + peer.path_ids.size() * 4;
+  for (const Peer& peer : peers_)
+    total += (peer.held.size() + peer.other.size()) * 8 + peer.path_ids.size() * 4;
   return total;
 }
 
@@ -223,7 +224,8 @@ Checker::Difference Checker::compare() {
         note(pe, "not withdrawn", plan_.rd(vrf, group), fmt::format("{} routes", count));
       }
     });
-    if (peer.other_count > 0) note(pe, "not replaced by the best path", 0, fmt::format("{} routes", peer.other_count));
+    if (peer.other_count > 0)
+      note(pe, "not replaced by the best path", 0, fmt::format("{} routes", peer.other_count));
     d.missing += missing;
     d.surplus += surplus;
     d.pes += missing + surplus != 0;

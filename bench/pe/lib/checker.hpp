@@ -2,8 +2,8 @@
 // prefix, label, next hop, route targets, ORIGINATOR_ID, CLUSTER_LIST). One bit per (PE, route that its
 // imports can match), so that 4000 PEs with 187 M expected routes are 24 MB; 5-10 ns per received NLRI. With
 // ADD-PATH (RFC 7911) one bit and the path id per (PE, owner's route). A decoder of its own on purpose: a
-// second implementation beside rr/wire. Updates of different PEs may come from different threads at a time (PE p
-// from thread p % threads); everything else is called while none of them is inside.
+// second implementation beside rr/wire. Updates of different PEs may come from different threads at a time
+// (PE p from thread p % threads); everything else is called while none of them is inside.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -113,9 +113,9 @@ class Checker {
  private:
   static constexpr std::size_t kMaxSamples = 10;
   struct Peer {
-    Counters* counters = nullptr;      // of the PE's thread
-    std::vector<std::uint64_t> held;   // holds the expected version of the route
-    std::vector<std::uint64_t> other;  // holds another owner's version (multihoming, while converging)
+    Counters* counters = nullptr;         // of the PE's thread
+    std::vector<std::uint64_t> held;      // holds the expected version of the route
+    std::vector<std::uint64_t> other;     // holds another owner's version (multihoming, while converging)
     std::vector<std::uint32_t> path_ids;  // ADD-PATH: of every held or other bit
     std::uint64_t held_count = 0;
     std::uint64_t other_count = 0;
@@ -167,9 +167,11 @@ class Checker {
   // Attribute problems that hold for all routes of the slice; null when right.
   const char* attribute_problem(const Attributes& a, const Run& run, std::uint32_t cycle) const;
   std::uint32_t best_owner(std::uint32_t vrf, std::uint32_t group, std::uint32_t& cycle) const;
-  // A lane is what a PE can hold once per route of a VRF: the best path of a group, or with ADD-PATH the path of
-  // every cycle.
-  std::uint32_t lane_of(std::uint32_t group, std::uint32_t cycle) const { return has_add_path_ ? cycle : group; }
+  // A lane is what a PE can hold once per route of a VRF: the best path of a group, or with ADD-PATH the path
+  // of every cycle.
+  std::uint32_t lane_of(std::uint32_t group, std::uint32_t cycle) const {
+    return has_add_path_ ? cycle : group;
+  }
   std::uint32_t group_of_lane(std::uint32_t lane) const {
     return has_add_path_ ? plan_.group_of_cycle(lane) : lane;
   }
@@ -188,7 +190,7 @@ class Checker {
   void note_route(std::uint32_t pe, std::string_view what, const Run& run, std::uint32_t index);
 
   const Plan& plan_;
-  const std::uint32_t paths_;   // per prefix that the reflector may send; 1 = no ADD-PATH
+  const std::uint32_t paths_;  // per prefix that the reflector may send; 1 = no ADD-PATH
   const bool has_add_path_;
   const std::uint32_t lanes_;
   std::vector<Counters> counters_;  // per thread

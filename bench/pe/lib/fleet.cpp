@@ -325,7 +325,8 @@ void Fleet::on_open(std::uint32_t pe, Bytes body) {
   std::uint16_t hold_time = r.u16();
   std::uint32_t id = r.u32();
   if (!r.ok() || version != 4) return close_session(pe, "malformed OPEN received", false);
-  if (o_.add_path && ((o_.vpnv4 && !offers_paths(body, 1, 128)) || (o_.vpnv6 && !offers_paths(body, 2, 128)))) {
+  if (o_.add_path &&
+      ((o_.vpnv4 && !offers_paths(body, 1, 128)) || (o_.vpnv6 && !offers_paths(body, 2, 128)))) {
     refusal_ = "the reflector does not offer to send several paths (ADD-PATH)";
     return close_session(pe, refusal_, false);
   }

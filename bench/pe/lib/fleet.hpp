@@ -38,7 +38,8 @@ struct FleetOptions {
   bool vpnv4 = true;
   bool vpnv6 = false;
   bool rtc = false;
-  bool add_path = false;  // several paths per VPN prefix are wanted; a reflector that sends one only is an error
+  bool add_path =
+      false;  // several paths per VPN prefix are wanted; a reflector that sends one only is an error
   std::uint32_t asn = 65000;
 };
 

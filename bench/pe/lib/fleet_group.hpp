@@ -1,6 +1,6 @@
-// The sessions of all PEs spread over threads: PE p belongs to the fleet p % threads. A turn of the group is one
-// turn of every fleet at the same time; between turns nothing runs, so that whoever turns the group may look at
-// everything without locks. With one thread there is no second one.
+// The sessions of all PEs spread over threads: PE p belongs to the fleet p % threads. A turn of the group is
+// one turn of every fleet at the same time; between turns nothing runs, so that whoever turns the group may
+// look at everything without locks. With one thread there is no second one.
 //
 //   turn() ──► wait on all epolls ──► lane 0 in this thread ─┐
 //                                 └─► lane 1.. in their own ─┴─► all done
@@ -17,8 +17,8 @@ namespace helio::pe {
 class FleetGroup {
  public:
   // The listener is called by the thread of the PE, during turns only.
-  FleetGroup(const FleetOptions& options, const std::vector<std::uint32_t>& addresses, FleetListener& listener,
-             std::uint32_t threads);
+  FleetGroup(const FleetOptions& options, const std::vector<std::uint32_t>& addresses,
+             FleetListener& listener, std::uint32_t threads);
   ~FleetGroup();
   FleetGroup(const FleetGroup&) = delete;
   FleetGroup& operator=(const FleetGroup&) = delete;
@@ -37,7 +37,9 @@ class FleetGroup {
   std::uint64_t bytes_sent() const { return sum(&Fleet::bytes_sent); }
   std::uint64_t bytes_received() const { return sum(&Fleet::bytes_received); }
   // Of the reflector that the PE last talked to.
-  std::uint32_t reflector_id(std::uint32_t pe) const { return lanes_[pe % lanes_.size()]->fleet->reflector_id(); }
+  std::uint32_t reflector_id(std::uint32_t pe) const {
+    return lanes_[pe % lanes_.size()]->fleet->reflector_id();
+  }
   std::string last_error() const;
 
  private:

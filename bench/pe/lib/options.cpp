@@ -162,8 +162,9 @@ Options parse_options(int argc, char** argv) {
       ->check(CLI::Range(1u, 64u))
       ->capture_default_str()
       ->group("Sessions");
-  app.add_option("--add-path", o.plan.add_paths,
-                 "Receive several paths per prefix (RFC 7911), of which the reflector sends so many at most; 1 = off")
+  app.add_option(
+         "--add-path", o.plan.add_paths,
+         "Receive several paths per prefix (RFC 7911), of which the reflector sends so many at most; 1 = off")
       ->check(CLI::Range(1u, 64u))
       ->capture_default_str()
       ->group("Sessions");
@@ -211,6 +212,12 @@ Options parse_options(int argc, char** argv) {
          "Prefixes of every VRF from an uncompressed MRT table dump (--routes-per-vrf 0: all of them)")
       ->type_name("FILE")
       ->group("Routes");
+  app.add_option(
+         "--raw", o.raw_file,
+         "The announcing PEs replay this file of raw BGP UPDATEs instead (as BNG Blaster's bgpupdate writes)")
+      ->group("Routes");
+  app.add_option("--write-raw", o.raw_output_file, "Write the first PE's routes as such a file and end")
+      ->group("Routes");
   add_address(app, "--next-hop-base", o.plan.next_hop_base,
               "Next hop of the first PE (default: its address; FRR takes 127/8 for martian)")
       ->group("Routes");
@@ -221,6 +228,10 @@ Options parse_options(int argc, char** argv) {
                "Also move the same bytes through a process that does no BGP, and compare")
       ->group("Report");
   app.add_flag("--floor", o.only_floor, "Only that")->group("Report");
+  app.add_flag("--sink", o.only_sink,
+               "Only measure what the generator can offer: build the routes and send them to a process that "
+               "forgets them")
+      ->group("Report");
   app.add_flag("--strict", o.is_strict, "Fail on duplicates, needless withdrawals and any verdict but valid")
       ->group("Report");
   app.add_flag("--lenient", o.is_lenient,

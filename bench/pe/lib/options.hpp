@@ -52,9 +52,11 @@ struct Options {
   std::uint32_t canaries = 0;  // separate pairs of PEs that measure latency
 
   bool only_floor = false;
+  bool only_sink = false;
   bool with_floor = false;
   bool only_print_plan = false;
   bool is_quiet = false;
+  std::string raw_file, raw_output_file;
   std::string json_file, csv_file, out_folder;
   int prometheus_port = 0;
 };

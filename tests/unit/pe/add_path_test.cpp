@@ -48,7 +48,8 @@ struct AddPath : testing::Test {
   void announce(std::uint32_t to, std::uint32_t owner, std::uint32_t index, std::uint32_t path_id) {
     ByteVector stream;
     append_routes(stream, *plan, owner, {0, index, 1}, {});
-    checker->on_update(to, with_path_id(reflected(split(stream).at(0), plan->address(owner)), 14, 17, path_id));
+    checker->on_update(to,
+                       with_path_id(reflected(split(stream).at(0), plan->address(owner)), 14, 17, path_id));
   }
   void withdraw(std::uint32_t to, std::uint32_t index, std::uint32_t path_id) {
     ByteVector stream;
@@ -161,7 +162,8 @@ TEST(AddPathOpen, IsOfferedAndUnderstood) {  // RFC 7911 §4
   Bytes body = Bytes(message).subspan(19);
   EXPECT_FALSE(offers_paths(body, 1, 128)) << "able to receive only";
   for (std::size_t i = 0; i + 3 < message.size(); ++i) {
-    if (message[i] == 0 && message[i + 1] == 1 && message[i + 2] == 128 && message[i + 3] == 1) message[i + 3] = 3;
+    if (message[i] == 0 && message[i + 1] == 1 && message[i + 2] == 128 && message[i + 3] == 1)
+      message[i + 3] = 3;
   }
   EXPECT_TRUE(offers_paths(body, 1, 128));
   EXPECT_FALSE(offers_paths(body, 2, 128));

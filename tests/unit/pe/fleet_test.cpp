@@ -1,7 +1,5 @@
 // The session client over real sockets against a reflector of a hundred lines in another thread: bring-up,
 // delivery, leaving, a peer that refuses, keepalives.
-#include "bench/pe/lib/fleet_group.hpp"
-
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -12,6 +10,7 @@
 #include <atomic>
 #include <thread>
 
+#include "bench/pe/lib/fleet_group.hpp"
 #include "tests/unit/pe/reflect.hpp"
 
 namespace helio::pe {
