@@ -66,6 +66,8 @@ struct ShardCounters {
 
   Counter loop_busy_ns;
   std::array<Counter, static_cast<std::size_t>(Refused::count_)> refused;
+  std::array<Counter, kDirections> bfd_packets;
+  Counter bfd_discarded;
 
   // UPDATEs are sent as runs of octets that many peers share: what goes out is known in octets only.
   void count_updates_sent(std::uint64_t octets) { bytes[static_cast<std::size_t>(Direction::out)][2].add(octets); }

@@ -1,4 +1,5 @@
 // The daemon as a whole: is it safe to depend on, how many peers are in which state, how large is the RIB.
+#include <array>
 #include <map>
 
 #include "telemetry/collectors.hpp"
@@ -8,6 +9,7 @@ namespace helio::telemetry {
 namespace {
 
 constexpr const char* kStates[] = {"idle", "connect", "active", "opensent", "openconfirm", "established"};
+constexpr const char* kBfdStates[] = {"admin_down", "down", "init", "up"};
 
 class DaemonCollector : public prometheus::Collectable {
  public:
@@ -69,6 +71,13 @@ class DaemonCollector : public prometheus::Collectable {
       for (std::size_t i = 0; i < counts.size(); ++i)
         family.add({{"state", kStates[i]}, {"group", group}}, static_cast<double>(counts[i]));
     family.finish(out);
+
+    std::array<std::uint64_t, std::size(kBfdStates)> sessions{};
+    for (const PeerSample& peer : sample.peers)
+      if (peer.bfd_state >= 0 && peer.bfd_state < static_cast<int>(sessions.size())) ++sessions[static_cast<std::size_t>(peer.bfd_state)];
+    FamilyBuilder bfd = gauge("bfd_sessions", "BFD sessions of Established peers by state.");
+    for (std::size_t i = 0; i < sessions.size(); ++i) bfd.add({{"state", kBfdStates[i]}}, static_cast<double>(sessions[i]));
+    bfd.finish(out);
   }
 
   std::shared_ptr<const Board> board_;

@@ -30,6 +30,7 @@ struct PeerSample {
   double lag_seconds = 0;
   std::int64_t rt_interest = -1;                 // -1: everything
   std::uint64_t updates_in = 0;
+  std::int8_t bfd_state = -1;                    // RFC 5880: 0 AdminDown, 1 Down, 2 Init, 3 Up; -1: no BFD
 };
 
 struct MemorySample {

@@ -84,6 +84,14 @@ class ShardCollector : public prometheus::Collectable {
     for (std::size_t i = 0; i < std::size(kRefusedNames); ++i)
       refused.add({{"reason", kRefusedNames[i]}}, sum([&](const auto& c) -> const Counter& { return c.refused[i]; }));
     refused.finish(out);
+
+    FamilyBuilder bfd = counter("bfd_packets_total", "BFD Control packets by direction.");
+    for (std::size_t d = 0; d < kDirections; ++d)
+      bfd.add({{"direction", kDirectionNames[d]}}, sum([&](const auto& c) -> const Counter& { return c.bfd_packets[d]; }));
+    bfd.finish(out);
+    FamilyBuilder discarded = counter("bfd_discarded_packets_total", "BFD Control packets received that were malformed or of no session.");
+    discarded.add({}, sum([](const auto& c) -> const Counter& { return c.bfd_discarded; }));
+    discarded.finish(out);
   }
 
   void add_rib(std::vector<prometheus::MetricFamily>& out) const {

@@ -201,8 +201,9 @@ class Checker {
       case Kind::duration:
         if (auto time = parse_duration(text); !time) {
           bad("a time", "a number with ms, s, m or h");
-        } else if (time->count() > key.max) {
-          problems_.error(node.position, path, fmt::format("\"{}\" is out of range", text), fmt::format("at most {} ms", key.max));
+        } else if (time->count() < key.min || time->count() > key.max) {
+          std::string bounds = key.min > 0 ? fmt::format("{} to {} ms", key.min, key.max) : fmt::format("at most {} ms", key.max);
+          problems_.error(node.position, path, fmt::format("\"{}\" is out of range", text), std::move(bounds));
         }
         return;
       case Kind::mode:

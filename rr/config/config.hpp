@@ -104,6 +104,7 @@ struct PeerGroup {
   std::uint8_t ttl_min = 0;
   std::uint8_t multihop = 0;  // 0: the default of the role
   bool next_hop_self = false;
+  session::BfdSettings bfd;
   RtConstrain rt_constrain;   // the global one with the group's overrides
   SlowPeer slow_peer;         // likewise
   std::optional<AddPaths> add_paths;
@@ -119,6 +120,7 @@ struct Neighbor {
   std::optional<bool> passive;
   std::optional<wire::IpAddress> local_address;
   std::string auth_password;  // empty: the group's
+  std::optional<session::BfdSettings> bfd;  // with what the group gives
   PrefixLimits prefix_limits;
 };
 

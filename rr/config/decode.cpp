@@ -110,6 +110,12 @@ void read_slow_peer(const Reader& in, SlowPeer& out) {
   in.seconds("max-lag", out.max_lag);
 }
 
+void read_bfd(const Reader& in, session::BfdSettings& out) {
+  in.boolean("enabled", out.enabled);
+  in.parsed("interval", out.interval, parse_duration);
+  in.number("multiplier", out.multiplier);
+}
+
 void read_global(const Reader& in, Global& out) {
   in.number("as", out.as);
   in.parsed("router-id", out.router_id, parse_router_id);
@@ -195,6 +201,7 @@ PeerGroup read_group(const Reader& in, const Config& config) {
   in.number("ttl-min", group.ttl_min);
   in.number("multihop", group.multihop);
   in.choice("next-hop", group.next_hop_self, kNextHops);
+  read_bfd(in.at("bfd"), group.bfd);
   group.rt_constrain = config.rt_constrain;
   read_rt_constrain(in.at("rt-constrain"), group.rt_constrain);
   group.slow_peer = config.slow_peer;
@@ -226,6 +233,10 @@ void read_peers(const Reader& root, Config& config) {
       neighbor.passive = passive;
     }
     in.parsed("local-address", neighbor.local_address, wire::parse_ip);
+    if (in.has("bfd")) {
+      neighbor.bfd = neighbor.group == kNoGroup ? session::BfdSettings{} : config.peer_groups[neighbor.group].bfd;
+      read_bfd(in.at("bfd"), *neighbor.bfd);
+    }
     read_prefix_limits(in, neighbor.prefix_limits);
     config.neighbors.push_back(std::move(neighbor));
   });

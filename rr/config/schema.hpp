@@ -20,7 +20,7 @@ enum class Kind : std::uint8_t {
   prefix,     // address/length, no host bits
   router_id,  // dotted quad, not 0.0.0.0
   family,     // a family name
-  duration,   // "20ms", "30s", "5m", "1h"; at most max milliseconds
+  duration,   // "20ms", "30s", "5m", "1h"; min..max milliseconds
   size,       // "64MiB" or a number of bytes
   path,       // relative to the configuration file
   mode,       // "0660"

@@ -29,6 +29,7 @@ session::GroupSettings make_group(const Config& config, const PeerGroup& group, 
   out.auth_password = group.auth_password;
   out.ttl_min = group.ttl_min;
   out.multihop = group.multihop;
+  out.bfd = group.bfd;
   out.hostname = hostname;
   out.graceful_restart_time = static_cast<std::uint16_t>(config.graceful_restart.restart_time.count());
   out.graceful_restart_helper = config.graceful_restart.mode != GracefulRestart::Mode::off;
@@ -49,10 +50,11 @@ SessionSettings make_session_settings(const Config& config, const std::string& h
     settings.remote_port = neighbor.remote_port;
     settings.description = neighbor.description;
     settings.group = out.groups[neighbor.group];
-    if (neighbor.passive || neighbor.local_address || !neighbor.auth_password.empty()) {
+    if (neighbor.passive || neighbor.local_address || neighbor.bfd || !neighbor.auth_password.empty()) {
       session::GroupSettings own = *settings.group;
       if (neighbor.passive) own.passive = *neighbor.passive;
       if (neighbor.local_address) own.local_address = neighbor.local_address;
+      if (neighbor.bfd) own.bfd = *neighbor.bfd;
       if (!neighbor.auth_password.empty()) own.auth_password = neighbor.auth_password;
       settings.group = std::make_shared<const session::GroupSettings>(std::move(own));
     }

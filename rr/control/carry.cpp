@@ -31,4 +31,10 @@ void carry_refused(const session::AcceptCounters& from, telemetry::ShardCounters
   set(Refused::memory, from.out_of_memory);
 }
 
+void carry_bfd(const session::BfdCounters& from, telemetry::ShardCounters& to) {
+  to.bfd_packets[static_cast<std::size_t>(telemetry::Direction::in)].set(from.packets_in);
+  to.bfd_packets[static_cast<std::size_t>(telemetry::Direction::out)].set(from.packets_out);
+  to.bfd_discarded.set(from.discarded);
+}
+
 }  // namespace helio::control

@@ -13,5 +13,6 @@ void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounte
 
 // Connections refused; of the whole daemon, so to one shard's counters.
 void carry_refused(const session::AcceptCounters& from, telemetry::ShardCounters& to);
+void carry_bfd(const session::BfdCounters& from, telemetry::ShardCounters& to);
 
 }  // namespace helio::control

@@ -105,6 +105,24 @@ json::value summary_json(const reflector::SummaryView& view, const ChangeRates& 
   return out;
 }
 
+namespace {
+
+json::value bfd_json(const reflector::BfdSessionView& view) {
+  return {{"state", view.state},
+          {"remote_state", view.remote_state},
+          {"diagnostic", view.diagnostic},
+          {"remote_diagnostic", view.remote_diagnostic},
+          {"discriminator", view.discriminator},
+          {"remote_discriminator", view.remote_discriminator},
+          {"transmit_interval_ms", view.transmit_interval.count()},
+          {"detection_time_ms", view.detection_time.count()},
+          {"packets_in", view.packets_in},
+          {"packets_out", view.packets_out},
+          {"error", text_or_null(view.error)}};
+}
+
+}  // namespace
+
 json::value peer_json(const reflector::PeerView& view) {
   json::object out;
   out["address"] = wire::format_ip(view.address);
@@ -138,6 +156,7 @@ json::value peer_json(const reflector::PeerView& view) {
   out["last_close"] = text_or_null(view.last_close);
   out["last_notification"] = text_or_null(view.last_notification);
   out["last_update_error"] = text_or_null(view.last_update_error);
+  out["bfd"] = view.bfd ? bfd_json(*view.bfd) : json::value(nullptr);
   return out;
 }
 

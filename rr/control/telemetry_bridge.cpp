@@ -5,6 +5,7 @@
 
 #include "rr/base/build_info.hpp"
 #include "rr/base/utf8.hpp"
+#include "rr/bfd/packet.hpp"
 #include "rr/session/close_reason.hpp"
 #include "rr/wire/attribute_table.hpp"
 
@@ -16,6 +17,12 @@ std::uint8_t state_number(std::string_view state) {
   static constexpr std::string_view kStates[] = {"Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"};
   auto found = std::ranges::find(kStates, state);
   return static_cast<std::uint8_t>(found == std::end(kStates) ? 1 : found - std::begin(kStates) + 1);
+}
+
+std::int8_t bfd_state_number(std::string_view state) {
+  for (std::uint8_t i = 0; i < 4; ++i)
+    if (bfd::state_name(static_cast<bfd::State>(i)) == state) return static_cast<std::int8_t>(i);
+  return -1;
 }
 
 std::string role_name(session::PeerRole role) {
@@ -129,6 +136,7 @@ telemetry::PeerSample TelemetryBridge::sample_of(const reflector::PeerView& view
   sample.lag_seconds = view.lag_seconds;
   sample.rt_interest = view.rt_interest;
   sample.updates_in = view.updates_in;
+  if (view.bfd) sample.bfd_state = bfd_state_number(view.bfd->state);
   return sample;
 }
 

@@ -15,6 +15,22 @@ namespace {
 
 session::TimePoint steady_now() { return std::chrono::steady_clock::now(); }
 
+BfdSessionView view_of_bfd(const session::BfdView& from) {
+  BfdSessionView view;
+  view.state = bfd::state_name(from.state);
+  view.remote_state = bfd::state_name(from.remote_state);
+  view.diagnostic = bfd::diagnostic_name(from.diagnostic);
+  view.remote_diagnostic = bfd::diagnostic_name(from.remote_diagnostic);
+  view.discriminator = from.discriminator;
+  view.remote_discriminator = from.remote_discriminator;
+  view.transmit_interval = from.transmit_interval;
+  view.detection_time = from.detection_time;
+  view.packets_in = from.packets_in;
+  view.packets_out = from.packets_out;
+  view.error = from.error;
+  return view;
+}
+
 std::chrono::seconds seconds_since(session::TimePoint t) {
   return std::chrono::duration_cast<std::chrono::seconds>(steady_now() - t);
 }
@@ -208,6 +224,7 @@ std::vector<PeerView> Reflector::peers() {
     if (s.last_close != session::CloseReason::none) v.last_close = session::close_reason_name(s.last_close);
     v.last_notification = s.last_notification;
     v.last_update_error = fact.last_update_error;
+    if (s.bfd) v.bfd = view_of_bfd(*s.bfd);
     views.push_back(std::move(v));
   }
   std::sort(views.begin(), views.end(), [](const PeerView& a, const PeerView& b) { return a.address < b.address; });

@@ -42,6 +42,14 @@ struct PeerFamilyView {
   bool eor_received = false, eor_sent = false;
 };
 
+struct BfdSessionView {
+  std::string state, remote_state, diagnostic, remote_diagnostic;  // RFC 5880 words
+  std::uint32_t discriminator = 0, remote_discriminator = 0;
+  std::chrono::milliseconds transmit_interval{0}, detection_time{0};
+  std::uint64_t packets_in = 0, packets_out = 0;
+  std::string error;                      // why there is no socket; usually empty
+};
+
 struct PeerView {
   wire::IpAddress address;
   std::string group, description, hostname, state;  // state: RFC 4271 words, "Established"
@@ -59,6 +67,7 @@ struct PeerView {
   std::string last_close;                 // close_reason_name, "" when never closed
   std::string last_notification;          // text of the last NOTIFICATION sent or received, with direction
   std::string last_update_error;
+  std::optional<BfdSessionView> bfd;      // Established, and BFD is on
 };
 
 struct PathView {

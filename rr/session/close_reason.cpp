@@ -9,7 +9,7 @@ std::string_view close_reason_name(CloseReason reason) {
       "none",          "hold-timer-expired", "send-hold-timer-expired", "notification-received", "tcp-closed",
       "tcp-error",     "collision",          "open-rejected",           "update-error",          "header-error",
       "fsm-error",     "admin-down",         "admin-reset",             "deconfigured",          "shutdown",
-      "max-prefixes",  "out-of-resources",   "slow-peer",               "configuration-changed"};
+      "max-prefixes",  "out-of-resources",   "slow-peer",               "configuration-changed", "bfd-down"};
   auto at = static_cast<std::size_t>(reason);
   return at < kNames.size() ? kNames[at] : "unknown";
 }

@@ -25,6 +25,7 @@ enum class CloseReason : std::uint8_t {
   out_of_resources,
   slow_peer,
   configuration_changed,
+  bfd_down,              // RFC 9384
   count_                 // number of reasons
 };
 

@@ -112,6 +112,7 @@ void Peer::configure(NeighborSettings settings) {
   bool keep = same_session(group(), *settings.group) && settings.remote_port == settings_.remote_port &&
               settings.group->passive == group().passive;
   bool was_down = settings_.admin_down;
+  bool same_bfd = settings.group->bfd == group().bfd;
   if (settings.admin_down && !was_down) {
     take_down(wire::make_cease(wire::cease::administrative_shutdown), CloseReason::admin_down);
   } else if (!keep && !was_down) {
@@ -120,6 +121,7 @@ void Peer::configure(NeighborSettings settings) {
   settings_ = std::move(settings);
   offer_ = {};
   if (!settings_.admin_down && (!keep || was_down)) bring_up();
+  if (established_ && !same_bfd) start_bfd();
 }
 
 bool Peer::drop_silent() {
@@ -146,6 +148,28 @@ void Peer::apply_requested_close() {
   if (!requested_close_ || !established_) return;
   RequestedClose close = *std::exchange(requested_close_, std::nullopt);
   established_->raise(Event::automatic_stop, std::move(close.notification), close.reason);
+}
+
+// BFD runs between the ends of the BGP session, as configured now.
+void Peer::start_bfd() {
+  BfdService* bfd = shard_.bfd();
+  if (!bfd || !established_) return;
+  const BfdSettings& wanted = group().bfd;
+  if (!wanted.enabled) {
+    bfd->stop(id_);
+  } else if (bfd_runs_) {
+    bfd->configure(id_, {wanted.interval, wanted.multiplier}, group().ttl_min);
+  } else {
+    bfd->start({id_, generation_, settings_.address, established_->connection()->local_address(),
+                {wanted.interval, wanted.multiplier}, group().ttl_min});
+  }
+  bfd_runs_ = wanted.enabled;
+}
+
+void Peer::on_bfd_failed(std::uint32_t generation) {
+  if (!established_ || generation != generation_ || !bfd_runs_) return;
+  request_close(wire::make_cease(wire::cease::bfd_down), CloseReason::bfd_down);
+  apply_requested_close();
 }
 
 // --- what the attempts report -----------------------------------------------------------------------------------------
@@ -210,11 +234,14 @@ void Peer::on_established(Attempt& attempt) {
   log::info("peer={} group={} state=Established as={} hold-time={} hostname=\"{}\"", name_, group().name,
             negotiated.peer_as, negotiated.hold_time.count(), hostname_);
   shard_.engine().on_established(peer, shard_.now());
+  ++generation_;
+  start_bfd();
 }
 
 void Peer::on_routes_released(CloseReason reason) {
   established_ = nullptr;
   requested_close_.reset();
+  if (std::exchange(bfd_runs_, false)) shard_.bfd()->stop(id_);
   ++flaps_;
   // A session that breaks down again and again, soon after it came up, is held back like one that never comes up.
   if (shard_.now() - established_at_ >= shard_.limits().stable_after) failures_ = 0;

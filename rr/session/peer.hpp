@@ -12,6 +12,7 @@
 #include <string>
 
 #include "rr/session/attempt.hpp"
+#include "rr/session/bfd_service.hpp"
 
 namespace helio::session {
 
@@ -35,6 +36,7 @@ class ShardServices : public ConnectionQueues {
   virtual void linger(ConnectionPtr connection) = 0;
   virtual double random() = 0;  // [0, 1)
   virtual bool may_connect() const = 0;  // false: no new sessions for now
+  virtual BfdService* bfd() = 0;         // nullptr: none
 };
 
 // Shared between the shard and whoever accepts connections: how far a neighbour is.
@@ -64,6 +66,7 @@ struct PeerSnapshot {
   CloseReason last_close = CloseReason::none;
   std::string last_notification;        // "sent: …" or "received: …"
   std::string last_error;               // of connect() or the socket options
+  std::optional<BfdView> bfd;           // Established, and BFD is on
 };
 
 class Peer : public std::enable_shared_from_this<Peer> {
@@ -92,6 +95,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // Makes room: closes a connection that has not sent an OPEN; false when there is none.
   bool drop_silent();
   void send_message(std::vector<std::uint8_t> message);
+  // BFD of the BGP session number `generation` says that the path is gone.
+  void on_bfd_failed(std::uint32_t generation);
   // Closes when the engine call that is under way has returned.
   void request_close(wire::Notification notification, CloseReason reason);
   void apply_requested_close();
@@ -137,6 +142,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void hold_idle(bool connect_failed);
   void stop_all(wire::Notification notification, CloseReason reason, bool manual);
   void update_status();
+  void start_bfd();
   void on_timer();
   fsm::State shown_state() const;
 
@@ -150,6 +156,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::optional<RequestedClose> requested_close_;
   Offer offer_;
   bool accepting_ = false;   // within accept(): pending, whatever becomes of an older connection
+  bool bfd_runs_ = false;
   bool retry_soon_ = false;  // the neighbour refused a capability: try again without it
 
   boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
@@ -167,6 +174,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::array<std::uint64_t, 6> messages_in_{}, messages_out_{};
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;  // of connections that are gone
   std::uint32_t flaps_ = 0;
+  std::uint32_t generation_ = 0;  // sessions that were Established
   std::uint32_t connect_retries_ = 0;
   CloseReason last_close_ = CloseReason::none;
   std::string last_notification_;

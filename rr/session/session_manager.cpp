@@ -23,6 +23,7 @@ std::string describe(const char* what, const wire::IpAddress& address, const Soc
 
 SessionManager::SessionManager(SessionSettings settings)
     : settings_(std::move(settings)),
+      bfd_([this](PeerId peer, std::uint32_t generation, bfd::Diagnostic) { on_bfd_failed(peer, generation); }, settings_.bfd_port),
       directory_(settings_.max_pending),
       rate_(settings_.session_rate),
       listener_([this](int fd, const wire::IpAddress& from) { on_accepted(fd, from); },
@@ -51,6 +52,7 @@ Result<void, std::string> SessionManager::start(std::span<Engine* const> engines
   }
   for (std::size_t i = 0; i < loops_.size(); ++i) {
     loops_[i]->attach(*engines[i]);
+    loops_[i]->use_bfd(&bfd_);
     loops_[i]->start();
   }
   listener_.start();
@@ -64,6 +66,7 @@ void SessionManager::stop(std::string_view text, std::chrono::milliseconds patie
   listener_.stop();
   for (auto& loop : loops_) loop->begin_stop(wire::make_cease(wire::cease::administrative_shutdown, text), patience);
   for (auto& loop : loops_) loop->join();
+  bfd_.shut_down();
 }
 
 // Under the lock.
@@ -127,6 +130,14 @@ void SessionManager::drop_silent(PeerId id) {
   ShardLoop& loop = loop_of(id);
   loop.post([&loop, id] {
     if (Peer* peer = loop.find(id)) peer->drop_silent();
+  });
+}
+
+// On the thread of the BFD service.
+void SessionManager::on_bfd_failed(PeerId id, std::uint32_t generation) {
+  ShardLoop& loop = loop_of(id);
+  loop.post([&loop, id, generation] {
+    if (Peer* peer = loop.find(id)) peer->on_bfd_failed(generation);
   });
 }
 
@@ -218,6 +229,10 @@ std::vector<PeerSnapshot> SessionManager::peers() {
     std::move(part.begin(), part.end(), std::back_inserter(out));
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.peer < b.peer; });
+  for (BfdView& view : bfd_.views()) {
+    auto at = std::lower_bound(out.begin(), out.end(), view.peer, [](const auto& a, PeerId id) { return a.peer < id; });
+    if (at != out.end() && at->peer == view.peer && at->state == fsm::State::established) at->bfd = std::move(view);
+  }
   return out;
 }
 

@@ -25,6 +25,7 @@ struct SessionSettings {
   std::uint32_t shards = 1;
   std::size_t max_pending = 8192;  // connections without a session; the oldest goes when one more comes
   std::uint32_t session_rate = 0;  // connections accepted per second; 0: no limit
+  std::uint16_t bfd_port = kBfdMultihopPort;
 };
 
 struct AcceptCounters {
@@ -66,6 +67,7 @@ class SessionManager {
 
   std::vector<ListenEndpoint> endpoints() const { return listener_.endpoints(); }
   AcceptCounters accept_counters();
+  BfdCounters bfd_counters() { return bfd_.counters(); }
 
  private:
   ShardLoop& loop_of(PeerId id) { return *loops_[id.value % loops_.size()]; }
@@ -73,12 +75,14 @@ class SessionManager {
   void on_accepted(int fd, const wire::IpAddress& from);
   void drop_silent(PeerId id);
   void log_refused(const char* why, const wire::IpAddress& from);
+  void on_bfd_failed(PeerId peer, std::uint32_t generation);
   Result<void, std::string> set_keys(const SessionSettings& settings, const SessionSettings* before);
   template <class Function>
   bool with_peer(const wire::IpAddress& address, Function function);
 
   SessionSettings settings_;
   std::vector<std::unique_ptr<ShardLoop>> loops_;
+  BfdService bfd_;    // after the loops: its thread, which posts to them, ends first
   std::mutex mutex_;  // directory_ and the counters: the accepting thread and the control thread
   Directory directory_;
   AcceptCounters counters_;

@@ -12,6 +12,14 @@ namespace helio::session {
 
 enum class PeerRole : std::uint8_t { client, non_client, external };  // external: eBGP
 
+// BFD (RFC 5883) of a group's or a neighbour's sessions.
+struct BfdSettings {
+  bool enabled = false;
+  std::chrono::milliseconds interval{300};
+  std::uint8_t multiplier = 3;
+  bool operator==(const BfdSettings&) const = default;
+};
+
 // Shared by all peers of a group; immutable, replaced as a whole by a reload.
 struct GroupSettings {
   std::string name;
@@ -39,6 +47,7 @@ struct GroupSettings {
   std::string auth_password;                       // TCP-MD5; empty = none; never printed
   std::uint8_t ttl_min = 0;                        // GTSM (RFC 5082); 0 = off
   std::uint8_t multihop = 0;                       // external: TTL to send with; 0 = 255 for iBGP, 1 for eBGP
+  BfdSettings bfd;
   std::string hostname;                            // FQDN capability
   std::uint16_t graceful_restart_time = 120;       // advertised as helper; F bits and R by the application
   bool graceful_restart_helper = false;

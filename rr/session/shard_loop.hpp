@@ -79,6 +79,9 @@ class ShardLoop final : public ShardServices, public SessionControl {
   const SessionLimits& limits() const override { return limits_; }
   TimePoint now() const override;
   telemetry::ShardCounters& counters() override { return *counters_; }
+  BfdService* bfd() override { return bfd_; }
+  // Before start().
+  void use_bfd(BfdService* bfd) { bfd_ = bfd; }
   bool may_connect() const override { return may_connect_.load(std::memory_order_relaxed); }
   void linger(ConnectionPtr connection) override;
   double random() override { return std::uniform_real_distribution<double>(0, 1)(random_); }
@@ -114,6 +117,7 @@ class ShardLoop final : public ShardServices, public SessionControl {
   std::uint32_t shards_;
   SessionLimits limits_;
   Engine* engine_ = nullptr;
+  BfdService* bfd_ = nullptr;
   std::shared_ptr<telemetry::ShardCounters> counters_ = std::make_shared<telemetry::ShardCounters>();
   std::atomic<bool> may_connect_{true};
   boost::asio::io_context io_{1};

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -181,6 +182,62 @@ Result<void, SocketError> set_md5_key(int fd, const wire::IpAddress& address, st
   // Removing a key that is not there is no error.
   if (done != 0 && !(password.empty() && errno == ENOENT)) return failed("setsockopt(TCP_MD5SIG)");
   return {};
+}
+
+namespace {
+
+constexpr std::uint32_t kFirstBfdSource = 49152, kBfdSources = 65536 - kFirstBfdSource;
+
+int new_bfd_socket(bool is_v6) {
+  OwnedFd fd(::socket(is_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0 || !set_ttl(fd.get(), is_v6, 255)) return -1;
+  (void)(is_v6 ? set_int(fd.get(), IPPROTO_IPV6, IPV6_TCLASS, kDscpCs6) : set_int(fd.get(), IPPROTO_IP, IP_TOS, kDscpCs6));
+  return fd.release();
+}
+
+}  // namespace
+
+Result<int, SocketError> open_bfd_receiver(const wire::IpAddress& local, std::uint16_t port) {
+  OwnedFd fd(new_bfd_socket(local.is_v6));
+  if (fd.get() < 0) return failed("socket (BFD)");
+  bool told = local.is_v6 ? set_int(fd.get(), IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) : set_int(fd.get(), IPPROTO_IP, IP_RECVTTL, 1);
+  if (!told) return failed("setsockopt(BFD, TTL)");
+  SocketAddress address = to_socket_address(local, port);
+  if (::bind(fd.get(), address.get(), address.length) != 0) return failed("bind (BFD)");
+  return fd.release();
+}
+
+Result<int, SocketError> open_bfd_sender(const wire::IpAddress& local, std::uint32_t seed) {
+  OwnedFd fd(new_bfd_socket(local.is_v6));
+  if (fd.get() < 0) return failed("socket (BFD)");
+  for (std::uint32_t i = 0; i < kBfdSources; ++i) {
+    SocketAddress address = to_socket_address(local, static_cast<std::uint16_t>(kFirstBfdSource + (seed + i) % kBfdSources));
+    if (::bind(fd.get(), address.get(), address.length) == 0) return fd.release();
+    if (errno != EADDRINUSE) break;
+  }
+  return failed("bind (BFD source port)");
+}
+
+ssize_t receive_bfd(int fd, std::span<std::uint8_t> buffer, wire::IpAddress& from, int& ttl) {
+  sockaddr_storage source{};
+  iovec part{buffer.data(), buffer.size()};
+  alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(int))> control;
+  msghdr message{};
+  message.msg_name = &source;
+  message.msg_namelen = sizeof source;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  ssize_t size = ::recvmsg(fd, &message, 0);
+  if (size < 0) return size;
+  from = from_socket_address(source);
+  ttl = 0;
+  for (cmsghdr* at = CMSG_FIRSTHDR(&message); at != nullptr; at = CMSG_NXTHDR(&message, at)) {
+    bool is_ttl = (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_TTL) || (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_HOPLIMIT);
+    if (is_ttl) std::memcpy(&ttl, CMSG_DATA(at), sizeof ttl);
+  }
+  return size;
 }
 
 int bytes_waiting(int fd) {

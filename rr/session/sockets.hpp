@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <span>
+
 #include "rr/base/result.hpp"
 #include "rr/session/settings.hpp"
 
@@ -37,6 +39,13 @@ Result<void, SocketError> apply_session_options(int fd, const GroupSettings& gro
 // `prefix_length` beyond 0: every address of the prefix (TCP_MD5SIG_EXT). Works on listening sockets too.
 Result<void, SocketError> set_md5_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length,
                                       const std::string& password);
+
+// UDP for BFD (RFC 5883): one receiver per local address, one sender per session with a source port of 49152 and above
+// (RFC 5881 §4) that begins at `seed`; both with TTL 255 and DSCP CS6.
+Result<int, SocketError> open_bfd_receiver(const wire::IpAddress& local, std::uint16_t port);
+Result<int, SocketError> open_bfd_sender(const wire::IpAddress& local, std::uint32_t seed);
+// One datagram with its source and TTL; below 0 when there is none.
+ssize_t receive_bfd(int fd, std::span<std::uint8_t> buffer, wire::IpAddress& from, int& ttl);
 
 // Bytes that wait in the receive buffer; a connection at its end counts as zero.
 int bytes_waiting(int fd);

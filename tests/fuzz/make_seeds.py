@@ -123,6 +123,18 @@ FRAMES = {
 }
 
 
+BFD_UP = "20 c0 03 18 00001267 00000007 000493e0 000493e0 00000000"
+BFD = {
+    "up": BFD_UP,
+    "poll": BFD_UP.replace("c0", "e0"),
+    "authenticated": BFD_UP.replace("c0 03 18", "c4 03 1a") + "0102",
+    "handshake": "00 18 20 40 03 18 00001267 00000000 000f4240 000493e0 00000000 0a 18 20 80 03 18 00001267 00000007 000f4240 000493e0 00000000"
+                 "0a 18" + BFD_UP.replace("c0", "d0") + "14 18" + BFD_UP + "ff 00",
+    "demand": "00 18" + BFD_UP.replace("c0", "80") + "01 18" + BFD_UP.replace("c0", "d2") + "50 18" + BFD_UP.replace("c0", "e2"),
+    "admin-down": "00 18" + BFD_UP.replace("c0", "80") + "05 18" + BFD_UP.replace("20 c0", "27 00"),
+}
+
+
 def main():
     corpus = pathlib.Path(__file__).parent / "corpus"
     sets = {
@@ -132,6 +144,7 @@ def main():
         "vpn_nlri": {name: octets(text) for name, text in VPN_NLRI.items()},
         "rtc_nlri": {name: octets(text) for name, text in RTC_NLRI.items()},
         "framer": FRAMES,
+        "bfd": {name: octets(text) for name, text in BFD.items()},
     }
     for target, seeds in sets.items():
         folder = corpus / target

@@ -164,6 +164,81 @@ class Frr:
         return any(p.get("state") == "Established" for p in state.get("peers", {}).values())
 
 
+class FrrRouter:
+    """FRR as a router of its own: zebra, bfdd and bgpd in a network namespace behind a veth link. No VPN routes of its own."""
+
+    FOLDER = "/usr/lib/frr/"
+
+    def __init__(self, t, name, address, link, bgp, reflector, port=1790):
+        """`address`: its loopback; `link`: (our address, its address) of a /30; `bgp`: more lines of the neighbor, `;` between."""
+        need(self.FOLDER + "zebra", self.FOLDER + "bfdd", self.FOLDER + "bgpd", "vtysh", "nsenter", "ip")
+        if not t.isolated or os.geteuid() != 0:
+            raise Skip("needs root and a network namespace")
+        self.t, self.name, self.address, self.link = t, name, address, link
+        self.folder = t.folder / name
+        self.folder.mkdir()
+        shutil.chown(self.folder, "frr", "frr")
+        for parent in (t.folder, t.folder.parent):
+            os.chmod(parent, 0o755)
+        # The namespace lives as long as this process.
+        self.holder = t.adopt(Process(["unshare", "--net", "sleep", "600"], self.folder / "holder.log"))
+        own = os.readlink("/proc/self/ns/net")
+        wait_until(lambda: os.readlink("/proc/%d/ns/net" % self.holder.child.pid) != own, "a network namespace", step=0.02)
+        self.inside = ["nsenter", "-t", str(self.holder.child.pid), "-n"]
+        command(["ip", "link", "add", "to-" + name, "type", "veth", "peer", "name", "up0", "netns", self.holder.child.pid])
+        command(["ip", "addr", "add", link[0] + "/30", "dev", "to-" + name])
+        command(["ip", "link", "set", "to-" + name, "up"])
+        command(["ip", "route", "add", address + "/32", "via", link[1]])
+        for words in ("link set lo up", "addr add %s/32 dev lo" % address, "addr add %s/30 dev up0" % link[1], "link set up0 up",
+                      "route add %s/32 via %s" % (reflector, link[0])):
+            command(self.inside + ["ip"] + words.split())
+        self.write("zebra", "")
+        self.write("bfdd", "")
+        self.write("bgpd", "router bgp 65000\n bgp router-id {a}\n no bgp default ipv4-unicast\n bgp log-neighbor-changes\n neighbor {r} remote-as 65000\n"
+                   " neighbor {r} port {p}\n neighbor {r} update-source {a}\n neighbor {r} timers connect 1\n {more}\n"
+                   " address-family ipv4 vpn\n  neighbor {r} activate\n exit-address-family\n".format(
+                       a=address, r=reflector, p=port, more=bgp.replace(";", "\n ")))
+
+    def write(self, daemon, lines):
+        config = self.folder / (daemon + ".conf")
+        config.write_text("log file %s/%s.log debugging\n%s" % (self.folder, daemon, lines))
+        shutil.chown(config, "frr", "frr")
+
+    def daemon(self, name, *more):
+        argv = self.inside + [self.FOLDER + name, "-z", self.folder / "zserv.api", "-f", self.folder / (name + ".conf"), "-i", self.folder / (name + ".pid"),
+                              "--vty_socket", self.folder, "-A", "127.0.0.1", "-P", "0", *more]
+        process = self.t.adopt(Process(argv, self.folder / (name + ".out")))
+        wait_until(lambda: (self.folder / (name + ".vty")).exists(), "vty of " + name, step=0.05)
+        return process
+
+    def start(self):
+        self.zebra = self.daemon("zebra")
+        self.bfdd = self.daemon("bfdd", "--bfdctl", self.folder / "bfdd.sock")
+        self.bgpd = self.daemon("bgpd", "-n", "-l", self.address)
+
+    def vty(self, daemon, words):
+        return ["vtysh", "--vty_socket", self.folder, "-d", daemon, "-c", words]
+
+    def bfd(self):
+        peers = run_json(self.vty("bfdd", "show bfd peers json")) or []
+        return peers[0] if peers else {}
+
+    def bfd_status(self):
+        return self.bfd().get("status")
+
+    def bgp_log(self):
+        return (self.folder / "bgpd.log").read_text(errors="replace")
+
+    def cut(self):
+        """Packets of both directions are lost from now on, with no link going down: both ends keep their routes."""
+        command(["ip", "neigh", "replace", self.link[1], "lladdr", "02:00:00:00:00:01", "dev", "to-" + self.name, "nud", "permanent"])
+        command(self.inside + ["ip", "neigh", "replace", self.link[0], "lladdr", "02:00:00:00:00:02", "dev", "up0", "nud", "permanent"])
+
+    def mend(self):
+        command(["ip", "neigh", "del", self.link[1], "dev", "to-" + self.name])
+        command(self.inside + ["ip", "neigh", "del", self.link[0], "dev", "up0"])
+
+
 class Bird:
     """BIRD with vpn4/vpn6 tables and static VPN routes. No RTC."""
 

@@ -232,6 +232,12 @@ std::string render_peer(const json::value& peer) {
   line("Output queue", fmt::format("{}, lag {}", format_bytes(static_cast<std::uint64_t>(integer(peer, "output_queue_bytes"))),
                                    format_seconds(real(peer, "lag_seconds"))));
   line("RT interest", integer(peer, "rt_interest") < 0 ? "everything" : interest(peer) + " route targets");
+  if (const json::value& bfd = member(peer, "bfd"); bfd.is_object()) {
+    std::string numbers = fmt::format("sending every {} ms, detection time {} ms", integer(bfd, "transmit_interval_ms"), integer(bfd, "detection_time_ms"));
+    std::string error = text(bfd, "error");
+    line("BFD", fmt::format("{} ({}), {}", text(bfd, "state"), text(bfd, "diagnostic"), error.empty() ? numbers : error));
+    line("BFD of the peer", fmt::format("{} ({})", text(bfd, "remote_state"), text(bfd, "remote_diagnostic")));
+  }
   if (list(peer, "families").empty()) return out;
   out += "\n";
   Table table({{"Family"}, {"Negotiated"}, {"PfxRcvd", right}, {"PfxSent", right}, {"EoR in"}, {"EoR out"}});

@@ -176,6 +176,8 @@ constexpr Mistake kMistakes[] = {
     {GROUP "peer-as = 65100\nmultihop = 2\nttl-min = 254\n", "peer-groups[0].multihop: contradicts ttl-min"},
     {GROUP "auth-password-file = \"none.key\"\n", "peer-groups[0].auth-password-file: /etc/heliograph/none.key: No such file"},
     {GROUP "remote-as = 65000\n", "peer-groups[0].remote-as: unknown key (here: peer-as, in the peer group)"},
+    {GROUP "bfd = { enabled = true, interval = \"5ms\" }\n", "peer-groups[0].bfd.interval: \"5ms\" is out of range (10 to 60000 ms)"},
+    {GROUP "bfd = { multiplier = 0 }\n", "peer-groups[0].bfd.multiplier: 0 is out of range (1 to 255)"},
     {GROUP "rt-constrain = { advertise = \"defualt\" }\n", "peer-groups[0].rt-constrain.advertise: \"defualt\" is not known here (did you mean \"default\"?)"},
     {GROUP "[[neighbors]]\naddress = \"10.0.0.2\"\npeer-group = \"pe\"\n[[neighbors]]\naddress = \"10.0.0.2\"\npeer-group = \"pe\"\n",
      "t.toml:10:11: neighbors[1].address: neighbor 10.0.0.2 exists already, line 7"},

@@ -31,6 +31,7 @@ without-rtc = "send-none"
 name = "pe"
 cluster-id = "192.0.2.10"
 ttl-min = 254
+bfd = { enabled = true, multiplier = 5 }
 local-address = "192.0.2.1"
 rt-constrain = { advertise = "default" }
 [[peer-groups]]
@@ -45,6 +46,7 @@ peer-group = "pe"
 description = "pe two"
 remote-port = 1179
 passive = true
+bfd = { interval = "1s" }
 [[neighbors]]
 address = "192.0.2.3"
 peer-group = "pe"
@@ -93,6 +95,9 @@ max-peers = 12
   EXPECT_EQ(settings.neighbors[0].description, "pe two");
   EXPECT_TRUE(settings.neighbors[0].group->passive);           // its own
   EXPECT_FALSE(settings.groups[0]->passive);                   // and only its own
+  EXPECT_EQ(pe.bfd, (session::BfdSettings{true, std::chrono::milliseconds(300), 5}));
+  EXPECT_EQ(settings.neighbors[0].group->bfd, (session::BfdSettings{true, std::chrono::milliseconds(1000), 5}));
+  EXPECT_FALSE(asbr.bfd.enabled);
   EXPECT_EQ(settings.neighbors[1].group, settings.groups[0]);  // shared where nothing differs
   ASSERT_EQ(settings.listen_ranges.size(), 1u);
   EXPECT_EQ(settings.listen_ranges[0].length, 48);

@@ -45,5 +45,17 @@ TEST(Carry, TakesOverRefusedConnections) {
   EXPECT_EQ(to.refused[static_cast<std::size_t>(Refused::memory)].get(), 4u);
 }
 
+TEST(Carry, TakesOverBfdPackets) {
+  session::BfdCounters from;
+  from.packets_in = 1;
+  from.packets_out = 2;
+  from.discarded = 3;
+  telemetry::ShardCounters to;
+  carry_bfd(from, to);
+  EXPECT_EQ(to.bfd_packets[0].get(), 1u);
+  EXPECT_EQ(to.bfd_packets[1].get(), 2u);
+  EXPECT_EQ(to.bfd_discarded.get(), 3u);
+}
+
 }  // namespace
 }  // namespace helio::control

@@ -58,6 +58,15 @@ FakeState::FakeState() {
   up.updates_in = 900;
   up.updates_out = 1900;
   up.rt_interest = 48;
+  reflector::BfdSessionView& bfd = up.bfd.emplace();
+  bfd.state = bfd.remote_state = "Up";
+  bfd.diagnostic = bfd.remote_diagnostic = "No Diagnostic";
+  bfd.discriminator = 4711;
+  bfd.remote_discriminator = 1;
+  bfd.transmit_interval = std::chrono::milliseconds(300);
+  bfd.detection_time = std::chrono::milliseconds(900);
+  bfd.packets_in = 10;
+  bfd.packets_out = 11;
   reflector::PeerView down;
   down.address = v4("192.0.2.12");
   down.group = "pe-east";

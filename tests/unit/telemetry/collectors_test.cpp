@@ -59,6 +59,7 @@ class CollectorsTest : public testing::Test {
     a.best_changes[0].add(11);
     b.decisions.set(4);
     a.attribute_sets.set(10);
+    a.bfd_packets[1].set(7);
     a.loop_busy_ns.add(1'500'000'000);
     auto sample = std::make_shared<DaemonSample>();
     sample->ready = sample->converged = true;
@@ -68,6 +69,7 @@ class CollectorsTest : public testing::Test {
     sample->memory = {{"paths", 4096}};
     sample->groups = {"pe", "empty"};
     sample->peers = {peer(1, 6), peer(2, 3)};
+    sample->peers[0].bfd_state = 3;
     sample->config_hash = "00ff";
     board_->publish(sample);
   }
@@ -118,7 +120,8 @@ TEST_F(CollectorsTest, CountersAreSummedOverShards) {
         "heliograph_bytes_total{direction=\"out\",type=\"update\"} 4096\n",
         "heliograph_connections_refused_total{reason=\"memory\"} 9\n",
         "heliograph_peers{state=\"established\",group=\"pe\"} 1\n", "heliograph_peers{state=\"active\",group=\"pe\"} 1\n",
-        "heliograph_peers{state=\"idle\",group=\"empty\"} 0\n", "heliograph_peer_up{peer=\"192.0.2.2\",group=\"pe\"} 0\n",
+        "heliograph_peers{state=\"idle\",group=\"empty\"} 0\n", "heliograph_bfd_sessions{state=\"up\"} 1\n",
+        "heliograph_bfd_sessions{state=\"down\"} 0\n", "heliograph_bfd_packets_total{direction=\"out\"} 7\n", "heliograph_peer_up{peer=\"192.0.2.2\",group=\"pe\"} 0\n",
         "heliograph_peer_prefixes{peer=\"192.0.2.1\",group=\"pe\",family=\"rtc\",rib=\"adj_out\"} 9\n",
         "description=\"rack \\\"1\\\"\"", "heliograph_telemetry_series_dropped 0\n", "heliograph_ready 1\n",
         "heliograph_build_info{version=\"0.1.0\",commit=\"abc\",compiler=\"gcc\",allocator=\"libc\"} 1\n"})
