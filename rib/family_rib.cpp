@@ -224,9 +224,55 @@ void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span
 }
 
 template <class Address>
+typename FamilyRib<Address>::Approach FamilyRib<Address>::begin_approach(std::uint64_t rd, const Key& key) const {
+  directory_.prefetch(hash_rd(rd));
+  Approach approach;
+  approach.rd = rd;
+  approach.key = key;
+  return approach;
+}
+
+template <class Address>
+bool FamilyRib<Address>::advance(Approach& a) const {
+  switch (a.stage) {
+    case 0:
+      a.table = directory_.guess(hash_rd(a.rd));
+      if (a.table == HashIndex::kNone) return false;
+      __builtin_prefetch(&tables_[a.table]);
+      a.stage = 1;
+      return true;
+    case 1:
+      if (tables_[a.table].rd != a.rd || tables_[a.table].paths == 0) return false;
+      a.probe = Tree::begin_probe(tables_[a.table].root);
+      a.stage = 2;
+      return true;
+    case 2:
+      if (Tree::step(a.key, a.probe)) return true;
+      if (a.probe.slot == nullptr) return false;
+      a.stage = 3;
+      [[fallthrough]];
+    case 3:
+      if (a.probe.slot->has_list()) return false;
+      a.old = a.probe.slot->attributes();
+      shared_.attributes.prefetch_address(a.old);
+      a.stage = 4;
+      return true;
+    case 4:
+      shared_.attributes.prefetch(a.old);
+      a.stage = 5;
+      return true;
+    default:
+      shared_.attributes.prefetch_release(a.old);
+      return false;
+  }
+}
+
+template <class Address>
 bool FamilyRib<Address>::same_content(AttributeId a, AttributeId b) const {
   if (a == b) return true;
   const AttributeSet &x = shared_.attributes[a], &y = shared_.attributes[b];
+  // Received sets of one session are interned: two of them differ, and their bytes need not be fetched to see it.
+  if (x.peer == y.peer && x.generation == y.generation && !x.is_derived() && !y.is_derived()) return false;
   return x.provenance == y.provenance && std::ranges::equal(x.bytes(), y.bytes()) && std::ranges::equal(x.next_hop(), y.next_hop());
 }
 

@@ -63,6 +63,19 @@ class FamilyRib {
   // Withdrawals: label fields are ignored (RFC 8277 §2.4); unknown prefixes are counted, no error.
   void withdraw(PeerId peer, std::span<const Entry> entries);
 
+  // Brings near what announce() will touch for one prefix, step by step (PrefixTree::Probe): begin for a batch of
+  // prefixes, then advance all of them until none has a step left.
+  struct Approach {
+    std::uint64_t rd = 0;
+    Key key{};
+    typename Tree::Probe probe{};
+    std::uint32_t table = kNoId;
+    AttributeId old = 0;
+    std::uint8_t stage = 0;
+  };
+  Approach begin_approach(std::uint64_t rd, const Key& key) const;
+  bool advance(Approach& approach) const;
+
   ChangeLog& log() { return log_; }
   const ChangeLog& log() const { return log_; }
 

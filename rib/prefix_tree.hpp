@@ -113,7 +113,45 @@ class PrefixTree {
     root.node = nullptr;
   }
 
-  void prefetch(const Root& root) const { __builtin_prefetch(root.node); }
+  // A look-up in small steps, each of which asks for the memory that the next one reads: over a batch of keys the cache
+  // misses overlap instead of adding up. It changes nothing and may be given up at any step.
+  struct Probe {
+    const void* node = nullptr;
+    void* const* child = nullptr;  // where the next node stands
+    const Slot* slot = nullptr;
+    std::uint8_t stage = 0;
+  };
+  static Probe begin_probe(const Root& root) {
+    prefetch_lines(root.node, 4);
+    return {root.node, nullptr, nullptr, 0};
+  }
+  // One step. False: done; `slot` is where the key may stand, null when it cannot be there.
+  static bool step(const Key& key, Probe& probe) {
+    if (probe.node == nullptr) return false;
+    if (probe.child != nullptr) {
+      probe.node = *probe.child;
+      probe.child = nullptr;
+      prefetch_lines(probe.node, 2);
+      return true;
+    }
+    if (is_inner(probe.node)) {
+      Inner* inner = as_inner(const_cast<void*>(probe.node));
+      probe.child = children(inner) + child_index(inner, key);
+      __builtin_prefetch(probe.child);
+      return true;
+    }
+    Leaf* leaf = as_leaf(const_cast<void*>(probe.node));
+    if (probe.stage == 0) {
+      probe.stage = 1;
+      prefetch_lines(keys(leaf), (leaf->count * key_bytes(leaf->kind) + 127) / 64);
+      return true;
+    }
+    unsigned at = lower_bound(leaf, key);
+    if (at < leaf->count) probe.slot = slots(leaf) + at;
+    __builtin_prefetch(probe.slot);
+    probe.node = nullptr;
+    return probe.slot != nullptr;
+  }
 
  private:
   enum Kind : std::uint8_t { kKey16, kKey32, kFull, kInnerNode };
@@ -138,6 +176,9 @@ class PrefixTree {
   static constexpr std::size_t kLeafHeader = (sizeof(Leaf) + 3) & ~std::size_t{3};
   static constexpr std::size_t kInnerHeader = 16;
 
+  static void prefetch_lines(const void* from, std::size_t lines) {
+    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(static_cast<const char*>(from) + i * 64);
+  }
   static Leaf* as_leaf(void* p) { return static_cast<Leaf*>(p); }
   static Inner* as_inner(void* p) { return static_cast<Inner*>(p); }
   static bool is_inner(const void* p) { return *static_cast<const std::uint8_t*>(p) == kInnerNode; }

@@ -45,6 +45,11 @@ rib::FamilyRib<Address4>& RibShard::family<Address4>() { return rib4_; }
 template <>
 rib::FamilyRib<Address6>& RibShard::family<Address6>() { return rib6_; }
 
+template <>
+RibShard::Waiting<Address4>& RibShard::waiting<Address4>() { return waiting4_; }
+template <>
+RibShard::Waiting<Address6>& RibShard::waiting<Address6>() { return waiting6_; }
+
 RibShard::RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits)
     : self_(self), mailboxes_(mailboxes), limits_(limits), shared_(*this), rib4_(Family::vpnv4, shared_), rib6_(Family::vpnv6, shared_),
       packer_(shared_.attributes), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {}
@@ -64,6 +69,7 @@ void RibShard::forget_attributes(Peer& peer) {
 }
 
 void RibShard::peer_down(PeerId peer) {
+  apply_waiting();
   forget_attributes(grown(peers_, peer.value));
   // Everything the peer announced is older than its generation now; the purge takes it away in slices, and what a new
   // session announces meanwhile replaces it in place.
@@ -73,6 +79,7 @@ void RibShard::peer_down(PeerId peer) {
 }
 
 void RibShard::peer_refresh(const PeerRefresh& refresh) {
+  apply_waiting();
   Peer& peer = grown(peers_, refresh.peer.value);
   bool is_v6 = refresh.family == Family::vpnv6;
   std::optional<std::uint32_t>& since = peer.refresh_since[is_v6 ? 1 : 0];
@@ -142,13 +149,51 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
         e.wire = copy;
       }
     }
-    if (attributes != nullptr) family<Address>().announce(peer, *attributes, entries);
-    else family<Address>().withdraw(peer, entries);
+    if (attributes == nullptr) {
+      apply_waiting();
+      family<Address>().withdraw(peer, entries);
+    } else if (entries.size() <= kFewEntries &&
+               std::ranges::all_of(entries, [](auto& e) { return e.wire_length <= Waiting<Address>::kWire; })) {
+      for (const auto& entry : entries) wait(peer, *attributes, entry);
+    } else {
+      apply_waiting();
+      family<Address>().announce(peer, *attributes, entries);
+    }
     fixups_.clear();
   }
 }
 
+template <class Address>
+void RibShard::wait(PeerId peer, rib::AttributeId attributes, const rib::NlriEntry<Address>& entry) {
+  Waiting<Address>& waiting = this->waiting<Address>();
+  auto& item = waiting.items[waiting.size++];
+  item.peer = peer;
+  item.attributes = attributes;
+  shared_.attributes.add_refs(attributes, 1);
+  item.entry = entry;
+  std::copy(entry.wire, entry.wire + entry.wire_length, item.wire.begin());
+  item.entry.wire = item.wire.data();
+  item.approach = family<Address>().begin_approach(entry.rd, {entry.address, entry.length});
+  if (waiting.size == Waiting<Address>::kRoom) apply_waiting_of<Address>();
+}
+
+template <class Address>
+void RibShard::apply_waiting_of() {
+  Waiting<Address>& waiting = this->waiting<Address>();
+  std::span items(waiting.items.data(), std::exchange(waiting.size, 0));
+  rib::FamilyRib<Address>& rib = family<Address>();
+  std::uint32_t live = (std::uint32_t{1} << items.size()) - 1;
+  for (int step = 0; live != 0 && step < 24; ++step)
+    for (std::size_t i = 0; i < items.size(); ++i)
+      if ((live >> i & 1) != 0 && !rib.advance(items[i].approach)) live &= ~(std::uint32_t{1} << i);
+  for (auto& item : items) {
+    rib.announce(item.peer, item.attributes, std::span(&item.entry, 1));
+    shared_.attributes.drop_refs(item.attributes, 1);
+  }
+}
+
 void RibShard::handle(Message&& message) {
+  if (!std::holds_alternative<Updates>(message)) apply_waiting();
   if (auto* updates = std::get_if<Updates>(&message)) {
     if (updates->attributes != nullptr)
       announce(updates->peer, updates->family, updates->has_path_id, updates->serial, updates->attributes->view(), updates->nlri);
@@ -206,6 +251,7 @@ void RibShard::seal_family(rib::FamilyRib<Address>& rib, Family family) {
 }
 
 void RibShard::seal_turn() {
+  apply_waiting();
   if (rib4_.log().empty() && rib6_.log().empty()) return;
   send_events();
   seal_family(rib4_, Family::vpnv4);
@@ -256,6 +302,7 @@ void RibShard::acknowledge(Ack& ack) {
 }
 
 bool RibShard::run_turn(std::uint64_t now_ms) {
+  apply_waiting();
   now_ms_ = now_ms;
   shared_.now_seconds = static_cast<std::uint32_t>(now_ms / 1000);
   std::size_t budget = limits_.purge_entries_per_turn;

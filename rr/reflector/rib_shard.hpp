@@ -44,7 +44,7 @@ class RibShard final : public rib::TurnSealer {
   // always there before its tombstones are judged.
   void observe_batches();
 
-  std::size_t staged_bytes() const { return rib4_.log().bytes() + rib6_.log().bytes(); }
+  std::size_t staged_bytes() const { return rib4_.log().bytes() + rib6_.log().bytes() + waiting4_.size * 32 + waiting6_.size * 48; }
   void seal_turn() override;
   // Purges, seals, walks: bounded. Returns true when work is left that need not wait for anybody.
   // `now_ms`: milliseconds since start.
@@ -52,10 +52,19 @@ class RibShard final : public rib::TurnSealer {
   // What has been said to each session shard since the last call to clear.
   Streams& streams() { return streams_; }
 
-  rib::RibShared& shared() { return shared_; }
+  rib::RibShared& shared() {
+    apply_waiting();
+    return shared_;
+  }
   const rib::RibShared& shared() const { return shared_; }
-  rib::FamilyRib<rib::Address4>& rib4() { return rib4_; }
-  rib::FamilyRib<rib::Address6>& rib6() { return rib6_; }
+  rib::FamilyRib<rib::Address4>& rib4() {
+    apply_waiting();
+    return rib4_;
+  }
+  rib::FamilyRib<rib::Address6>& rib6() {
+    apply_waiting();
+    return rib6_;
+  }
   session::PeerRole role_of(PeerId peer) const { return peers_[peer.value].role; }
   std::size_t walks_in_progress() const { return walks_.size(); }
   // Wall time of stamps, coarse: seconds since start at which the turn was sealed.
@@ -92,6 +101,35 @@ class RibShard final : public rib::TurnSealer {
     std::uint64_t tombstone4 = 0, tombstone6 = 0;
     bool tombstones_started = false;
   };
+
+  // Announcements of single prefixes wait here for a few more, so that the cache misses of their places in the RIB
+  // overlap: churn of random prefixes is nothing but such misses. Whatever else looks at the RIB applies them first.
+  template <class Address>
+  struct Waiting {
+    static constexpr std::size_t kRoom = 16;
+    static constexpr std::size_t kWire = 64;           // octets of one entry
+    struct Item {
+      PeerId peer;
+      rib::AttributeId attributes = 0;                 // one reference is held
+      rib::NlriEntry<Address> entry;
+      typename rib::FamilyRib<Address>::Approach approach;
+      std::array<std::uint8_t, kWire> wire;
+    };
+    std::size_t size = 0;
+    std::array<Item, kRoom> items;
+  };
+  static constexpr std::size_t kFewEntries = 4;        // an UPDATE with more is applied at once
+
+  template <class Address>
+  Waiting<Address>& waiting();
+  template <class Address>
+  void wait(PeerId peer, rib::AttributeId attributes, const rib::NlriEntry<Address>& entry);
+  template <class Address>
+  void apply_waiting_of();
+  void apply_waiting() {
+    if (waiting4_.size != 0) apply_waiting_of<rib::Address4>();
+    if (waiting6_.size != 0) apply_waiting_of<rib::Address6>();
+  }
 
   template <class Address>
   rib::FamilyRib<Address>& family();
@@ -137,6 +175,8 @@ class RibShard final : public rib::TurnSealer {
   };
   std::vector<Class> classes_;
   std::uint64_t now_ms_ = 0;
+  Waiting<rib::Address4> waiting4_;
+  Waiting<rib::Address6> waiting6_;
   std::deque<Purge> purges_;
   std::deque<Walk> walks_;
   rib::ChangeLog image4_, image6_;
