@@ -153,7 +153,7 @@ def write(results, output):
     out = ["# Heliograph beside other route reflectors", "",
            f"Written by `bash bench/compare/run.sh{' --quick` (tiny sizes: no figures to quote) ' if env.get('quick') else '` '}"
            f"on {env['date']}, commit {env['commit']}: {env['cpu']}, {env['cores']} cores, {env['memory_gib']} GiB, {env['system']}, "
-           f"kernel {env['kernel']}. Medians of up to {env['runs']} runs, the reflectors in turn; what takes longer than 20 s runs once. "
+           f"kernel {env['kernel']}. Medians of up to {env['runs']} runs, the reflectors in turn; what takes longer than {env.get('long_cell')} s runs once. "
            f"Generator and reflector share the machine, and every reflector runs as Debian packages it, with one configuration for all rows "
            f"([routers.py](routers.py)). {quietness(env, results)}", "",
            "| reflector | version |", "|---|---|", *[f"| {LABELS[name]} | {version} |" for name, version in env["versions"].items()], "",

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "bench/pe/lib/checker.hpp"
@@ -23,6 +24,11 @@ Options canary_options(const Options& load) {
   o.plan.rtc = load.plan.rtc == RtcMode::off ? RtcMode::off : RtcMode::on;
   o.plan.asn = load.plan.asn;
   o.plan.base_address = load.plan.base_address + load.plan.pes;
+  if (load.plan.addresses != nullptr) {  // those that the load leaves over
+    const auto& all = *load.plan.addresses;
+    auto rest = all.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(load.plan.pes, all.size()));
+    o.plan.addresses = std::make_shared<std::vector<std::uint32_t>>(rest, all.end());
+  }
   o.plan.next_hop_base = load.plan.next_hop_base == 0 ? 0 : load.plan.next_hop_base + load.plan.pes;
   o.plan.number_base = kCanaryBase;
   return o;

@@ -11,42 +11,84 @@
 namespace helio::pe {
 namespace {
 
-constexpr double kWidth = 720, kHeight = 360, kLeft = 70, kRight = 20, kTop = 40, kBottom = 50;
+constexpr double kWidth = 760, kHeight = 380, kLeft = 70, kRight = 40, kTop = 56, kBottom = 54;
 constexpr const char* kInk = "#22313f";
 constexpr const char* kLine = "#c8502d";
 
-// A chart in data coordinates: the axes with five ticks each, and what is drawn into it.
+// Ticks at 1, 2 or 5 times a power of ten, about five of them; the axis ends at the last one.
+struct Axis {
+  explicit Axis(double largest) {
+    double raw = (largest > 0 ? largest : 1) / 5, power = std::pow(10, std::floor(std::log10(raw)));
+    for (double factor : {1.0, 2.0, 5.0, 10.0}) {
+      step = factor * power;
+      if (step >= raw * 0.999) break;
+    }
+    ticks = static_cast<int>(std::ceil(largest / step - 1e-9));
+    ticks = std::max(ticks, 1);
+  }
+  double end() const { return step * ticks; }
+  double step = 1;
+  int ticks = 1;
+};
+
+// Seconds in the unit in which they read well.
+struct TimeUnit {
+  explicit TimeUnit(double largest_seconds)
+      : factor(largest_seconds < 0.002 ? 1e6
+               : largest_seconds < 2   ? 1e3
+                                       : 1),
+        name(largest_seconds < 0.002 ? "microseconds"
+             : largest_seconds < 2   ? "milliseconds"
+                                     : "seconds") {}
+  double factor;
+  const char* name;
+};
+
+// A chart in data coordinates: axes, and what is drawn into them. White ground, so that it can be read on any
+// page.
 class Chart {
  public:
-  Chart(std::string title, std::string x_name, std::string y_name, double x_max, double y_max)
-      : x_max_(x_max > 0 ? x_max : 1), y_max_(y_max > 0 ? y_max : 1) {
+  Chart(const std::string& title, const std::string& x_name, const std::string& y_name, double x_max,
+        double y_max)
+      : x_axis_(x_max), y_axis_(y_max) {
     out_ = fmt::format(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" "
-        "font-size=\"12\" fill=\"{2}\">\n"
-        "<rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n<text x=\"{3}\" y=\"24\" "
-        "font-size=\"15\">{4}</text>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
+        "font-family=\"sans-serif\" font-size=\"12\" fill=\"{2}\">\n"
+        "<rect width=\"{0}\" height=\"{1}\" rx=\"6\" fill=\"#ffffff\"/>\n<text x=\"{3}\" y=\"24\" "
+        "font-size=\"16\">{4}</text>\n",
         kWidth, kHeight, kInk, kLeft, title);
-    for (int i = 0; i <= 5; ++i) {
-      double fx = x_max_ * i / 5, fy = y_max_ * i / 5;
-      out_ += fmt::format("<line x1=\"{0:.1f}\" y1=\"{1}\" x2=\"{0:.1f}\" y2=\"{2}\" stroke=\"#e4e7ea\"/>\n",
-                          x(fx), kTop, kHeight - kBottom);
-      out_ += fmt::format("<line x1=\"{0}\" y1=\"{1:.1f}\" x2=\"{2}\" y2=\"{1:.1f}\" stroke=\"#e4e7ea\"/>\n",
-                          kLeft, y(fy), kWidth - kRight);
-      out_ += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"end\">{:.4g}</text>\n", kLeft - 8,
-                          y(fy) + 4, fy);
-      out_ += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:.3g}</text>\n", x(fx),
-                          kHeight - kBottom + 18, fx);
+    for (int i = 0; i <= x_axis_.ticks; ++i) {
+      double v = x_axis_.step * i;
+      out_ += fmt::format(
+          "<line x1=\"{0:.1f}\" y1=\"{1}\" x2=\"{0:.1f}\" y2=\"{2}\" stroke=\"#e1e5e8\"/>\n"
+          "<text x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4:.4g}</text>\n",
+          x(v), kTop, kHeight - kBottom, kHeight - kBottom + 18, v);
+    }
+    for (int i = 0; i <= y_axis_.ticks; ++i) {
+      double v = y_axis_.step * i;
+      out_ += fmt::format(
+          "<line x1=\"{0}\" y1=\"{1:.1f}\" x2=\"{2}\" y2=\"{1:.1f}\" stroke=\"#e1e5e8\"/>\n"
+          "<text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:.4g}</text>\n",
+          kLeft, y(v), kWidth - kRight, kLeft - 8, y(v) + 4, v);
     }
     out_ += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
-                        (kLeft + kWidth - kRight) / 2, kHeight - 12, x_name);
+                        (kLeft + kWidth - kRight) / 2, kHeight - 14, x_name);
     out_ += fmt::format(
-        "<text x=\"16\" y=\"{0}\" transform=\"rotate(-90 16 {0})\" text-anchor=\"middle\">{1}</text>\n",
+        "<text x=\"18\" y=\"{0}\" transform=\"rotate(-90 18 {0})\" text-anchor=\"middle\">{1}</text>\n",
         (kTop + kHeight - kBottom) / 2, y_name);
   }
-  void line(const std::vector<std::pair<double, double>>& points) {
-    out_ += fmt::format("<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"2\" points=\"", kLine);
+  // With a name it gets an entry in the legend.
+  void line(const std::vector<std::pair<double, double>>& points, const char* colour = kLine,
+            const std::string& name = "") {
+    out_ += fmt::format("<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"2\" points=\"", colour);
     for (auto [px, py] : points) out_ += fmt::format("{:.1f},{:.1f} ", x(px), y(py));
     out_ += "\"/>\n";
+    if (name.empty()) return;
+    out_ += fmt::format(
+        "<rect x=\"{0:.0f}\" y=\"36\" width=\"14\" height=\"4\" fill=\"{1}\"/>\n<text x=\"{2:.0f}\" "
+        "y=\"42\">{3}</text>\n",
+        legend_x_, colour, legend_x_ + 20, name);
+    legend_x_ += 44 + 6.6 * static_cast<double>(name.size());
   }
   void bar(double from, double to, double height) {
     out_ +=
@@ -60,9 +102,10 @@ class Chart {
   }
 
  private:
-  double x(double v) const { return kLeft + v / x_max_ * (kWidth - kLeft - kRight); }
-  double y(double v) const { return kHeight - kBottom - v / y_max_ * (kHeight - kTop - kBottom); }
-  double x_max_, y_max_;
+  double x(double v) const { return kLeft + v / x_axis_.end() * (kWidth - kLeft - kRight); }
+  double y(double v) const { return kHeight - kBottom - v / y_axis_.end() * (kHeight - kTop - kBottom); }
+  Axis x_axis_, y_axis_;
+  double legend_x_ = kLeft;
   std::string out_;
 };
 
@@ -70,14 +113,28 @@ void draw_convergence(const Report& report, const std::filesystem::path& folder)
   std::vector<double> times = report.convergence_seconds;
   if (times.empty()) return;
   std::sort(times.begin(), times.end());
-  Chart chart("Convergence: PEs that hold exactly their set", "seconds after all sessions were Established",
-              "% of PEs", times.back(), 100);
-  std::vector<std::pair<double, double>> points{{0, 0}};
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    points.emplace_back(times[i], 100.0 * static_cast<double>(i) / static_cast<double>(times.size()));
-    points.emplace_back(times[i], 100.0 * static_cast<double>(i + 1) / static_cast<double>(times.size()));
+  TimeUnit unit(times.back());
+  Chart chart("Convergence", fmt::format("{} after all sessions were Established", unit.name), "% of the routes, of the PEs",
+              times.back() * unit.factor, 100);
+  std::vector<std::pair<double, double>> fast, median, slow, exact{{0, 0}};
+  for (const Report::Held& held : report.held) {
+    if (held.seconds > times.back()) break;
+    fast.emplace_back(held.seconds * unit.factor, 100 * held.p90);
+    median.emplace_back(held.seconds * unit.factor, 100 * held.p50);
+    slow.emplace_back(held.seconds * unit.factor, 100 * held.p10);
   }
-  chart.line(points);
+  if (!fast.empty()) {
+    for (auto* line : {&fast, &median, &slow}) line->emplace_back(times.back() * unit.factor, 100);
+    chart.line(fast, "#9dc3e6", "routes held: fastest tenth");
+    chart.line(median, "#4878a8", "median PE");
+    chart.line(slow, "#1f3a5f", "slowest tenth");
+  }
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    double at = times[i] * unit.factor, step = 100.0 / static_cast<double>(times.size());
+    exact.emplace_back(at, step * static_cast<double>(i));
+    exact.emplace_back(at, step * static_cast<double>(i + 1));
+  }
+  chart.line(exact, kLine, "PEs exact");
   chart.write(folder / "convergence.svg");
 }
 
@@ -102,15 +159,16 @@ void draw_latency(const Report& report, const std::filesystem::path& folder) {
 
 void draw_memory(const Report& report, const std::filesystem::path& folder) {
   if (report.memory.size() < 2) return;
+  TimeUnit unit(std::max_element(report.memory.begin(), report.memory.end())->first);
   double top = 0;
   std::vector<std::pair<double, double>> points;
   for (auto [t, bytes] : report.memory) {
-    points.emplace_back(t, bytes / (1 << 20));
+    points.emplace_back(t * unit.factor, bytes / (1 << 20));
     top = std::max(top, points.back().second);
   }
   std::sort(points.begin(), points.end());
-  Chart chart("Resident memory of the reflector", "seconds after the first connect", "MiB",
-              points.back().first, top * 1.1);
+  Chart chart("Resident memory of the reflector", fmt::format("{} after the first connect", unit.name), "MiB",
+              points.back().first, top * 1.05);
   chart.line(points);
   chart.write(folder / "memory.svg");
 }

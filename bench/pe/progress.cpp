@@ -53,8 +53,24 @@ Progress::~Progress() {
   if (is_terminal_) fmt::print(stderr, "\r\033[K");
 }
 
+void Progress::sample_held(Nanoseconds now) {
+  next_held_at_ = now + (runner_.plan().pes() <= 200 ? kSample / 10 : kSample);
+  shares_.clear();
+  for (std::uint32_t pe = 0; pe < runner_.plan().pes(); ++pe) {
+    std::uint64_t target = runner_.checker().target(pe);
+    if (target > 0)
+      shares_.push_back(static_cast<double>(runner_.checker().held(pe)) / static_cast<double>(target));
+  }
+  if (shares_.empty()) return;
+  std::sort(shares_.begin(), shares_.end());
+  auto at = [this](std::size_t tenths) { return shares_[(shares_.size() - 1) * tenths / 10]; };
+  report_.held.push_back({static_cast<double>(now - runner_.released_at) / 1e9, at(1), at(5), at(9)});
+}
+
 void Progress::on_turn() {
   Nanoseconds now = now_ns();
+  bool is_wanted = !runner_.options().out_folder.empty() && report_.convergence_seconds.empty();
+  if (is_wanted && runner_.released_at != 0 && now >= next_held_at_) sample_held(now);
   if (now < next_at_) return;
   next_at_ = now + kSample;
   if (auto rr = runner_.reflector()) {

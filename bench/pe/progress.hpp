@@ -17,13 +17,15 @@ class Progress {
  private:
   void on_turn();
   void draw();
+  void sample_held(Nanoseconds now);
   void serve(int listener);
   std::string metrics() const;
 
   Runner& runner_;
   Report& report_;
   bool is_terminal_;
-  Nanoseconds next_at_ = 0, next_draw_at_ = 0;
+  Nanoseconds next_at_ = 0, next_draw_at_ = 0, next_held_at_ = 0;
+  std::vector<double> shares_;
   // Published once per interval for the serving thread.
   std::atomic<std::uint64_t> sessions_ = 0, delivered_ = 0, expected_ = 0, bytes_ = 0, duplicates_ = 0,
                              wrong_ = 0, rr_rss_ = 0;

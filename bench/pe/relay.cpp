@@ -115,8 +115,8 @@ class Relay {
       if (fd < 0) return;
       int one = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-      std::uint32_t pe = ntohl(from.sin_addr.s_addr) - plan_.options().base_address;
-      if (pe >= peers_.size()) {
+      std::uint32_t pe = plan_.pe_of(ntohl(from.sin_addr.s_addr));
+      if (pe == Plan::kNone) {
         ::close(fd);
         continue;
       }

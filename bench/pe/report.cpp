@@ -59,10 +59,12 @@ void print_table(const Report& report) {
 void write_json(const Report& report, const std::string& file) {
   boost::json::object o;
   for (const auto& v : report.values) {
-    if (v.text.empty())
-      o[v.name] = v.number;
-    else
+    if (!v.text.empty())
       o[v.name] = v.text;
+    else if (std::floor(v.number) == v.number && std::fabs(v.number) < 1e15)
+      o[v.name] = static_cast<std::int64_t>(v.number);
+    else
+      o[v.name] = v.number;
   }
   o["verdict"] = report.verdict;
   boost::json::array problems;

@@ -20,6 +20,11 @@ struct Report {
   std::string headline;               // the scenario and its result in one line
   std::vector<std::string> problems;  // samples of what was wrong
   // Series for pictures: convergence (seconds, PEs done) per round, latencies in ns, memory (seconds, bytes).
+  // How much of its set the slowest tenth, the median and the fastest tenth of the PEs held, 0..1.
+  struct Held {
+    double seconds = 0, p10 = 0, p50 = 0, p90 = 0;
+  };
+  std::vector<Held> held;
   std::vector<double> convergence_seconds;
   std::vector<std::int64_t> latency_ns;
   std::vector<std::pair<double, double>> memory;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "rr/base/build_info.hpp"
+
 namespace helio::pe {
 namespace {
 
@@ -33,6 +35,9 @@ bool ScenarioRun::run() {
               : o.plan.rtc == RtcMode::on ? "on"
                                           : "default",
               "RT-Constrain");
+  report_.add("machine", machine_name(), "Machine");
+  report_.add("generator", fmt::format("helio-pe {} ({})", build_info().version, build_info().commit),
+              "Generator");
   runner_.prepare();
   runner_.find_reflector();
   if (runner_.rr_pid() > 0) {
@@ -41,7 +46,14 @@ bool ScenarioRun::run() {
     runner_.await_idle_reflector();
     reset_peak_rss(runner_.rr_pid());
   }
-  return finish(cold_start() && after_cold_start());
+  if (!cold_start()) return finish(false);
+  Meter from = Meter::read(runner_);
+  bool good = after_cold_start();
+  if (o.scenario != Scenario::cold_start) {
+    double foreign = judge(from, Meter::read(runner_));
+    report_.add("scenario_foreign_cpu_seconds", foreign, "CPU of everybody else during the scenario");
+  }
+  return finish(good);
 }
 
 bool ScenarioRun::cold_start() {
@@ -131,9 +143,8 @@ bool ScenarioRun::after_cold_start() {
 }
 
 void ScenarioRun::add_costs(const Meter& start, const Meter& from, const Meter& to) {
-  double elapsed = seconds(to.at - from.at), own = seconds(to.own_cpu_ns - from.own_cpu_ns), rr = 0;
   if (from.reflector && to.reflector && start.reflector) {
-    rr = seconds(to.reflector->cpu_ns - from.reflector->cpu_ns);
+    double rr = seconds(to.reflector->cpu_ns - from.reflector->cpu_ns);
     double user = static_cast<double>(to.reflector->user_ticks - from.reflector->user_ticks);
     double system = static_cast<double>(to.reflector->system_ticks - from.reflector->system_ticks);
     double share = user + system > 0 ? user / (user + system) : 0;
@@ -150,13 +161,22 @@ void ScenarioRun::add_costs(const Meter& start, const Meter& from, const Meter& 
         std::max(0.0, growth) / static_cast<double>(std::max<std::uint64_t>(1, runner_.plan().paths())),
         "  bytes per path (growth)");
   }
-  report_.add("generator_cpu_seconds", own, "Generator CPU");
+  report_.add("generator_cpu_seconds", seconds(to.own_cpu_ns - from.own_cpu_ns), "Generator CPU");
+  report_.add("foreign_cpu_seconds", judge(from, to), "CPU of everybody else");
+}
+
+double ScenarioRun::judge(const Meter& from, const Meter& to) {
+  double elapsed = seconds(to.at - from.at), own = seconds(to.own_cpu_ns - from.own_cpu_ns), rr = 0;
+  // Another process after a restart starts at zero.
+  if (from.reflector && to.reflector)
+    rr = std::max(0.0, seconds(to.reflector->cpu_ns - from.reflector->cpu_ns));
   double foreign = std::max(0.0, seconds(to.machine.busy_ns - from.machine.busy_ns) - own - rr);
-  report_.add("foreign_cpu_seconds", foreign, "CPU of everybody else");
-  // A tick is 10 ms: short runs cannot tell.
-  if (foreign > 0.15 * elapsed * to.machine.cpus + 0.03) cost_verdict_ = "shared-machine";
   if (own > 0.9 * elapsed * runner_.options().threads && rr < 0.8 * elapsed && elapsed > 0.02)
     cost_verdict_ = "generator-bound";
+  // A tick is 10 ms: short runs cannot tell.
+  else if (foreign > 0.15 * elapsed * to.machine.cpus + 0.03)
+    cost_verdict_ = "shared-machine";
+  return foreign;
 }
 
 bool ScenarioRun::finish(bool so_far) {

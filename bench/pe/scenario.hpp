@@ -25,6 +25,9 @@ class ScenarioRun {
   bool after_cold_start();
   // Adds what happened between two meters and decides the verdict but for exactness.
   void add_costs(const Meter& start, const Meter& from, const Meter& to);
+  // Whether the generator or somebody else had a part in the time between them; returns the others' CPU
+  // seconds.
+  double judge(const Meter& from, const Meter& to);
   bool finish(bool so_far);
 
   Runner& runner_;

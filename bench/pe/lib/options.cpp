@@ -4,8 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <sstream>
+#include <stdexcept>
+
+#include "rr/base/build_info.hpp"
 
 namespace helio::pe {
 namespace {
@@ -75,7 +80,29 @@ void set_target(Options& o, const std::string& text) {
     o.target_port = static_cast<std::uint16_t>(std::atoi(text.c_str() + colon + 1));
 }
 
+std::uint32_t parse_v4(const std::string& text) {
+  auto address = wire::parse_ip(text);
+  if (!address || address->is_v6) throw std::invalid_argument("no IPv4 address: " + text);
+  return address->v4_value();
+}
+
 }  // namespace
+
+std::vector<std::uint32_t> parse_addresses(const std::string& text) {
+  std::vector<std::uint32_t> all;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    std::size_t dash = part.find('-');
+    std::uint32_t first = parse_v4(part.substr(0, dash));
+    std::uint32_t last = dash == std::string::npos ? first : parse_v4(part.substr(dash + 1));
+    if (last < first || last - first > 0xffff) throw std::invalid_argument("no range of addresses: " + part);
+    for (std::uint32_t a = first; a <= last; ++a) all.push_back(a);
+  }
+  std::sort(all.begin(), all.end());
+  if (std::adjacent_find(all.begin(), all.end()) != all.end())
+    throw std::invalid_argument("an address is given twice");
+  return all;
+}
 
 std::string_view scenario_name(Scenario scenario) {
   for (const auto& [name, value] : kScenarios) {
@@ -84,30 +111,24 @@ std::string_view scenario_name(Scenario scenario) {
   return "";
 }
 
-Options parse_options(int argc, char** argv) {
-  Options o;
-  CLI::App app{
-      "helio-pe: synthetic provider-edge routers that load a VPN route reflector and check it exactly.\n"
-      "Every PE is an iBGP session from an address of its own. The run is right (exit status 0) only when "
-      "every\n"
-      "PE ends with exactly the routes that its route targets ask for.",
-      "helio-pe"};
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.set_config("--file", "", "Scenario file: these options without the dashes, as TOML")->group("Scenario");
-  // The shape gives the defaults of everything else, wherever it stands.
-  std::string shape;
-  for (int i = 1; i < argc; ++i) {
-    std::string argument = argv[i];
-    if (argument == "--shape" && i + 1 < argc) shape = argv[i + 1];
-    if (argument.starts_with("--shape=")) shape = argument.substr(8);
-  }
-  if (!shape.empty() && !apply_shape(shape, o)) {
-    fmt::print(stderr, "helio-pe: no shape {}; there are {}\n", shape, fmt::join(shape_names(), " "));
-    std::exit(2);
-  }
+namespace {
 
-  std::string ignored;
-  app.add_option("--shape", ignored, fmt::format("Named load: {}", fmt::join(shape_names(), " ")))
+constexpr const char* kAbout =
+    "helio-pe: synthetic provider-edge routers that load a VPN route reflector and check it exactly.\n"
+    "Every PE is an iBGP session from an address of its own. The run is right (exit status 0) only when "
+    "every\n"
+    "PE ends with exactly the routes that its route targets ask for.";
+
+void add_options(CLI::App& app, Options& o) {
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.set_version_flag("--version",
+                       fmt::format("helio-pe {} ({})", build_info().version, build_info().commit));
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.set_config("--file", "", "Scenario file: these options without the dashes, as TOML")->group("Scenario");
+  app.add_option_function<std::string>(
+         "--shape", [](const std::string&) {},  // read before everything else
+         fmt::format("Named load: {}", fmt::join(shape_names(), " ")))
+      ->type_name("NAME")
       ->group("Scenario");
   add_choice(app, "--scenario", o.scenario, kScenarios, "What happens (default cold-start)")
       ->group("Scenario");
@@ -126,7 +147,8 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--churn-rate", o.churn_rate, "churn, soak: changes per second; 0 = as the window allows")
       ->group("Scenario");
   app.add_option("--changes", o.changes, "churn: how many")->capture_default_str()->group("Scenario");
-  app.add_option("--duration", o.duration, "churn, soak: seconds, instead of --changes")->group("Scenario");
+  app.add_option("--duration", o.duration, "churn: seconds, instead of --changes; soak: seconds (default 60)")
+      ->group("Scenario");
   app.add_option("--slow-share", o.slow_share, "slow-reader: share of PEs that never read")
       ->capture_default_str()
       ->group("Scenario");
@@ -151,6 +173,20 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--pes,--peers", o.plan.pes, "Synthetic PEs")->capture_default_str()->group("Sessions");
   add_address(app, "--base-address", o.plan.base_address,
               "Source address and router-id of the first PE (default 127.1.0.1)")
+      ->group("Sessions");
+  app.add_option_function<std::vector<std::string>>(
+         "--addresses",
+         [&o](const std::vector<std::string>& parts) {
+           try {
+             o.plan.addresses = std::make_shared<const std::vector<std::uint32_t>>(
+                 parse_addresses(fmt::format("{}", fmt::join(parts, ","))));
+           } catch (const std::invalid_argument& e) {
+             throw CLI::ValidationError("--addresses", e.what());
+           }
+         },
+         "Source addresses instead, in ascending order; those beyond --pes are for canaries")
+      ->delimiter(',')
+      ->type_name("FIRST-LAST,ADDRESS,...")
       ->group("Sessions");
   app.add_option("--asn", o.plan.asn, "AS of everybody")->capture_default_str()->group("Sessions");
   app.add_option("--hold-time", o.hold_time, "Seconds offered")->capture_default_str()->group("Sessions");
@@ -206,7 +242,11 @@ Options parse_options(int argc, char** argv) {
   app.add_option_function<std::string>(
          "--mrt",
          [&o](const std::string& file) {
-           o.plan.prefix_list = load_mrt(file);
+           try {
+             o.plan.prefix_list = load_mrt(file);
+           } catch (const std::runtime_error& e) {
+             throw CLI::ValidationError("--mrt", e.what());
+           }
            o.plan.prefix_kind = PrefixKind::list;
          },
          "Prefixes of every VRF from an uncompressed MRT table dump (--routes-per-vrf 0: all of them)")
@@ -246,7 +286,32 @@ Options parse_options(int argc, char** argv) {
       ->group("Report");
   app.add_flag("--quiet", o.is_quiet, "The summary line only")->group("Report");
   app.add_flag("--print-plan", o.only_print_plan, "Print the plan's numbers and end")->group("Report");
+}
 
+}  // namespace
+
+std::string help_text() {
+  Options o;
+  CLI::App app{kAbout, "helio-pe"};
+  add_options(app, o);
+  return app.help();
+}
+
+Options parse_options(int argc, char** argv) {
+  Options o;
+  // The shape gives the defaults of everything else, wherever it stands.
+  std::string shape;
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    if (argument == "--shape" && i + 1 < argc) shape = argv[i + 1];
+    if (argument.starts_with("--shape=")) shape = argument.substr(8);
+  }
+  if (!shape.empty() && !apply_shape(shape, o)) {
+    fmt::print(stderr, "helio-pe: no shape {}; there are {}\n", shape, fmt::join(shape_names(), " "));
+    std::exit(2);
+  }
+  CLI::App app{kAbout, "helio-pe"};
+  add_options(app, o);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

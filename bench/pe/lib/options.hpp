@@ -64,8 +64,11 @@ struct Options {
 // Fills in a shape of the plan (S1..S11rtc); false when there is none of that name.
 bool apply_shape(const std::string& name, Options& options);
 std::vector<std::string> shape_names();
+// "10.0.0.1-10.0.0.9,10.0.1.1" in ascending order; throws std::invalid_argument.
+std::vector<std::uint32_t> parse_addresses(const std::string& text);
 std::string_view scenario_name(Scenario scenario);
 
+std::string help_text();
 // Parses the command line; exits the process on --help and on errors.
 Options parse_options(int argc, char** argv);
 

@@ -55,6 +55,7 @@ Plan::Plan(const PlanOptions& options)
           "vpns that share route targets work with --rtc off or default only");
   require(o_.vpns == o_.vrfs || o_.rt_plan == RtPlan::full_mesh, "vpns works with --rt-plan full-mesh only");
   require(o_.asn >= 1 && o_.asn <= 65535, "asn must be between 1 and 65535");
+  require(o_.addresses == nullptr || o_.addresses->size() >= o_.pes, "fewer addresses than pes");
   require(o_.multihoming == 1 || o_.rt_plan == RtPlan::full_mesh,
           "multihoming works with --rt-plan full-mesh only");
 
@@ -62,7 +63,6 @@ Plan::Plan(const PlanOptions& options)
   cycles_ = static_cast<std::uint32_t>((slots + o_.vrfs - 1) / o_.vrfs);
   groups_ = (cycles_ + o_.multihoming - 1) / o_.multihoming;
   v4_routes_ = o_.routes_per_vrf - static_cast<std::uint32_t>(o_.ipv6_share * o_.routes_per_vrf + 0.5);
-  next_hop_base_ = o_.next_hop_base != 0 ? o_.next_hop_base : o_.base_address;
   rd_prefix_ = std::uint64_t{o_.asn} << 32;
   rt_prefix_ = 0x0002'0000'0000'0000 | std::uint64_t{o_.asn} << 32;
   std::uint64_t rds = o_.rd_mode == RdMode::per_pe ? slices() : o_.vrfs;
@@ -108,6 +108,16 @@ Plan::Plan(const PlanOptions& options)
       imports_per_pe_ = std::max(imports_per_pe_, static_cast<std::uint32_t>(list.size()));
     }
   }
+}
+
+std::uint32_t Plan::pe_of(std::uint32_t address) const {
+  std::uint32_t pe = address - o_.base_address;
+  if (o_.addresses != nullptr) {
+    auto at = std::lower_bound(o_.addresses->begin(), o_.addresses->end(), address);
+    bool is_there = at != o_.addresses->end() && *at == address;
+    pe = is_there ? static_cast<std::uint32_t>(at - o_.addresses->begin()) : kNone;
+  }
+  return pe < o_.pes ? pe : kNone;
 }
 
 std::uint32_t Plan::position_of(std::uint32_t pe, std::uint32_t vrf) const {

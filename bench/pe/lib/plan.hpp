@@ -9,6 +9,7 @@
 // multihomed site, which announce the same RD:prefixes. A *slice* is (VRF, group): R routes with the same RD.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,9 @@ struct PlanOptions {
   std::shared_ptr<const PrefixList> prefix_list;  // of PrefixKind::list; routes_per_vrf 0 = all of it
   std::uint32_t asn = 65000;
   std::uint32_t base_address = 0x7f010001;  // of PE 0, host order; also its router-id
-  std::uint32_t next_hop_base = 0;          // 0 = the PE's address
+  // Instead of consecutive ones from base_address on: ascending, one per PE at least.
+  std::shared_ptr<const std::vector<std::uint32_t>> addresses;
+  std::uint32_t next_hop_base = 0;  // 0 = the PE's address
   std::uint64_t seed = 1;
   // Added to the numbers of all RDs and RTs, so that two plans can share a reflector.
   std::uint32_t number_base = 0;
@@ -77,8 +80,14 @@ class Plan {
   std::uint64_t paths() const { return std::uint64_t{o_.announcers} * o_.vrfs_per_pe * o_.routes_per_vrf; }
   const PrefixPlan& prefixes() const { return prefixes_; }
 
-  std::uint32_t address(std::uint32_t pe) const { return o_.base_address + pe; }
-  std::uint32_t next_hop(std::uint32_t pe) const { return next_hop_base_ + pe; }
+  std::uint32_t address(std::uint32_t pe) const {
+    return o_.addresses == nullptr ? o_.base_address + pe : (*o_.addresses)[pe];
+  }
+  // The PE with this address, or kNone.
+  std::uint32_t pe_of(std::uint32_t address) const;
+  std::uint32_t next_hop(std::uint32_t pe) const {
+    return o_.next_hop_base != 0 ? o_.next_hop_base + pe : address(pe);
+  }
   bool announces(std::uint32_t pe) const { return pe < o_.announcers; }
 
   // The VRF at position k of a PE, and the cycle it was dealt in.
@@ -192,7 +201,6 @@ class Plan {
   std::uint32_t cycles_ = 0;
   std::uint32_t groups_ = 0;
   std::uint32_t v4_routes_ = 0;
-  std::uint32_t next_hop_base_ = 0;
   std::uint32_t imports_per_pe_ = 0;
   std::uint32_t random_windows_ = 1;
   std::uint64_t rd_prefix_ = 0;

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fmt/format.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,6 +118,20 @@ MachineSample sample_machine() {
   sample.busy_ns = (user + nice + system + irq + softirq) * (kSecond / sysconf(_SC_CLK_TCK));
   sample.cpus = static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN));
   return sample;
+}
+
+std::string machine_name() {
+  std::ifstream in("/proc/cpuinfo");
+  std::string line, model = "unknown CPU";
+  while (std::getline(in, line)) {
+    if (!line.starts_with("model name")) continue;
+    model = line.substr(line.find(':') + 2);
+    break;
+  }
+  utsname system{};
+  uname(&system);
+  return fmt::format("{}, {} cores, {} {}", model, sysconf(_SC_NPROCESSORS_ONLN), system.sysname,
+                     system.release);
 }
 
 std::int64_t own_cpu_ns() { return clock_value(CLOCK_PROCESS_CPUTIME_ID); }

@@ -27,6 +27,8 @@ struct MachineSample {
   unsigned cpus = 1;
 };
 MachineSample sample_machine();
+// "AMD EPYC, 2 cores, Linux 6.1.0"
+std::string machine_name();
 std::int64_t own_cpu_ns();
 
 }  // namespace helio::pe

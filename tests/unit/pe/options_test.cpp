@@ -4,6 +4,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+#include <set>
+
 namespace helio::pe {
 namespace {
 
@@ -40,6 +44,13 @@ TEST(Options, FlagsOverrideTheShapeWhereverItStands) {
   EXPECT_EQ(parse({"--shape", "S2", "--pes", "7", "--pes", "8"}).plan.pes, 8u);
 }
 
+TEST(Options, AnUnknownKeyInAScenarioFileIsAnError) {
+  std::string file = testing::TempDir() + "helio-pe-unknown.toml";
+  std::ofstream(file) << "pes = 3\nscenarioo = \"churn\"\n";
+  EXPECT_EXIT(parse({"--file", file}), testing::ExitedWithCode(2), "scenarioo");
+  EXPECT_EXIT(parse({"--mrt", "/nonexistent"}), testing::ExitedWithCode(2), "cannot read");
+}
+
 TEST(Options, TargetAndAddressesAreParsed) {
   Options o =
       parse({"--target", "127.0.0.9:1795", "--base-address", "127.1.2.3", "--next-hop-base", "10.9.0.1"});
@@ -47,6 +58,41 @@ TEST(Options, TargetAndAddressesAreParsed) {
   EXPECT_EQ(o.target_port, 1795);
   EXPECT_EQ(o.plan.base_address, 0x7f010203u);
   EXPECT_EQ(o.plan.next_hop_base, 0x0a090001u);
+}
+
+// Every word that begins with "--", without what follows it.
+std::set<std::string> option_words(const std::string& text) {
+  std::set<std::string> words;
+  for (std::size_t at = text.find("--"); at != std::string::npos; at = text.find("--", at)) {
+    std::size_t stop = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at);
+    std::string word = text.substr(at, stop - at);
+    if (word.size() > 3) words.insert(word);
+    at += word.size();
+  }
+  return words;
+}
+
+TEST(Options, TheManPageNamesExactlyTheOptions) {
+  std::ifstream in(fmt::format("{}/deploy/man/helio-pe.1.scd", HELIO_SOURCE_DIR));
+  std::string page((std::istreambuf_iterator<char>(in)), {});
+  EXPECT_EQ(option_words(page), option_words(help_text()));
+  EXPECT_GT(option_words(page).size(), 50u);
+  for (const std::string& shape : shape_names()) EXPECT_NE(page.find(shape), std::string::npos) << shape;
+}
+
+TEST(Options, AddressesMayBeGiven) {
+  Options o = parse({"--pes", "4", "--addresses", "10.9.0.7,10.1.0.1-10.1.0.3"});
+  Plan plan(o.plan);
+  EXPECT_EQ(plan.address(0), 0x0a010001u);
+  EXPECT_EQ(plan.address(3), 0x0a090007u);
+  EXPECT_EQ(plan.next_hop(3), 0x0a090007u);
+  EXPECT_EQ(plan.pe_of(0x0a090007), 3u);
+  EXPECT_EQ(plan.pe_of(0x0a010004), Plan::kNone);
+  EXPECT_THROW(parse_addresses("10.0.0.1,10.0.0.1"), std::invalid_argument);
+  EXPECT_THROW(parse_addresses("10.0.0.9-10.0.0.1"), std::invalid_argument);
+  EXPECT_THROW(parse_addresses("2001:db8::1"), std::invalid_argument);
+  o.plan.pes = 5;
+  EXPECT_THROW(Plan{o.plan}, std::invalid_argument);
 }
 
 }  // namespace
