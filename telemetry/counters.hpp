@@ -39,7 +39,7 @@ inline constexpr std::size_t kDirections = 2;
 enum class Suppressed : std::uint8_t { originator_loop, cluster_loop, as_loop, count_ };
 
 // Why a connection was not taken.
-enum class Refused : std::uint8_t { stranger, range_full, rate, memory, count_ };
+enum class Refused : std::uint8_t { stranger, range_full, rate, memory, wrong_address, count_ };
 
 struct ShardCounters {
   static constexpr std::size_t kMessageTypes = 6;    // index: BGP message type 1..5

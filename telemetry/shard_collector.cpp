@@ -13,7 +13,7 @@ constexpr const char* kMessageNames[ShardCounters::kMessageTypes] = {"other",   
 constexpr std::size_t kUpdate = 2;
 constexpr const char* kActionNames[ShardCounters::kUpdateActions] = {"discard", "withdraw", "disable_family", "reset"};
 constexpr const char* kSuppressedNames[] = {"originator_loop", "cluster_loop", "as_loop"};
-constexpr const char* kRefusedNames[] = {"stranger", "range_full", "rate", "memory"};
+constexpr const char* kRefusedNames[] = {"stranger", "range_full", "rate", "memory", "wrong_address"};
 
 class ShardCollector : public prometheus::Collectable {
  public:

@@ -101,6 +101,8 @@ struct PeerGroup {
   bool passive = false;
   std::optional<wire::IpAddress> local_address;
   std::string auth_password;  // contents of auth-password-file; never printed
+  session::AuthMethod auth_method = session::AuthMethod::tcp_md5;
+  std::uint8_t auth_key_id = 1;
   std::uint8_t ttl_min = 0;
   std::uint8_t multihop = 0;  // 0: the default of the role
   bool next_hop_self = false;
@@ -128,6 +130,7 @@ struct ListenRange {
   Prefix prefix;
   std::size_t group = 0;
   std::uint32_t max_peers = 0;
+  std::string auth_password;  // empty: the group's
 };
 
 struct PolicySet {

@@ -198,6 +198,10 @@ PeerGroup read_group(const Reader& in, const Config& config) {
   in.parsed("cluster-id", group.cluster_id, parse_router_id);
   in.boolean("passive", group.passive);
   in.parsed("local-address", group.local_address, wire::parse_ip);
+  static constexpr std::pair<std::string_view, session::AuthMethod> kMethods[] = {{"tcp-md5", session::AuthMethod::tcp_md5},
+                                                                                  {"tcp-ao", session::AuthMethod::tcp_ao}};
+  in.choice("auth-method", group.auth_method, kMethods);
+  in.number("auth-key-id", group.auth_key_id);
   in.number("ttl-min", group.ttl_min);
   in.number("multihop", group.multihop);
   in.choice("next-hop", group.next_hop_self, kNextHops);

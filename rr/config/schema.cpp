@@ -60,7 +60,9 @@ constexpr Key kKeys[] = {
     {"peer-groups[].cluster-id", Kind::router_id, session_reset, 0, 0, "", "global cluster-id", "Cluster id of this group of clients."},
     {"peer-groups[].passive", Kind::boolean, applied, 0, 0, "", "false", "Never connect, wait for the peer to connect."},
     {"peer-groups[].local-address", Kind::address, session_reset, 0, 0, "", "", "Local address of the sessions."},
-    {"peer-groups[].auth-password-file", Kind::path, session_reset, 0, 0, "", "", "File with the TCP-MD5 key (RFC 2385), readable by the daemon alone."},
+    {"peer-groups[].auth-password-file", Kind::path, session_reset, 0, 0, "", "", "File with the key of the sessions on one line, readable by the daemon alone."},
+    {"peer-groups[].auth-method", Kind::choice, session_reset, 0, 0, "tcp-md5|tcp-ao", "\"tcp-md5\"", "TCP-MD5 (RFC 2385), or TCP-AO (RFC 5925, HMAC-SHA-1-96) where the kernel has it: Linux 6.7, built with CONFIG_TCP_AO."},
+    {"peer-groups[].auth-key-id", Kind::integer, session_reset, 0, 255, "", "1", "TCP-AO: id of the key, both ways."},
     {"peer-groups[].ttl-min", Kind::integer, session_reset, 0, 255, "", "0", "GTSM (RFC 5082): smallest TTL accepted; 254 allows one hop between; 0 turns it off."},
     {"peer-groups[].multihop", Kind::integer, session_reset, 1, 255, "", "1", "External groups: TTL of what is sent."},
     {"peer-groups[].next-hop", Kind::choice, session_reset, 0, 0, "unchanged|self", "\"unchanged\"", "External groups: next hop of what is sent."},
@@ -85,7 +87,7 @@ constexpr Key kKeys[] = {
     {"neighbors[].passive", Kind::boolean, applied, 0, 0, "", "that of the group", "Never connect, wait for the peer to connect."},
     {"neighbors[].remote-port", Kind::integer, applied, 1, 65535, "", "179", "TCP port to connect to."},
     {"neighbors[].local-address", Kind::address, session_reset, 0, 0, "", "that of the group", "Local address of the session."},
-    {"neighbors[].auth-password-file", Kind::path, session_reset, 0, 0, "", "that of the group", "File with the TCP-MD5 key of this neighbour."},
+    {"neighbors[].auth-password-file", Kind::path, session_reset, 0, 0, "", "that of the group", "File with the key of this neighbour."},
     {"neighbors[].bfd.enabled", Kind::boolean, applied, 0, 0, "", "that of the group", "As in a group."},
     {"neighbors[].bfd.interval", Kind::duration, applied, 10, 60000, "", "that of the group", "As in a group."},
     {"neighbors[].bfd.multiplier", Kind::integer, applied, 1, 255, "", "that of the group", "As in a group."},
@@ -95,6 +97,7 @@ constexpr Key kKeys[] = {
 
     {"listen-ranges[].prefix", Kind::prefix, applied, 0, 0, "", "required", "Addresses that may connect without a neighbour entry of their own."},
     {"listen-ranges[].peer-group", Kind::name, session_reset, 0, 0, "", "required", "The group whose settings they have."},
+    {"listen-ranges[].auth-password-file", Kind::path, session_reset, 0, 0, "", "that of the group", "File with the key of the peers of this range."},
     {"listen-ranges[].max-peers", Kind::integer, applied, 0, 1000000, "", "0", "Peers of the range at a time; 0: no limit."},
 
     {"policy.sets[].name", Kind::name, applied, 0, 0, "", "required", "The name statements refer to."},

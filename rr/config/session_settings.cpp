@@ -27,6 +27,8 @@ session::GroupSettings make_group(const Config& config, const PeerGroup& group, 
       out.without_rtc_send_all = family.without_rtc == FamilySettings::WithoutRtc::send_all;
   out.local_address = group.local_address;
   out.auth_password = group.auth_password;
+  out.auth_method = group.auth_method;
+  out.auth_key_id = group.auth_key_id;
   out.ttl_min = group.ttl_min;
   out.multihop = group.multihop;
   out.bfd = group.bfd;
@@ -61,8 +63,15 @@ SessionSettings make_session_settings(const Config& config, const std::string& h
     out.neighbors.push_back(std::move(settings));
   }
 
-  for (const ListenRange& range : config.listen_ranges)
-    out.listen_ranges.push_back({range.prefix.address, range.prefix.length, range.max_peers, out.groups[range.group]});
+  for (const ListenRange& range : config.listen_ranges) {
+    std::shared_ptr<const session::GroupSettings> group = out.groups[range.group];
+    if (!range.auth_password.empty()) {
+      session::GroupSettings own = *group;
+      own.auth_password = range.auth_password;
+      group = std::make_shared<const session::GroupSettings>(std::move(own));
+    }
+    out.listen_ranges.push_back({range.prefix.address, range.prefix.length, range.max_peers, std::move(group)});
+  }
   return out;
 }
 

@@ -31,6 +31,7 @@ class Validator {
     for (std::size_t i = 0; i < config_.peer_groups.size(); ++i) peer_group(i);
     neighbors();
     listen_ranges();
+    keys_of_ranges();
     unused();
     policy();
     control();
@@ -143,9 +144,11 @@ class Validator {
     if (group.ttl_min && has(place, "multihop"))
       error(place, "multihop", "contradicts ttl-min: with GTSM everything is sent with TTL 255", "choose one of the two");
     password(place, group.auth_password);
+    if (has(place, "auth-key-id") && group.auth_method != session::AuthMethod::tcp_ao)
+      warning(place, "auth-key-id", "has no effect: TCP-MD5 has no key ids", "auth-method = \"tcp-ao\"");
   }
 
-  // RFC 2385 keys; the kernel takes at most TCP_MD5SIG_MAXKEYLEN octets.
+  // Keys of TCP-MD5 and TCP-AO; the kernel takes at most TCP_MD5SIG_MAXKEYLEN octets, and as many for TCP-AO.
   void password(const Place& place, std::string& out) {
     static constexpr std::string_view kKey = "auth-password-file";
     static constexpr std::size_t kMaxKeyLength = 80;
@@ -205,9 +208,10 @@ class Validator {
 
   void listen_ranges() {
     for (std::size_t i = 0; i < config_.listen_ranges.size(); ++i) {
-      const ListenRange& range = config_.listen_ranges[i];
+      ListenRange& range = config_.listen_ranges[i];
       Place place = item("listen-ranges", i);
       group_reference(place, range.group);
+      password(place, range.auth_password);
       auto own = parse_ip_prefix(text_of(place, "prefix"));
       if (!own) continue;
       local_address(place, std::nullopt, range.group, own->address.is_v6);
@@ -218,6 +222,27 @@ class Validator {
           error(place, "prefix", fmt::format("{} overlaps {}, line {}", format_ip_prefix(*own), format_ip_prefix(*earlier),
                                              where(other, "prefix").line),
                 "a peer must belong to one range");
+      }
+    }
+  }
+
+  bool has_key(std::size_t group, const std::string& own) const {
+    return !own.empty() || (group != kNoGroup && !config_.peer_groups[group].auth_password.empty());
+  }
+
+  // A key for a prefix makes the kernel drop unsigned segments from all of it, also from a neighbour that has no key.
+  void keys_of_ranges() {
+    for (std::size_t i = 0; i < config_.neighbors.size(); ++i) {
+      const Neighbor& neighbor = config_.neighbors[i];
+      if (has_key(neighbor.group, neighbor.auth_password)) continue;
+      Prefix host{neighbor.address, static_cast<std::uint8_t>(neighbor.address.is_v6 ? 128 : 32)};
+      for (std::size_t j = 0; j < config_.listen_ranges.size(); ++j) {
+        const ListenRange& range = config_.listen_ranges[j];
+        if (!has_key(range.group, range.auth_password) || !host.overlaps(range.prefix)) continue;
+        error(item("neighbors", i), "address",
+              fmt::format("has no key, but the listen range {}, line {}, has one: its segments would be dropped", format_ip_prefix(range.prefix),
+                          where(item("listen-ranges", j), "prefix").line),
+              "give it an auth-password-file");
       }
     }
   }

@@ -29,6 +29,7 @@ void carry_refused(const session::AcceptCounters& from, telemetry::ShardCounters
   set(Refused::range_full, from.range_full);
   set(Refused::rate, from.over_rate);
   set(Refused::memory, from.out_of_memory);
+  set(Refused::wrong_address, from.wrong_address);
 }
 
 void carry_bfd(const session::BfdCounters& from, telemetry::ShardCounters& to) {

@@ -25,14 +25,22 @@ Result<void, SocketError> Listener::open(const ListenEndpoint& endpoint) {
   return {};
 }
 
-Result<void, SocketError> Listener::set_md5_key(const wire::IpAddress& address, std::uint8_t prefix_length,
-                                                const std::string& password) {
+template <class Function>
+Result<void, SocketError> Listener::on_each(bool is_v6, Function function) {
   for (auto& socket : sockets_) {
     int fd = socket->native_handle();
-    if (local_address_of(fd).is_v6 != address.is_v6) continue;
-    if (auto done = session::set_md5_key(fd, address, prefix_length, password); !done) return done;
+    if (local_address_of(fd).is_v6 != is_v6) continue;
+    if (auto done = function(fd); !done) return done;
   }
   return {};
+}
+
+Result<void, SocketError> Listener::set_key(const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key) {
+  return on_each(address.is_v6, [&](int fd) { return set_session_key(fd, address, prefix_length, key); });
+}
+
+Result<void, SocketError> Listener::remove_key(const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key) {
+  return on_each(address.is_v6, [&](int fd) { return remove_session_key(fd, address, prefix_length, key); });
 }
 
 std::vector<ListenEndpoint> Listener::endpoints() const {

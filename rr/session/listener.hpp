@@ -24,13 +24,16 @@ class Listener {
   // Binds; nothing is accepted before start(). Before start() only.
   Result<void, SocketError> open(const ListenEndpoint& endpoint);
   // Any thread. A key on every listening socket of the address family.
-  Result<void, SocketError> set_md5_key(const wire::IpAddress& address, std::uint8_t prefix_length, const std::string& password);
+  Result<void, SocketError> set_key(const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key);
+  Result<void, SocketError> remove_key(const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key);
   std::vector<ListenEndpoint> endpoints() const;  // with the real ports
   void start();
   void stop();
 
  private:
   using Descriptor = boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type>;
+  template <class Function>
+  Result<void, SocketError> on_each(bool is_v6, Function function);
   void wait(Descriptor& descriptor);
   void accept_all(Descriptor& descriptor);
 

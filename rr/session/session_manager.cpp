@@ -85,6 +85,12 @@ void SessionManager::on_accepted(int fd, const wire::IpAddress& from) {
     ::close(fd);
     return;
   }
+  if (!is_right_address(fd, from)) {
+    ++counters_.wrong_address;
+    log_refused("it came to another address than the neighbor's local-address", from);
+    ::close(fd);
+    return;
+  }
   Directory::Admission admission = directory_.admit(from);
   for (int i = 0; i < kMostRooms && admission.verdict == Directory::Verdict::make_room; ++i) {
     // Why: waits for the shard, so that a flood is accepted no faster than it can be cleared away.
@@ -152,27 +158,46 @@ void SessionManager::log_refused(const char* why, const wire::IpAddress& from) {
             std::exchange(unlogged_, 0));
 }
 
-// The listening sockets hold a key per neighbour and per range. Keys of neighbours that are gone are removed.
+// The listening sockets hold a key per neighbour and per range; of those that hold an address the longest counts. Keys of
+// neighbours that are gone are removed.
 Result<void, std::string> SessionManager::set_keys(const SessionSettings& settings, const SessionSettings* before) {
-  using Key = std::pair<wire::IpAddress, std::uint8_t>;
+  using Place = std::pair<wire::IpAddress, std::uint8_t>;
   auto keys_of = [](const SessionSettings& from) {
-    std::map<Key, std::string> keys;
+    std::map<Place, SessionKey> keys;
     for (const ListenRange& range : from.ranges)
-      if (!range.group->auth_password.empty()) keys[{range.prefix, range.length}] = range.group->auth_password;
+      if (!range.group->auth_password.empty()) keys[{range.prefix, range.length}] = session_key(*range.group);
     for (const NeighborSettings& neighbor : from.neighbors)
-      if (!neighbor.group->auth_password.empty()) keys[{neighbor.address, 0}] = neighbor.group->auth_password;
+      if (!neighbor.group->auth_password.empty()) keys[{neighbor.address, kHost}] = session_key(*neighbor.group);
     return keys;
   };
   auto wanted = keys_of(settings);
-  auto present = before ? keys_of(*before) : std::map<Key, std::string>();
-  for (const auto& [key, password] : present)
-    if (!wanted.contains(key)) (void)listener_.set_md5_key(key.first, key.second, "");
-  for (const auto& [key, password] : wanted) {
-    if (auto at = present.find(key); at != present.end() && at->second == password) continue;
-    if (auto done = listener_.set_md5_key(key.first, key.second, password); !done)
-      return Unexpected(describe("cannot set the TCP-MD5 key for", key.first, done.error()));
+  auto present = before ? keys_of(*before) : std::map<Place, SessionKey>();
+  for (const auto& [place, key] : wanted)
+    if (key.method == AuthMethod::tcp_ao && !kernel_has_tcp_ao())
+      return Unexpected(fmt::format("the key for {} is for TCP-AO, which this kernel does not have: it takes Linux 6.7 or later, built with "
+                                    "CONFIG_TCP_AO; auth-method = \"tcp-md5\" works here",
+                                    wire::format_ip(place.first)));
+  for (const auto& [place, key] : present)
+    if (auto at = wanted.find(place); at == wanted.end() || (at->second != key && (key.method == AuthMethod::tcp_ao || at->second.method != key.method)))
+      (void)listener_.remove_key(place.first, place.second, key);
+  for (const auto& [place, key] : wanted) {
+    if (auto at = present.find(place); at != present.end() && at->second == key) continue;
+    if (auto done = listener_.set_key(place.first, place.second, key); !done)
+      return Unexpected(describe("cannot set the key for", place.first, done.error()));
   }
   return {};
+}
+
+// RFC 4271 §8.2.1 leaves it open on which of our addresses a neighbour may reach us; `local-address` names the one.
+bool SessionManager::is_right_address(int fd, const wire::IpAddress& from) {
+  const GroupSettings* group = nullptr;
+  if (Directory::Entry* entry = directory_.find(from)) {
+    group = entry->settings.group.get();
+  } else if (const ListenRange* range = directory_.range_of(from)) {
+    group = range->group.get();
+  }
+  if (!group || !group->local_address || group->local_address->is_v6 != from.is_v6) return true;
+  return local_address_of(fd) == *group->local_address;
 }
 
 Result<void, std::string> SessionManager::reconfigure(SessionSettings settings) {

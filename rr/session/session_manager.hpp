@@ -32,6 +32,7 @@ struct AcceptCounters {
   std::uint64_t accepted = 0;
   std::uint64_t strangers = 0;      // from an address that no neighbour and no range has
   std::uint64_t range_full = 0;     // max_peers of the range, all with sessions
+  std::uint64_t wrong_address = 0;  // not to the neighbour's local-address
   std::uint64_t over_rate = 0;
   std::uint64_t out_of_memory = 0;  // while sessions were refused
   std::uint64_t pending_dropped = 0;
@@ -75,6 +76,7 @@ class SessionManager {
   void on_accepted(int fd, const wire::IpAddress& from);
   void drop_silent(PeerId id);
   void log_refused(const char* why, const wire::IpAddress& from);
+  bool is_right_address(int fd, const wire::IpAddress& from);
   void on_bfd_failed(PeerId peer, std::uint32_t generation);
   Result<void, std::string> set_keys(const SessionSettings& settings, const SessionSettings* before);
   template <class Function>

@@ -12,6 +12,9 @@ namespace helio::session {
 
 enum class PeerRole : std::uint8_t { client, non_client, external };  // external: eBGP
 
+// How the segments of a session are signed, when there is a password.
+enum class AuthMethod : std::uint8_t { tcp_md5, tcp_ao };  // RFC 2385; RFC 5925 with HMAC-SHA-1-96
+
 // BFD (RFC 5883) of a group's or a neighbour's sessions.
 struct BfdSettings {
   bool enabled = false;
@@ -44,7 +47,9 @@ struct GroupSettings {
   enum class RtcAdvertise : std::uint8_t { specific, only_default, both, automatic };
   RtcAdvertise rtc_advertise = RtcAdvertise::automatic;
   std::optional<wire::IpAddress> local_address;
-  std::string auth_password;                       // TCP-MD5; empty = none; never printed
+  std::string auth_password;                       // TCP-MD5 or TCP-AO; empty = none; never printed
+  AuthMethod auth_method = AuthMethod::tcp_md5;
+  std::uint8_t auth_key_id = 1;                    // TCP-AO: both ways
   std::uint8_t ttl_min = 0;                        // GTSM (RFC 5082); 0 = off
   std::uint8_t multihop = 0;                       // external: TTL to send with; 0 = 255 for iBGP, 1 for eBGP
   BfdSettings bfd;

@@ -151,7 +151,7 @@ Result<int, SocketError> open_connecting(const NeighborSettings& neighbor) {
   if (fd.get() < 0) return failed("socket");
   if (auto done = apply_session_options(fd.get(), group, is_v6); !done) return Unexpected(done.error());
   if (!group.auth_password.empty()) {
-    if (auto done = set_md5_key(fd.get(), neighbor.address, 0, group.auth_password); !done) return Unexpected(done.error());
+    if (auto done = set_session_key(fd.get(), neighbor.address, kHost, session_key(group)); !done) return Unexpected(done.error());
   }
   if (group.local_address && group.local_address->is_v6 == is_v6) {
     set_int(fd.get(), IPPROTO_IP, IP_FREEBIND, 1);
@@ -172,7 +172,7 @@ Result<void, SocketError> set_md5_key(int fd, const wire::IpAddress& address, st
   key.tcpm_keylen = static_cast<std::uint16_t>(std::min<std::size_t>(password.size(), TCP_MD5SIG_MAXKEYLEN));
   std::memcpy(key.tcpm_key, password.data(), key.tcpm_keylen);
   int option = TCP_MD5SIG;
-  if (prefix_length != 0) {
+  if (prefix_length != kHost) {
     option = TCP_MD5SIG_EXT;
     key.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX;
     key.tcpm_prefixlen = prefix_length;
@@ -182,6 +182,74 @@ Result<void, SocketError> set_md5_key(int fd, const wire::IpAddress& address, st
   // Removing a key that is not there is no error.
   if (done != 0 && !(password.empty() && errno == ENOENT)) return failed("setsockopt(TCP_MD5SIG)");
   return {};
+}
+
+namespace {
+
+// linux/tcp.h of Linux 6.7; the headers of Debian 12 are older.
+constexpr int kTcpAoAddKey = 38, kTcpAoDelKey = 39;
+struct alignas(8) TcpAoAdd {
+  sockaddr_storage addr;
+  char alg_name[64];
+  std::int32_t ifindex;
+  std::uint32_t flags;  // set_current, set_rnext
+  std::uint16_t reserved;
+  std::uint8_t prefix, sndid, rcvid, maclen, keyflags, keylen;
+  std::uint8_t key[80];
+};
+struct alignas(8) TcpAoDel {
+  sockaddr_storage addr;
+  std::int32_t ifindex;
+  std::uint32_t flags;
+  std::uint16_t reserved;
+  std::uint8_t prefix, sndid, rcvid, current_key, rnext, keyflags;
+};
+static_assert(sizeof(TcpAoAdd) == 288 && sizeof(TcpAoDel) == 144, "the kernel's layout");
+
+std::uint8_t ao_prefix(const wire::IpAddress& address, std::uint8_t prefix_length) {
+  return prefix_length != kHost ? prefix_length : address.is_v6 ? 128 : 32;
+}
+
+Result<void, SocketError> add_ao_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key) {
+  TcpAoAdd add{};
+  add.addr = to_socket_address(address, 0).storage;
+  std::strcpy(add.alg_name, "hmac(sha1)");
+  add.maclen = 12;  // RFC 5926 §3.2.1: HMAC-SHA-1-96
+  add.prefix = ao_prefix(address, prefix_length);
+  add.sndid = add.rcvid = key.id;
+  add.keylen = static_cast<std::uint8_t>(std::min(key.password.size(), sizeof add.key));
+  std::memcpy(add.key, key.password.data(), add.keylen);
+  int done = ::setsockopt(fd, IPPROTO_TCP, kTcpAoAddKey, &add, sizeof add);
+  explicit_bzero(&add, sizeof add);
+  if (done != 0) return failed("setsockopt(TCP_AO_ADD_KEY)");
+  return {};
+}
+
+Result<void, SocketError> delete_ao_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key) {
+  TcpAoDel del{};
+  del.addr = to_socket_address(address, 0).storage;
+  del.prefix = ao_prefix(address, prefix_length);
+  del.sndid = del.rcvid = key.id;
+  if (::setsockopt(fd, IPPROTO_TCP, kTcpAoDelKey, &del, sizeof del) != 0 && errno != ENOENT) return failed("setsockopt(TCP_AO_DEL_KEY)");
+  return {};
+}
+
+}  // namespace
+
+Result<void, SocketError> set_session_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key) {
+  if (key.method == AuthMethod::tcp_ao) return add_ao_key(fd, address, prefix_length, key);
+  return set_md5_key(fd, address, prefix_length, key.password);
+}
+
+Result<void, SocketError> remove_session_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key) {
+  if (key.method == AuthMethod::tcp_ao) return delete_ao_key(fd, address, prefix_length, key);
+  return set_md5_key(fd, address, prefix_length, "");
+}
+
+bool kernel_has_tcp_ao() {
+  OwnedFd fd(new_socket(false));
+  wire::IpAddress loopback = wire::IpAddress::v4(0x7f000001);
+  return fd.get() >= 0 && add_ao_key(fd.get(), loopback, kHost, {AuthMethod::tcp_ao, 1, "probe"}).has_value();
 }
 
 namespace {

@@ -1,5 +1,5 @@
 // Sockets for BGP: creation, addresses and the TCP options of a session. Every descriptor is non-blocking and
-// close-on-exec. TCP-MD5 (RFC 2385), GTSM (RFC 5082), DSCP CS6. Passwords go to the kernel and nowhere else.
+// close-on-exec. TCP-MD5 (RFC 2385), TCP-AO (RFC 5925), GTSM (RFC 5082), DSCP CS6. Passwords go to the kernel and nowhere else.
 #pragma once
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -35,8 +35,9 @@ Result<int, SocketError> open_connecting(const NeighborSettings& neighbor);
 // Options of an established descriptor: TCP_NODELAY, TTL, minimum TTL, DSCP.
 Result<void, SocketError> apply_session_options(int fd, const GroupSettings& group, bool is_v6);
 
-// Installs (or, with an empty password, removes) the TCP-MD5 key for one address or for a prefix.
-// `prefix_length` beyond 0: every address of the prefix (TCP_MD5SIG_EXT). Works on listening sockets too.
+// Installs (or, with an empty password, removes) the TCP-MD5 key for every address of a prefix (TCP_MD5SIG_EXT), or, with
+// kHost, for one address. Works on listening sockets too.
+inline constexpr std::uint8_t kHost = 255;
 Result<void, SocketError> set_md5_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length,
                                       const std::string& password);
 
@@ -46,6 +47,23 @@ Result<int, SocketError> open_bfd_receiver(const wire::IpAddress& local, std::ui
 Result<int, SocketError> open_bfd_sender(const wire::IpAddress& local, std::uint32_t seed);
 // One datagram with its source and TTL; below 0 when there is none.
 ssize_t receive_bfd(int fd, std::span<std::uint8_t> buffer, wire::IpAddress& from, int& ttl);
+
+// What signs the segments of a session: by method, or of none when the password is empty.
+struct SessionKey {
+  AuthMethod method = AuthMethod::tcp_md5;
+  std::uint8_t id = 0;  // TCP-AO
+  std::string password;
+  bool operator==(const SessionKey&) const = default;
+};
+inline SessionKey session_key(const GroupSettings& group) {
+  bool has_id = group.auth_method == AuthMethod::tcp_ao;
+  return {group.auth_method, has_id ? group.auth_key_id : std::uint8_t{0}, group.auth_password};
+}
+// Installs the key for a prefix or, with kHost, for an address, or takes one away that was installed so.
+Result<void, SocketError> set_session_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key);
+Result<void, SocketError> remove_session_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key);
+// Linux 6.7 and later, when it was built with CONFIG_TCP_AO.
+bool kernel_has_tcp_ao();
 
 // Bytes that wait in the receive buffer; a connection at its end counts as zero.
 int bytes_waiting(int fd);

@@ -115,8 +115,8 @@ class Frr:
 
     BGPD = "/usr/lib/frr/bgpd"
 
-    def __init__(self, t, address, reflector, port=1790, routes=(), router_id=None):
-        """`routes`: (prefix, rd, label, rt) of VPNv4 or VPNv6."""
+    def __init__(self, t, address, reflector, port=1790, routes=(), router_id=None, neighbor=()):
+        """`routes`: (prefix, rd, label, rt) of VPNv4 or VPNv6; `neighbor`: more of what is said about the reflector."""
         need(self.BGPD, "vtysh")
         self.folder = t.folder / "frr"
         self.folder.mkdir()
@@ -131,11 +131,11 @@ class Frr:
         config.write_text(
             "log file %s/bgpd.log debugging\n%srouter bgp 65000\n bgp router-id %s\n no bgp default ipv4-unicast\n"
             " no bgp ebgp-requires-policy\n no bgp network import-check\n neighbor %s remote-as 65000\n neighbor %s port %d\n"
-            " neighbor %s update-source %s\n neighbor %s timers connect 1\n"
+            " neighbor %s update-source %s\n neighbor %s timers connect 1\n%s"
             " address-family ipv4 vpn\n  neighbor %s activate\n%s exit-address-family\n"
             " address-family ipv6 vpn\n  neighbor %s activate\n%s exit-address-family\n" %
-            (self.folder, maps, router_id or address, reflector, reflector, port, reflector, address, reflector, reflector, lines[False],
-             reflector, lines[True]))
+            (self.folder, maps, router_id or address, reflector, reflector, port, reflector, address, reflector,
+             "".join(" neighbor %s %s\n" % (reflector, words) for words in neighbor), reflector, lines[False], reflector, lines[True]))
         shutil.chown(config, "frr", "frr")
         self.process = t.adopt(Process([self.BGPD, "-n", "-Z", "-l", address, "-f", config, "-i", self.folder / "bgpd.pid", "--vty_socket", self.folder,
                                         "-A", "127.0.0.1", "-P", "0"], self.folder / "frr.log"))

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import bgp
-from harness import Failure, check, group_toml, quiet, range_toml, reflector_toml, test
+from harness import Failure, check, group_toml, quiet, range_toml, reflector_toml, test, wait_until
 
 VPN = (bgp.VPNV4,)
 
@@ -246,6 +246,22 @@ def ipv6_transport(t):
         p.wait_route("65000:4", "2001:db8::/32", 41)
 
 
+def signed(address, key, port=1790):
+    """A connection from the address with the TCP-MD5 key; OSError when none comes about."""
+    raw = socket.socket()
+    raw.bind((address, 0))
+    # struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, ifindex, key (linux/tcp.h)
+    target = struct.pack("=H", socket.AF_INET) + struct.pack(">H", port) + bgp.ip("127.0.0.1")
+    raw.setsockopt(socket.IPPROTO_TCP, 14, target.ljust(128, b"\0") + struct.pack("=BBHi", 0, 0, len(key), 0) + key.ljust(80, b"\0"))
+    raw.settimeout(1.5)
+    try:
+        raw.connect(("127.0.0.1", port))
+    except OSError:
+        raw.close()
+        raise
+    return raw
+
+
 @test("RFC 2385, ECOSYSTEM §5 auth-password-file: TCP-MD5 on a listen range and a neighbour")
 def tcp_md5(t):
     key = b"helio-secret"
@@ -254,16 +270,9 @@ def tcp_md5(t):
     (t.folder / "heliod" / "key").chmod(0o600)
     groups = group_toml("clients", extra='auth-password-file = "key"') + '[[neighbors]]\naddress = "127.1.0.1"\npeer-group = "clients"\npassive = true\n'
     t.reflector(config=reflector_toml(groups=groups))
-    signed = t.unconnected("127.1.0.1", families=VPN)
-    raw = socket.socket()
-    raw.bind(("127.1.0.1", 0))
-    # struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, ifindex, key (linux/tcp.h)
-    target = struct.pack("=H", socket.AF_INET) + struct.pack(">H", 1790) + bgp.ip("127.0.0.1")
-    raw.setsockopt(socket.IPPROTO_TCP, 14, target.ljust(128, b"\0") + struct.pack("=BBHi", 0, 0, len(key), 0) + key.ljust(80, b"\0"))
-    raw.settimeout(5)
-    raw.connect(("127.0.0.1", 1790))
-    signed.attach(raw).handshake().eor()
-    signed.wait_eor()
+    peer = t.unconnected("127.1.0.1", families=VPN)
+    peer.attach(signed("127.1.0.1", key)).handshake().eor()
+    peer.wait_eor()
     unsigned = socket.socket()
     unsigned.bind(("127.1.0.1", 0))
     unsigned.settimeout(1.5)
@@ -274,6 +283,94 @@ def tcp_md5(t):
         pass
     finally:
         unsigned.close()
+
+
+@test("RFC 2385 §4.5, RFC 5925 §7.1; H4 H: no output holds a key: the log at its most talkative, --check, every show, metrics, errors about keys")
+def secrets(t):
+    secret = "unmistakable-Xq7-4711"
+    folder = t.folder / "heliod"
+    folder.mkdir()
+    for name in ("group", "neighbor", "range"):
+        (folder / (name + ".key")).write_text("%s-%s\n" % (secret, name))
+        (folder / (name + ".key")).chmod(0o600)
+    groups = (group_toml("clients", extra='auth-password-file = "group.key"') +
+              '[[neighbors]]\naddress = "127.1.0.1"\npeer-group = "clients"\npassive = true\nauth-password-file = "neighbor.key"\n' +
+              '[[neighbors]]\naddress = "127.1.0.9"\npeer-group = "clients"\nremote-port = 1801\n' +
+              '[[listen-ranges]]\nprefix = "127.1.0.0/16"\npeer-group = "clients"\nmax-peers = 20\nauth-password-file = "range.key"\n')
+    text = reflector_toml(groups=groups).replace('level = "debug"', 'level = "trace"').replace("[telemetry]\nport = 0", "[telemetry]\nport = 9911")
+    heliod = t.reflector(config=text)
+    for address, name in (("127.1.0.1", "neighbor"), ("127.1.0.2", "range")):
+        pe = t.unconnected(address, families=VPN)
+        pe.attach(signed(address, ("%s-%s" % (secret, name)).encode())).handshake().eor()
+        pe.wait_eor()
+    for address, name in (("127.1.0.1", "group"), ("127.1.0.3", "group"), ("127.1.0.2", "neighbor")):
+        try:
+            signed(address, ("%s-%s" % (secret, name)).encode()).close()
+            check(False, "%s got in with the key of the %s" % (address, name))
+        except OSError:
+            pass
+    said = {}
+
+    def run(*argv):
+        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=15)
+        said[" ".join(map(str, argv))] = done.stdout + done.stderr
+        return done
+    for words in ("summary", "peers", "peer 127.1.0.1", "routes", "rt", "rtc", "memory", "encoding-classes", "config", "version"):
+        for form in ((), ("-j",)):
+            done = run(t.binaries / "helioctl", "--socket", folder / "control.sock", "show", *words.split(), *form)
+            check(done.returncode == 0, "helioctl show " + words, done.stderr)
+    check('auth-password-file = "group.key"' in said["%s --socket %s show config" % (t.binaries / "helioctl", folder / "control.sock")], "the file's name is shown", said)
+    metrics = socket.create_connection(("127.0.0.1", 9911))
+    metrics.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+    metrics.settimeout(5)
+    said["metrics"] = b"".join(iter(lambda: metrics.recv(65536), b"")).decode()
+    check("heliograph_peer_up" in said["metrics"], "metrics", said["metrics"][:300])
+    for program in ([t.binaries / "heliod", "--check", "--config"], [t.binaries / "helioctl", "config", "check"]):
+        check(run(*program, heliod.config).returncode == 0, "a good configuration was refused", said)
+    # What is wrong with a key is said without the key.
+    (folder / "group.key").write_text(secret * 9 + "\n")
+    done = run(t.binaries / "heliod", "--check", "--config", heliod.config)
+    check(done.returncode != 0 and "octets" in done.stderr, "a key that is too long", done.stderr)
+    (folder / "group.key").write_text(secret + "\n")
+    (folder / "group.key").chmod(0o644)
+    check("can be read by others" in run(t.binaries / "heliod", "--check", "--config", heliod.config).stderr, "a key that others can read")
+    # TCP-AO where the kernel lacks it: heliod does not start without signatures instead.
+    other = folder / "ao.toml"
+    other.write_text(text.replace('auth-password-file = "group.key"', 'auth-password-file = "group.key"\nauth-method = "tcp-ao"').replace("port = 1790", "port = 1795")
+                     .replace("control.sock", "ao.sock").replace("port = 9911", "port = 0"))
+    starting = t.process([t.binaries / "heliod", "--config", other], "ao.log")
+    time.sleep(1.0)
+    if starting.alive():
+        starting.stop()
+    else:
+        check("TCP-AO, which this kernel does not have: it takes Linux 6.7" in starting.text() and starting.child.returncode == 1, "the reason", starting.text())
+    said["heliod with tcp-ao"] = starting.text()
+    said["log"] = heliod.text()
+    said["command line"] = open("/proc/%d/cmdline" % heliod.child.pid).read()
+    for what, words in said.items():
+        check(words and secret not in words, "%s holds a key, or is empty" % what, words[:2000])
+
+
+@test("RFC 2385, RFC 5082; H4 H: MD5 and GTSM with FRR: the right key, a wrong one, the right one again")
+def frr_keys(t):
+    from daemons import Frr
+    rr, address, key = "10.9.0.100", "10.9.0.1", "frr-and-heliod"
+    t.addresses(rr, address)
+    (t.folder / "heliod").mkdir()
+    (t.folder / "heliod" / "range.key").write_text(key + "\n")
+    (t.folder / "heliod" / "range.key").chmod(0o600)
+    groups = (group_toml("clients", extra='ttl-min = 254\nlocal-address = "%s"' % rr) +
+              '[[listen-ranges]]\nprefix = "10.9.0.0/16"\npeer-group = "clients"\nauth-password-file = "range.key"\n')
+    heliod = t.reflector(listen=((rr, 1790),), groups=groups)
+    frr = Frr(t, address, rr, routes=[("10.1.0.0/24", "65000:1", 101, "65000:1")], neighbor=("password " + key, "ttl-security hops 1"))
+    wait_until(frr.established, "FRR established with the key")
+    wait_until(lambda: "10.1.0.0/24" in str(heliod.show("routes")), "FRR's route")
+    frr.configure("neighbor %s password wrong" % rr)
+    wait_until(lambda: not frr.established(), "the end of the session")
+    time.sleep(3)
+    check(not frr.established(), "FRR is back with a wrong key")
+    frr.configure("neighbor %s password %s" % (rr, key))
+    wait_until(frr.established, "FRR established again")
 
 
 @test("issue H1 F: --check prints every error at once with line, key and hint")

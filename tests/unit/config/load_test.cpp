@@ -177,6 +177,7 @@ constexpr Mistake kMistakes[] = {
     {GROUP "auth-password-file = \"none.key\"\n", "peer-groups[0].auth-password-file: /etc/heliograph/none.key: No such file"},
     {GROUP "remote-as = 65000\n", "peer-groups[0].remote-as: unknown key (here: peer-as, in the peer group)"},
     {GROUP "bfd = { enabled = true, interval = \"5ms\" }\n", "peer-groups[0].bfd.interval: \"5ms\" is out of range (10 to 60000 ms)"},
+    {GROUP "auth-method = \"tcp-md6\"\n", "peer-groups[0].auth-method: \"tcp-md6\" is not known here (one of: tcp-md5, tcp-ao)"},
     {GROUP "bfd = { multiplier = 0 }\n", "peer-groups[0].bfd.multiplier: 0 is out of range (1 to 255)"},
     {GROUP "rt-constrain = { advertise = \"defualt\" }\n", "peer-groups[0].rt-constrain.advertise: \"defualt\" is not known here (did you mean \"default\"?)"},
     {GROUP "[[neighbors]]\naddress = \"10.0.0.2\"\npeer-group = \"pe\"\n[[neighbors]]\naddress = \"10.0.0.2\"\npeer-group = \"pe\"\n",
@@ -244,6 +245,40 @@ TEST_F(Secrets, EmptyOrTooLongAreErrors) {
   EXPECT_FALSE(with_key("\n", 0600));
   EXPECT_TRUE(with_key(std::string(80, 'x'), 0600));
   EXPECT_FALSE(with_key(std::string(81, 'x'), 0600));
+}
+
+// Keys of the group, of one neighbour and of one range.
+TEST_F(Secrets, OfNeighborsAndRanges) {
+  std::filesystem::create_directory(directory_ + "/keys");
+  for (const char* name : {"pe.key", "one.key", "range.key"}) {
+    std::ofstream(directory_ + "/" + name) << "secret of " << name << "\n";
+    ::chmod((directory_ + "/" + name).c_str(), 0600);
+  }
+  std::string text = std::string(kHead) + GROUP "auth-password-file = \"pe.key\"\nauth-method = \"tcp-ao\"\nauth-key-id = 9\n"
+                     "[[neighbors]]\naddress = \"10.0.0.2\"\npeer-group = \"pe\"\nauth-password-file = \"one.key\"\n"
+                     "[[listen-ranges]]\nprefix = \"10.0.0.0/8\"\npeer-group = \"pe\"\nauth-password-file = \"range.key\"\n";
+  auto result = parse_config(text, "t.toml", directory_);
+  ASSERT_TRUE(result) << format_problem(result.error()[0]);
+  EXPECT_EQ(result->peer_groups[0].auth_password, "secret of pe.key");
+  EXPECT_EQ(result->peer_groups[0].auth_method, session::AuthMethod::tcp_ao);
+  EXPECT_EQ(result->peer_groups[0].auth_key_id, 9);
+  EXPECT_EQ(result->neighbors[0].auth_password, "secret of one.key");
+  EXPECT_EQ(result->listen_ranges[0].auth_password, "secret of range.key");
+}
+
+// The kernel would drop what a neighbour without a key sends from within a prefix that has one.
+TEST_F(Secrets, ANeighborInsideAKeyedRangeNeedsOne) {
+  std::ofstream(directory_ + "/pe.key") << "s3cret\n";
+  ::chmod((directory_ + "/pe.key").c_str(), 0600);
+  auto text = [](const char* address) {
+    return std::string(kHead) + GROUP "[[peer-groups]]\nname = \"keyed\"\nauth-password-file = \"pe.key\"\n[[neighbors]]\naddress = \"" + address +
+           "\"\npeer-group = \"pe\"\n[[listen-ranges]]\nprefix = \"10.0.0.0/8\"\npeer-group = \"keyed\"\n";
+  };
+  EXPECT_TRUE(parse_config(text("11.0.0.2"), "t.toml", directory_));
+  auto inside = parse_config(text("10.0.0.2"), "t.toml", directory_);
+  ASSERT_FALSE(inside);
+  EXPECT_THAT(format_problem(inside.error()[0]),
+              HasSubstr("neighbors[0].address: has no key, but the listen range 10.0.0.0/8, line 13, has one: its segments would be dropped"));
 }
 
 // Every file of configs/ is a promise.

@@ -36,6 +36,7 @@ TEST(Carry, TakesOverRefusedConnections) {
   from.range_full = 2;
   from.over_rate = 3;
   from.out_of_memory = 4;
+  from.wrong_address = 5;
   telemetry::ShardCounters to;
   carry_refused(from, to);
   carry_refused(from, to);
@@ -43,6 +44,7 @@ TEST(Carry, TakesOverRefusedConnections) {
   EXPECT_EQ(to.refused[static_cast<std::size_t>(Refused::range_full)].get(), 2u);
   EXPECT_EQ(to.refused[static_cast<std::size_t>(Refused::rate)].get(), 3u);
   EXPECT_EQ(to.refused[static_cast<std::size_t>(Refused::memory)].get(), 4u);
+  EXPECT_EQ(to.refused[static_cast<std::size_t>(Refused::wrong_address)].get(), 5u);
 }
 
 TEST(Carry, TakesOverBfdPackets) {

@@ -282,7 +282,7 @@ class Md5 : public ::testing::Test {
  protected:
   void SetUp() override {
     int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    bool works = set_md5_key(fd, ip("127.0.0.2"), 0, "x").has_value();
+    bool works = set_md5_key(fd, ip("127.0.0.2"), kHost, "x").has_value();
     ::close(fd);
     if (!works) GTEST_SKIP() << "this kernel has no TCP-MD5";
   }
@@ -292,7 +292,7 @@ class Md5 : public ::testing::Test {
     SocketAddress local = to_socket_address(ip(from), 0), remote = to_socket_address(to.address, to.port);
     EXPECT_EQ(::bind(fd, local.get(), local.length), 0);
     if (!password.empty()) {
-      EXPECT_TRUE(set_md5_key(fd, to.address, 0, password));
+      EXPECT_TRUE(set_md5_key(fd, to.address, kHost, password));
     }
     (void)::connect(fd, remote.get(), remote.length);
     RawPeer peer = RawPeer::adopt(fd);
@@ -319,6 +319,84 @@ TEST_F(Md5, KeysOfNeighborsAndRanges) {
   settings.neighbors[0].group = make_group();
   ASSERT_TRUE(sessions.manager.reconfigure(settings));
   EXPECT_TRUE(can_connect("127.0.0.2", "", sessions.endpoint()));
+}
+
+// RFC 2385 §4.5 leaves it to us: of a neighbour's key and those of ranges around it the longest counts, also within /0.
+TEST_F(Md5, TheLongestPrefixCounts) {
+  auto keyed = [](const char* password) {
+    auto group = make_group();
+    group->auth_password = password;
+    return group;
+  };
+  SessionSettings settings = with_range("0.0.0.0", 0, 10, keyed("everybody"));
+  settings.ranges.push_back({ip("127.1.0.0"), 16, 10, keyed("some")});
+  settings.neighbors.push_back(make_neighbor("127.1.0.2", keyed("one")));
+  Sessions sessions(settings);
+  EXPECT_TRUE(can_connect("127.1.0.2", "one", sessions.endpoint()));
+  EXPECT_FALSE(can_connect("127.1.0.2", "some", sessions.endpoint()));
+  EXPECT_TRUE(can_connect("127.1.0.3", "some", sessions.endpoint()));
+  EXPECT_FALSE(can_connect("127.1.0.4", "everybody", sessions.endpoint()));
+  EXPECT_TRUE(can_connect("127.2.0.1", "everybody", sessions.endpoint()));
+  EXPECT_FALSE(can_connect("127.2.0.2", "", sessions.endpoint()));
+  // A reload gives another key to the range and takes the neighbour's away: then the range's is the longest.
+  settings.ranges[1].group = keyed("others");
+  settings.neighbors.clear();
+  ASSERT_TRUE(sessions.manager.reconfigure(settings));
+  EXPECT_TRUE(can_connect("127.1.0.2", "others", sessions.endpoint()));
+  EXPECT_FALSE(can_connect("127.1.0.5", "some", sessions.endpoint()));
+}
+
+// RFC 5925. Where the kernel has it, both ends must have the key; where not, the start says what is missing.
+TEST(TcpAo, WorksOrSaysWhatIsMissing) {
+  auto group = make_group();
+  group->auth_password = "correct horse";
+  group->auth_method = AuthMethod::tcp_ao;
+  group->auth_key_id = 7;
+  SessionSettings settings = one_neighbor(group);
+  if (!kernel_has_tcp_ao()) {
+    settings.listen.push_back({ip("127.0.0.1"), 0});
+    SessionManager manager(settings);
+    FakeEngine engine;
+    Engine* engines[] = {&engine};
+    auto started = manager.start(engines);
+    ASSERT_FALSE(started);
+    EXPECT_THAT(started.error(), testing::HasSubstr("TCP-AO, which this kernel does not have: it takes Linux 6.7"));
+    EXPECT_THAT(started.error(), testing::Not(testing::HasSubstr("horse")));
+    return;
+  }
+  Sessions sessions(settings);
+  auto connects = [&](std::optional<SessionKey> key) {
+    int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    SocketAddress local = to_socket_address(ip("127.0.0.2"), 0), remote = to_socket_address(sessions.endpoint().address, sessions.endpoint().port);
+    EXPECT_EQ(::bind(fd, local.get(), local.length), 0);
+    if (key) {
+      EXPECT_TRUE(set_session_key(fd, sessions.endpoint().address, kHost, *key));
+    }
+    (void)::connect(fd, remote.get(), remote.length);
+    return RawPeer::adopt(fd).receive(700ms).has_value();
+  };
+  EXPECT_TRUE(connects(SessionKey{AuthMethod::tcp_ao, 7, "correct horse"}));
+  EXPECT_FALSE(connects(SessionKey{AuthMethod::tcp_ao, 7, "wrong"}));
+  EXPECT_FALSE(connects(SessionKey{AuthMethod::tcp_ao, 8, "correct horse"}));
+  EXPECT_FALSE(connects(std::nullopt));
+}
+
+// A neighbour with a local-address reaches us there and nowhere else; a range likewise.
+TEST(Neighbors, OnlyTheLocalAddressIsTheRightOne) {
+  auto here = make_group(), elsewhere = make_group();
+  here->local_address = ip("127.0.0.1");
+  elsewhere->local_address = ip("127.0.0.99");
+  SessionSettings settings = with_range("127.1.0.0", 16, 10, elsewhere);
+  settings.neighbors.push_back(make_neighbor("127.0.0.2", here));
+  settings.neighbors.push_back(make_neighbor("127.0.0.3", elsewhere));
+  Sessions sessions(settings);
+  EXPECT_TRUE(RawPeer::connect(ip("127.0.0.2"), sessions.endpoint()).handshake(make_remote_open()));
+  for (const char* wrong : {"127.0.0.3", "127.1.0.1"}) {
+    RawPeer refused = RawPeer::connect(ip(wrong), sessions.endpoint());
+    EXPECT_TRUE(refused.is_closed_by_peer()) << wrong;
+  }
+  EXPECT_EQ(sessions.manager.accept_counters().wrong_address, 2u);
+  EXPECT_EQ(sessions.manager.peers().size(), 2u) << "no dynamic neighbour was made";
 }
 
 // --- many -------------------------------------------------------------------------------------------------------------
