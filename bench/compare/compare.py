@@ -120,8 +120,13 @@ def main():
     file = output / "results.jsonl"
     results = [json.loads(l) for l in file.read_text().splitlines()] if file.exists() else []
     results = [r for r in results if r["row"] == "environment" or r["row"] in rows.ROWS]
-    if args.render_only:
+    def finish():
         render.write(results, output)
+        if output == HERE and not args.quick:
+            render.update_readme(results, HERE.parent.parent / "README.md")
+
+    if args.render_only:
+        finish()
         return 0
 
     all_routers = {r.name: r(work / r.name, args.build) for r in routers.ALL if r.name in args.routers.split()}
@@ -148,9 +153,8 @@ def main():
         print(f"{name}: {rows.ROWS[name].what}", flush=True)
         run_row(name, rows.ROWS[name], args, all_routers, work, keep)
     environment["minutes"] = round((time.monotonic() - started) / 60, 1)
-    keep_file = "".join(json.dumps(r) + "\n" for r in results)
-    file.write_text(keep_file)
-    render.write(results, output)
+    file.write_text("".join(json.dumps(r) + "\n" for r in results))
+    finish()
     print(f"{output / 'RESULTS.md'} written after {environment['minutes']} minutes")
     # Others may fail; Heliograph and the harness must not.
     return 1 if any(r.get("verdict") == "failed" and r["router"] in ("heliod", "floor") for r in results if r["row"] in wanted) else 0

@@ -141,6 +141,40 @@ def quietness(env, results):
     return text
 
 
+# What the README shows: (row, key, kind, what it is).
+SUMMARY = [("S1u", "convergence_seconds", "time", "S1, 1 M paths to 10 PEs"), ("S2n", "convergence_seconds", "time", "S2 without RT-Constrain, 99 M deliveries"),
+           ("S2n", "rr_peak_rss_bytes", "bytes", "the same, peak memory"), ("S2/100", "convergence_seconds", "time", "S2 with RT-Constrain, a hundredth"),
+           ("S5", "convergence_seconds", "time", "S5, 10 M paths"), ("S5", "rr_bytes_per_path", "count", "the same, bytes per path"),
+           ("S7", "latency_p50_seconds", "time", "S7, a lone change to 200 clients, median"), ("S8/10", "changes_per_second", "count", "S8 in a tenth of S1, changes per second"),
+           ("S4n/10", "return_all_p50_seconds", "time", "S4 in a tenth, a PE returns"), ("S11", "convergence_seconds", "time", "S11, 256 clients")]
+BEGIN, END = "<!-- written by bench/compare/run.sh -->", "<!-- end of what bench/compare/run.sh writes -->"
+
+
+def summary(results):
+    """A short table for the README."""
+    env = next(r for r in results if r["row"] == "environment")
+    cells = {}
+    for r in results:
+        cells.setdefault((r["row"], r.get("router")), []).append(r)
+    out = [f"{env['date']}, commit {env['commit']}, {env['cpu']}, {env['cores']} cores; medians, every PE exact; "
+           "all of it is in [RESULTS.md](bench/compare/RESULTS.md).", "",
+           "| | " + " | ".join(LABELS[n] for n in NAMES) + " |", "|---|" + "--:|" * len(NAMES)]
+    for row, key, kind, what in SUMMARY:
+        def text(name):
+            group = cells.get((row, name))
+            return "" if not group else fmt(median(group, key), kind) if good(group) else "not finished"
+        if (row, "heliod") in cells:
+            out.append(f"| {what} | " + " | ".join(text(n) for n in NAMES) + " |")
+    return "\n".join(out + ["", "![time until every PE holds exactly its set](bench/compare/pictures/convergence.svg)"])
+
+
+def update_readme(results, file):
+    """Puts the summary between the marks."""
+    text = file.read_text()
+    if BEGIN in text and END in text:
+        file.write_text(text[:text.index(BEGIN) + len(BEGIN)] + "\n" + summary(results) + "\n" + text[text.index(END):])
+
+
 def write(results, output):
     output = Path(output)
     folder = output / "pictures"

@@ -55,6 +55,43 @@ bool flap(Runner& runner, std::uint32_t pe, Times& leave, Times& back, Times& ev
   return true;
 }
 
+// A PE drops a route target and asks for it again.
+bool change_membership(Runner& runner, std::uint32_t round, Times& leave, Times& join) {
+  const Plan& plan = runner.plan();
+  std::uint32_t pe = round * 7 % plan.pes();
+  std::vector<std::uint64_t> rts = plan.import_rts(pe);
+  std::uint32_t position = round * 3 % static_cast<std::uint32_t>(rts.size());
+  for (bool wanted : {false, true}) {
+    runner.checker().set_position_active(pe, position, wanted);
+    runner.checker().refresh_targets();
+    runner.recount();
+    ByteVector message;
+    append_memberships(message, plan, pe, {rts[position]}, wanted);
+    Nanoseconds from = now_ns();
+    runner.fleet().send(pe, message);
+    if (!runner.wait_converged()) return false;
+    (wanted ? join : leave).add(from, runner.last_done());
+    runner.run_for(0.02);
+  }
+  return true;
+}
+
+// All PEs ask for everything again.
+bool refresh_all(Runner& runner, Times& refresh) {
+  const Plan& plan = runner.plan();
+  runner.checker().expect_again();
+  runner.recount();
+  ByteVector message;
+  if (plan.v4_routes_per_slice() > 0) append_route_refresh(message, 1, 128);
+  if (plan.has_v6()) append_route_refresh(message, 2, 128);
+  Nanoseconds from = now_ns();
+  for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) runner.fleet().send(pe, message);
+  if (!runner.wait_converged()) return false;
+  refresh.add(from, runner.last_done());
+  runner.run_for(0.1);
+  return true;
+}
+
 }  // namespace
 
 bool run_peer_flap(Runner& runner, Report& report) {
@@ -100,29 +137,13 @@ bool run_withdraw_storm(Runner& runner, Report& report) {
 }
 
 bool run_rt_join(Runner& runner, Report& report) {
-  const Plan& plan = runner.plan();
-  Checker& checker = runner.checker();
-  if (plan.options().rtc != RtcMode::on) {
+  if (runner.plan().options().rtc != RtcMode::on) {
     report.problems.push_back("rt-join needs --rtc on");
     return false;
   }
   Times leave, join;
   for (std::uint32_t round = 0; round < runner.options().repeat; ++round) {
-    std::uint32_t pe = round * 7 % plan.pes();
-    std::vector<std::uint64_t> rts = plan.import_rts(pe);
-    std::uint32_t position = round * 3 % static_cast<std::uint32_t>(rts.size());
-    for (bool wanted : {false, true}) {
-      checker.set_position_active(pe, position, wanted);
-      checker.refresh_targets();
-      runner.recount();
-      ByteVector message;
-      append_memberships(message, plan, pe, {rts[position]}, wanted);
-      Nanoseconds from = now_ns();
-      runner.fleet().send(pe, message);
-      if (!runner.wait_converged()) return give_up(report, wanted ? "rt-join" : "rt-leave");
-      (wanted ? join : leave).add(from, runner.last_done());
-      runner.run_for(0.02);
-    }
+    if (!change_membership(runner, round, leave, join)) return give_up(report, "rt-join");
   }
   leave.report(report, "rt_leave", "A PE drops a route target: its routes are gone");
   join.report(report, "rt_join", "It asks for it again: its routes are there");
@@ -132,19 +153,9 @@ bool run_rt_join(Runner& runner, Report& report) {
 }
 
 bool run_refresh_storm(Runner& runner, Report& report) {
-  const Plan& plan = runner.plan();
   Times refresh;
   for (std::uint32_t round = 0; round < runner.options().repeat; ++round) {
-    runner.checker().expect_again();
-    runner.recount();
-    ByteVector message;
-    if (plan.v4_routes_per_slice() > 0) append_route_refresh(message, 1, 128);
-    if (plan.has_v6()) append_route_refresh(message, 2, 128);
-    Nanoseconds from = now_ns();
-    for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) runner.fleet().send(pe, message);
-    if (!runner.wait_converged()) return give_up(report, "refresh-storm");
-    refresh.add(from, runner.last_done());
-    runner.run_for(0.1);
+    if (!refresh_all(runner, refresh)) return give_up(report, "refresh-storm");
   }
   refresh.report(report, "refresh", "All PEs ask for a refresh: all have everything again");
   report.headline += fmt::format(", refresh of all {:.2f} ms", refresh.median_ms());
@@ -193,13 +204,14 @@ bool run_rr_restart(Runner& runner, Report& report) {
   return true;
 }
 
-// Churn, a flap, a refresh and (with RTC) a membership change in turn; memory must not follow time.
+// Churn, a flap, with RTC a membership change, now and then a refresh of all; memory must not follow time.
 bool run_soak(Runner& runner, Report& report) {
   const Options& o = runner.options();
   const Plan& plan = runner.plan();
   double duration = o.duration > 0 ? o.duration : 60, rate = o.churn_rate > 0 ? o.churn_rate : 5000;
   Nanoseconds from = now_ns();
-  Times leave, back, everybody;
+  constexpr std::uint32_t kRefreshEvery = 4;  // rounds
+  Times leave, back, everybody, refresh, rt_leave, rt_join;
   std::uint64_t changes = 0;
   std::uint32_t rounds = 0;
   std::vector<std::pair<double, double>> memory;
@@ -211,6 +223,10 @@ bool run_soak(Runner& runner, Report& report) {
     }
     std::uint32_t pe = nth_announcer(plan, rounds);
     if (!flap(runner, pe, leave, back, everybody)) return give_up(report, "soak: flap");
+    if (plan.options().rtc == RtcMode::on && !change_membership(runner, rounds, rt_leave, rt_join))
+      return give_up(report, "soak: membership");
+    if (rounds % kRefreshEvery == kRefreshEvery - 1 && !refresh_all(runner, refresh))
+      return give_up(report, "soak: refresh");
     if (auto rr = runner.reflector()) {
       memory.emplace_back(static_cast<double>(now_ns() - from) / 1e9, static_cast<double>(rr->rss_bytes));
     }
@@ -220,6 +236,10 @@ bool run_soak(Runner& runner, Report& report) {
   report.add("soak_changes", static_cast<double>(changes), "Changes seen by everybody");
   leave.report(report, "leave", "A PE leaves: all others hold the withdrawals");
   everybody.report(report, "return_all", "It returns: everybody has everything");
+  if (!rt_join.ns.empty())
+    rt_join.report(report, "rt_join", "A PE asks for a route target again: it has the routes");
+  if (!refresh.ns.empty())
+    refresh.report(report, "refresh", "All PEs ask for a refresh: all have everything again");
   if (memory.size() >= 4) {
     // The first quarter is warming up.
     std::size_t skip = memory.size() / 4;

@@ -80,11 +80,11 @@ bool Checker::expects_lane(std::uint32_t pe, std::uint32_t vrf, std::uint32_t la
   }
   std::uint32_t owner = plan_.owner(vrf, lane);
   if (owner == Plan::kNone || owner == pe || !announces(owner) || !plan_.imports(pe, vrf, lane)) return false;
-  // The best of them in the decision's order (see best_owner), without the PE's own.
+  // The best of all in the decision's order (see best_owner); its own is one of them that is not sent.
   std::uint32_t better = 0;
   for (std::uint32_t c = plan_.group_of_cycle(lane) * plan_.options().multihoming; c < lane; ++c) {
     std::uint32_t other = plan_.owner(vrf, c);
-    better += other != Plan::kNone && other != pe && announces(other);
+    better += other != Plan::kNone && announces(other);
   }
   return better < paths_;
 }

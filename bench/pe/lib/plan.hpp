@@ -42,7 +42,7 @@ struct PlanOptions {
   std::uint32_t attrs_per_vrf = 1;  // attribute sets per PE and VRF; routes alternate between them
   std::uint32_t rts_per_route = 1;  // further RTs are imported by nobody
   std::uint32_t multihoming = 1;    // owners per slice (M)
-  std::uint32_t add_paths = 1;  // the best so many of them are sent to a PE that did not announce them itself
+  std::uint32_t add_paths = 1;      // the best so many of them are sent, but to none its own
   RtcMode rtc = RtcMode::on;
   RdMode rd_mode = RdMode::per_pe;
   LabelMode label_mode = LabelMode::per_vrf;

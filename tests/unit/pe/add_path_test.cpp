@@ -107,6 +107,8 @@ TEST_F(AddPath, AWithdrawalNamesItsPathId) {
 TEST_F(AddPath, OnlyTheBestSoManyAreExpected) {
   use(2);
   EXPECT_EQ(checker->target(kListener), 2 * kRoutes);
+  EXPECT_EQ(checker->target(0), kRoutes) << "one of the best two is its own";
+  EXPECT_EQ(checker->target(2), 2 * kRoutes);
   announce_all(kListener, 0, 2);
   EXPECT_TRUE(checker->holds_target(kListener));
   announce(kListener, 2, 0, 3);
