@@ -1,9 +1,13 @@
 // HashIndex: hash -> id, open addressing over 8-octet slots {32 bits of the hash, id}; the keys live with the objects,
 // which are looked at only when the hash bits agree. Growing and shrinking move a few slots per operation, so no single
-// insert stalls (a plain rehash of a million entries takes up to 0.9 s).
+// insert stalls (a plain rehash of a million entries takes up to 0.9 s). Large tables are mapped, not allocated: their
+// pages come zeroed one by one as they are touched, and those of the table being emptied go back as they are passed.
 // Why: without the hash bits in the slot, a million attribute sets with one route each spent a third of the time in
 // cache misses of probes that could not match.
 #pragma once
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -27,8 +31,8 @@ class HashIndex {
   template <class Equal>
   std::uint32_t find(std::uint64_t wide, Equal&& equal) const {
     std::uint32_t hash = fold(wide);
-    std::uint32_t id = find_in(current_, hash, equal);
-    return id != kNone || old_.slots == nullptr ? id : find_in(old_, hash, equal);
+    std::uint32_t id = find_in(current_, 0, hash, equal);
+    return id != kNone || old_.slots == nullptr ? id : find_in(old_, cursor_, hash, equal);
   }
 
   // The id must not be present.
@@ -43,7 +47,7 @@ class HashIndex {
 
   void erase(std::uint64_t wide, std::uint32_t id) {
     std::uint32_t hash = fold(wide);
-    if (!erase_in(current_, hash, id)) bury_in(old_, hash, id);
+    if (!erase_in(current_, hash, id)) bury_in(old_, cursor_, hash, id);
     --size_;
     if (size_ == 0) {
       drop(current_);
@@ -60,7 +64,7 @@ class HashIndex {
   }
   // An id whose hash bits agree, or kNone: for asking for the object's memory ahead of find, nothing else.
   std::uint32_t guess(std::uint64_t wide) const {
-    return find_in(current_, fold(wide), [](std::uint32_t) { return true; });
+    return find_in(current_, 0, fold(wide), [](std::uint32_t) { return true; });
   }
   std::size_t size() const { return size_; }
 
@@ -80,16 +84,22 @@ class HashIndex {
   static std::uint64_t slot_of(std::uint32_t hash, std::uint32_t id) { return static_cast<std::uint64_t>(hash) << 32 | (id + 1u); }
   static std::uint32_t hash_of(std::uint64_t slot) { return static_cast<std::uint32_t>(slot >> 32); }
 
+  static constexpr std::size_t kMapped = std::size_t{1} << 17;    // slots from which on a table is mapped: 1 MiB
+  static constexpr std::size_t kReturned = std::size_t{1} << 15;  // slots given back at a time: 256 KiB
+
   void make(Table& table, std::size_t capacity) {
-    table.slots = static_cast<std::uint64_t*>(std::calloc(capacity, sizeof(std::uint64_t)));
-    if (table.slots == nullptr) throw std::bad_alloc();
+    std::size_t bytes = capacity * sizeof(std::uint64_t);
+    void* at = capacity < kMapped ? std::calloc(1, bytes) : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == nullptr || at == MAP_FAILED) throw std::bad_alloc();
+    table.slots = static_cast<std::uint64_t*>(at);
     table.capacity = capacity;
     account_.add(MemoryKind::directory, static_cast<std::int64_t>(capacity * sizeof(std::uint64_t)), 1);
   }
   void drop(Table& table) {
     if (table.slots == nullptr) return;
     account_.add(MemoryKind::directory, -static_cast<std::int64_t>(table.capacity * sizeof(std::uint64_t)), -1);
-    std::free(table.slots);
+    if (table.capacity < kMapped) std::free(table.slots);
+    else munmap(table.slots, table.capacity * sizeof(std::uint64_t));
     table = Table();
   }
   void start_resize(std::size_t capacity) {
@@ -98,10 +108,11 @@ class HashIndex {
     make(current_, capacity);
     cursor_ = 0;
   }
+  // What stood before `cursor` was moved away.
   template <class Equal>
-  static std::uint32_t find_in(const Table& table, std::uint32_t hash, Equal&& equal) {
+  static std::uint32_t find_in(const Table& table, std::size_t cursor, std::uint32_t hash, Equal&& equal) {
     if (table.slots == nullptr) return kNone;
-    for (std::size_t i = table.home(hash); table.slots[i] != kEmpty; i = table.next(i)) {
+    for (std::size_t i = std::max(table.home(hash), cursor); table.slots[i] != kEmpty; i = table.next(i)) {
       std::uint64_t slot = table.slots[i];
       if (hash_of(slot) == hash && slot != kBuried && equal(static_cast<std::uint32_t>(slot) - 1)) return static_cast<std::uint32_t>(slot) - 1;
     }
@@ -131,9 +142,9 @@ class HashIndex {
     return true;
   }
   // In the table being emptied a removed slot stays marked: probe runs must not be cut.
-  static void bury_in(Table& table, std::uint32_t hash, std::uint32_t id) {
+  static void bury_in(Table& table, std::size_t cursor, std::uint32_t hash, std::uint32_t id) {
     if (table.slots == nullptr) return;
-    for (std::size_t i = table.home(hash); table.slots[i] != kEmpty; i = table.next(i)) {
+    for (std::size_t i = std::max(table.home(hash), cursor); table.slots[i] != kEmpty; i = table.next(i)) {
       if (table.slots[i] == slot_of(hash, id)) {
         table.slots[i] = kBuried;
         return;
@@ -148,6 +159,8 @@ class HashIndex {
       put(current_, slot);
       old_.slots[cursor_] = kBuried;
     }
+    if (old_.capacity >= kMapped && cursor_ % kReturned == 0 && cursor_ != 0)
+      madvise(old_.slots + cursor_ - kReturned, kReturned * sizeof(std::uint64_t), MADV_DONTNEED);
     if (cursor_ == old_.capacity) drop(old_);
   }
 
