@@ -1,9 +1,13 @@
 // ChangeLog: the best-path changes of one turn, as NLRI bytes in runs of equal attributes, waiting to be packed.
 // A prefix is in the log at most once per turn as announcement (the RIB seals the turn when it changes again).
 #pragma once
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <new>
 #include <vector>
 
 #include "rib/path.hpp"
@@ -12,39 +16,54 @@
 
 namespace helio::rib {
 
-// A byte buffer that grows without zeroing, with slack for 32-octet copies.
+// A byte buffer with slack for 32-octet copies. Small ones are allocated; beyond kMapped they are mapped with room to
+// spare, so that growing does not copy megabytes in the middle of an insert: pages come as they are touched.
 class NlriBuffer {
  public:
   static constexpr std::size_t kSlack = 64;
+  NlriBuffer() = default;
+  ~NlriBuffer() { drop(); }
+  NlriBuffer(const NlriBuffer&) = delete;
+  NlriBuffer& operator=(const NlriBuffer&) = delete;
+
   std::uint8_t* reserve(std::size_t n) {
     if (size_ + n + kSlack > capacity_) grow(n);
-    return data_.get() + size_;
+    return data_ + size_;
   }
   void advance(std::size_t n) { size_ += n; }
-  const std::uint8_t* data() const { return data_.get(); }
+  const std::uint8_t* data() const { return data_; }
   std::size_t size() const { return size_; }
   void clear() {
+    if (capacity_ > kRoom) drop();
+    else if (size_ > kKeep) madvise(data_ + kKeep, capacity_ - kKeep, MADV_DONTNEED);
     size_ = 0;
-    if (capacity_ > kKeep) {
-      data_.reset();
-      capacity_ = 0;
-    }
   }
 
  private:
+  static constexpr std::size_t kMapped = std::size_t{256} << 10;
+  static constexpr std::size_t kRoom = std::size_t{16} << 20;
   static constexpr std::size_t kKeep = std::size_t{4} << 20;
+
   void grow(std::size_t n) {
-    std::size_t capacity = capacity_ * 2 > size_ + n + kSlack ? capacity_ * 2 : size_ + n + 4096;
-    auto* bigger = static_cast<std::uint8_t*>(std::malloc(capacity));
-    if (bigger == nullptr) throw std::bad_alloc();
-    if (size_ != 0) std::memcpy(bigger, data_.get(), size_);
-    data_.reset(bigger);
+    std::size_t wanted = std::max(capacity_ * 2, size_ + n + kSlack + 4096);
+    std::size_t capacity = wanted <= kMapped ? wanted : std::max(kRoom, (wanted + 4095) & ~std::size_t{4095});
+    void* bigger = capacity <= kMapped ? std::malloc(capacity)
+                                       : mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (bigger == nullptr || bigger == MAP_FAILED) throw std::bad_alloc();
+    if (size_ != 0) std::memcpy(bigger, data_, size_);
+    std::size_t size = size_;
+    drop();
+    data_ = static_cast<std::uint8_t*>(bigger);
+    size_ = size;
     capacity_ = capacity;
   }
-  struct Free {
-    void operator()(std::uint8_t* p) const { std::free(p); }
-  };
-  std::unique_ptr<std::uint8_t[], Free> data_;
+  void drop() {
+    if (capacity_ > kMapped) munmap(data_, capacity_);
+    else std::free(data_);
+    data_ = nullptr;
+    size_ = capacity_ = 0;
+  }
+  std::uint8_t* data_ = nullptr;
   std::size_t size_ = 0, capacity_ = 0;
 };
 

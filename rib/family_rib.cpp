@@ -95,7 +95,7 @@ void FamilyRib<Address>::compact(ProvenanceId provenance) {
     // The other family's tables cannot be judged from here; it keeps them, and compacts its own.
     if ((ref & 1) != (kIsV6 ? 1u : 0u) || table_holds(ref >> 1, provenance)) live.push_back(ref);
   }
-  shared_.provenances.set_tables(provenance, std::move(live));
+  shared_.provenances.set_tables(provenance, live);
 }
 
 template <class Address>

@@ -15,7 +15,6 @@ std::uint64_t hash_targets(std::span<const std::uint64_t> targets, std::span<con
 }
 
 void remove_value(std::vector<ProvenanceId>& list, ProvenanceId id) {
-  // From the back: a peer's loss retires its provenances newest first.
   auto at = std::find(list.rbegin(), list.rend(), id);
   HELIO_CHECK(at != list.rend(), "provenance not listed");
   *at = list.back();
@@ -88,6 +87,7 @@ ProvenanceId ProvenanceStore::acquire(PeerId peer, std::span<const std::uint64_t
   provenance_index_.insert(hash, id);
   rt_sets_[provenances_[id].rt_set].provenances.push_back(id);
   if (by_peer_.size() <= peer.value) by_peer_.resize(peer.value + 1);
+  provenances_[id].at_peer = static_cast<std::uint32_t>(by_peer_[peer.value].size());
   by_peer_[peer.value].push_back(id);
   events_.push_back({ProvenanceEvent::Kind::provenance_defined, id});
   return id;
@@ -99,10 +99,13 @@ void ProvenanceStore::drop_ref(ProvenanceId id) {
   HELIO_CHECK(p.live_tables == 0, "provenance dropped while tables hold its paths");
   provenance_index_.erase(hash_of(p), id);
   remove_value(rt_sets_[p.rt_set].provenances, id);
-  remove_value(by_peer_[p.peer.value], id);
+  // By its place, not by search: a peer may have as many as routes.
+  std::vector<ProvenanceId>& of_peer = by_peer_[p.peer.value];
+  provenances_[of_peer.back()].at_peer = p.at_peer;
+  of_peer[p.at_peer] = of_peer.back();
+  of_peer.pop_back();
   p.retired = true;
-  account_.add(MemoryKind::provenance, -static_cast<std::int64_t>(p.tables.capacity() * 4), 0);
-  p.tables = std::vector<std::uint32_t>();
+  p.tables.clear(account_);
   events_.push_back({ProvenanceEvent::Kind::provenance_retired, id});
   drop_rt_set(p.rt_set);
 }
@@ -110,26 +113,27 @@ void ProvenanceStore::drop_ref(ProvenanceId id) {
 void ProvenanceStore::table_added(ProvenanceId id, std::uint32_t table) {
   Provenance& p = provenances_[id];
   ++p.live_tables;
-  std::size_t before = p.tables.capacity();
-  if (p.tables.size() == before) p.tables.reserve(before + before / 4 + 1);  // by a quarter: there may be a million
-  p.tables.push_back(table);
-  account_.add(MemoryKind::provenance, static_cast<std::int64_t>((p.tables.capacity() - before) * 4), 0);
+  p.tables.push(account_, table);
 }
 
 void ProvenanceStore::table_removed(ProvenanceId id) {
   Provenance& p = provenances_[id];
   --p.live_tables;
-  if (p.live_tables == 0) {
-    account_.add(MemoryKind::provenance, -static_cast<std::int64_t>(p.tables.capacity() * 4), 0);
-    p.tables = std::vector<std::uint32_t>();
-  }
+  if (p.live_tables == 0) p.tables.clear(account_);
 }
 
 std::vector<std::uint32_t> ProvenanceStore::tables_of(ProvenanceId id) const {
-  std::vector<std::uint32_t> sorted = provenances_[id].tables;
-  std::sort(sorted.begin(), sorted.end());
-  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  return sorted;
+  std::vector<std::uint32_t> tables;
+  provenances_[id].tables.append_to(tables);
+  sort_unique(tables);
+  return tables;
+}
+
+std::vector<std::uint32_t> ProvenanceStore::tables_of_rt_set(RtSetId id) const {
+  std::vector<std::uint32_t> tables;
+  for (ProvenanceId p : rt_sets_[id].provenances) provenances_[p].tables.append_to(tables);
+  sort_unique(tables);
+  return tables;
 }
 
 bool ProvenanceStore::wants_compaction(ProvenanceId id) const {
@@ -137,14 +141,12 @@ bool ProvenanceStore::wants_compaction(ProvenanceId id) const {
   return p.tables.size() > 2 * static_cast<std::size_t>(p.live_tables) + 64 && p.tables.size() > p.compact_above;
 }
 
-void ProvenanceStore::set_tables(ProvenanceId id, std::vector<std::uint32_t> tables) {
+void ProvenanceStore::set_tables(ProvenanceId id, const std::vector<std::uint32_t>& tables) {
   Provenance& p = provenances_[id];
   HELIO_CHECK(tables.size() >= p.live_tables, "table index out of step");
   // Stale ones of the other family stay until that one compacts: not tried again for every table that is added.
   p.compact_above = tables.size() == p.live_tables ? 0 : static_cast<std::uint32_t>(2 * tables.size());
-  auto capacity = static_cast<std::int64_t>(p.tables.capacity());
-  p.tables = std::move(tables);
-  account_.add(MemoryKind::provenance, (static_cast<std::int64_t>(p.tables.capacity()) - capacity) * 4, 0);
+  p.tables.assign(account_, tables);
 }
 
 std::vector<ProvenanceId> ProvenanceStore::provenances_of(PeerId peer) const {

@@ -14,6 +14,7 @@
 
 #include "rib/chunked_array.hpp"
 #include "rib/hash_index.hpp"
+#include "rib/table_list.hpp"
 #include "rr/base/ids.hpp"
 #include "rr/wire/types.hpp"
 
@@ -52,7 +53,8 @@ struct Provenance {
   std::array<std::uint32_t, 2> best{};        // best paths with it, vpnv4 and vpnv6
   std::uint32_t live_tables = 0;              // tables that hold paths with it now
   std::uint32_t compact_above = 0;            // listed tables below which compaction would be in vain
-  std::vector<std::uint32_t> tables;          // table references; may hold stale and repeated ones until compacted
+  std::uint32_t at_peer = 0;                  // where the peer's list has it
+  TableList tables;                           // table references; may hold stale and repeated ones until compacted
 };
 
 // What the session shards must be told, in order.
@@ -84,9 +86,11 @@ class ProvenanceStore {
   void table_removed(ProvenanceId id);
   // The tables that may hold paths with it: sorted, unique, a superset of the live ones.
   std::vector<std::uint32_t> tables_of(ProvenanceId id) const;
+  // The same of all provenances of an RT set.
+  std::vector<std::uint32_t> tables_of_rt_set(RtSetId id) const;
   // Many listed tables are stale: the owner of the tables should set the live ones, and those it cannot judge.
   bool wants_compaction(ProvenanceId id) const;
-  void set_tables(ProvenanceId id, std::vector<std::uint32_t> tables);
+  void set_tables(ProvenanceId id, const std::vector<std::uint32_t>& tables);
   // Live provenances of a peer: scans; used when a peer is lost or asked about.
   std::vector<ProvenanceId> provenances_of(PeerId peer) const;
 

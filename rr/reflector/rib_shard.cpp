@@ -420,17 +420,9 @@ bool RibShard::begin_next(Walk& walk) {
   walk.position = 0;
   walk.next4 = {};
   walk.next6 = {};
-  walk.tables.clear();
   walk.limit4 = rib4_.table_limit();
   walk.limit6 = rib6_.table_limit();
-  if (!r.universe) {
-    for (rib::ProvenanceId p : shared_.provenances.rt_set(walk.current).provenances) {
-      std::vector<std::uint32_t> tables = shared_.provenances.tables_of(p);
-      walk.tables.insert(walk.tables.end(), tables.begin(), tables.end());
-    }
-    std::sort(walk.tables.begin(), walk.tables.end());
-    walk.tables.erase(std::unique(walk.tables.begin(), walk.tables.end()), walk.tables.end());
-  }
+  walk.tables = r.universe ? std::vector<std::uint32_t>() : shared_.provenances.tables_of_rt_set(walk.current);
   return true;
 }
 

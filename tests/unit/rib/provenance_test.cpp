@@ -65,6 +65,17 @@ TEST_F(ProvenanceTest, IdsAreReusedAfterReleaseOnly) {
   EXPECT_EQ(store.provenance(third).rt_set, set);
 }
 
+// A hostile peer: an RT of its own for every route, withdrawn in the order announced. Finding each in the peer's list by
+// search would take minutes.
+TEST_F(ProvenanceTest, ManyOfOnePeerGoInAnyOrder) {
+  std::vector<ProvenanceId> ids;
+  for (std::uint64_t t = 0; t < 300000; ++t) ids.push_back(acquire(1, {t}));
+  for (std::size_t i = 0; i < ids.size(); i += 2) store.drop_ref(ids[i]);
+  EXPECT_EQ(store.provenances_of(PeerId{1}).size(), ids.size() / 2);
+  for (std::size_t i = 1; i < ids.size(); i += 2) store.drop_ref(ids[i]);
+  EXPECT_TRUE(store.provenances_of(PeerId{1}).empty());
+}
+
 TEST_F(ProvenanceTest, TablesMayBeStaleButAreNeverMissing) {
   ProvenanceId one = acquire(1, {5});
   for (std::uint32_t t = 0; t < 10; ++t) store.table_added(one, t);
