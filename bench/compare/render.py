@@ -60,7 +60,7 @@ def spread(cells, key):
 def failure(cells):
     cell = cells[-1]
     problem = (cell.get("problems") or ["not exact"])[0]
-    text = problem if len(problem) < 60 else problem[:57] + "..."
+    text = problem if len(problem) < 90 else problem[:87] + "..."
     if cell.get("deliveries") and cell.get("missing"):
         text += f"; {100 * (1 - cell['missing'] / cell['deliveries']):.0f} % of the routes held"
     return text.replace("|", "/")

@@ -42,7 +42,7 @@ ROWS = {
     "S1a": Row("S1 with 100 attribute sets per PE and VRF, prefixes that never repeat",
                shape("S1a", *UNIQUE), NO_RTC, 60, routes(20, "--attrs-per-vrf", "10")),
     "S2": Row("100 PEs, 1000 VPNs, RT-Constrain: 1 M paths, 9 M deliveries", shape("S2"), ["heliod"], 60, routes(2)),
-    "S2/10": Row("S2 with a tenth of the routes: 100 k paths, 900 k deliveries", shape("S2", *routes(10)), ["heliod", "gobgp"], 40,
+    "S2/10": Row("S2 with a tenth of the routes: 100 k paths, 900 k deliveries", shape("S2", *routes(10)), ["heliod", "gobgp"], 60,
                  small_mesh(20, 40, 20, 2)),
     "S2/100": Row("S2 with a hundredth of the routes: 10 k paths, 90 k deliveries",
                   shape("S2", *routes(1)), ["heliod", "gobgp"], 60, small_mesh(20, 40, 20, 1)),
