@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -36,6 +37,17 @@ TEST(Options, EveryShapeHasAFileThatSaysTheSame) {
     EXPECT_EQ(shape.shape, name);
     EXPECT_NE(text(file), text(parse({}))) << name;
   }
+}
+
+TEST(Options, EveryScenarioFileIsAPlan) {
+  std::size_t files = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(fmt::format("{}/bench/scenarios", HELIO_SOURCE_DIR))) {
+    if (entry.path().extension() != ".toml") continue;
+    ++files;
+    EXPECT_NO_THROW(Plan(parse({"--file", entry.path().string()}).plan)) << entry.path();
+  }
+  EXPECT_GE(files, shape_names().size());
 }
 
 TEST(Options, FlagsOverrideTheShapeWhereverItStands) {
