@@ -1,6 +1,8 @@
 #include "rib/encoding_class.hpp"
 
 #include "rr/wire/as_path.hpp"
+#include "rr/wire/attributes.hpp"
+#include "rr/wire/message.hpp"
 #include "rr/wire/update_encode.hpp"
 
 namespace helio::rib {
@@ -10,6 +12,49 @@ namespace attr = wire::attr;
 
 bool internal_only(std::uint8_t type) {
   return type == attr::local_pref || type == attr::originator_id || type == attr::cluster_list || type == attr::med || type == attr::aigp;
+}
+
+}  // namespace
+
+namespace {
+
+// The least and the most that a message holds beside attributes: header, lengths, MP_REACH_NLRI, one route.
+constexpr std::size_t kLeastBeside = 23 + 9 + 12 + 16, kMostBeside = 23 + 9 + 48 + 33;
+
+// The community must not make a message that fitted a neighbour's size one that does not.
+bool outgrows(std::size_t before, std::size_t after) {
+  for (std::size_t most : {wire::kMaxMessage, wire::kMaxExtendedMessage})
+    if (before + kLeastBeside <= most && after + kMostBeside > most) return true;
+  return false;
+}
+
+void mark_graceful_shutdown(std::vector<std::uint8_t>& bytes, bool is_external) {
+  constexpr std::uint8_t kFlags = wire::attr_flag::optional | wire::attr_flag::transitive;
+  constexpr std::size_t kGrowth = 8;  // a header, or the extended length of one; the community
+  bool adds = !outgrows(bytes.size(), bytes.size() + kGrowth), has_communities = false;
+  std::vector<std::uint8_t> out, communities;
+  auto put = [&](std::uint8_t flags, Bytes present) {
+    communities.assign(present.begin(), present.end());
+    if (adds && !wire::contains_community(present, wire::community::graceful_shutdown)) {
+      communities.resize(present.size() + 4);
+      store_be32(communities.data() + present.size(), wire::community::graceful_shutdown);
+    }
+    if (!communities.empty()) wire::encode_attribute(out, flags, attr::communities, communities);
+    has_communities = true;
+  };
+  for (Bytes rest = bytes; !rest.empty();) {
+    StoredAttribute a = take_attribute(rest);
+    if (!has_communities && a.type > attr::communities) put(kFlags, {});
+    if (a.type == attr::communities) {
+      put(a.flags & 0xe0, a.value);
+    } else if (a.type == attr::local_pref && !is_external) {
+      wire::encode_attribute_u32(out, wire::attr_flag::transitive, attr::local_pref, 0);
+    } else {
+      out.insert(out.end(), a.whole.begin(), a.whole.end());
+    }
+  }
+  if (!has_communities) put(kFlags, {});
+  bytes.swap(out);
 }
 
 }  // namespace
@@ -67,6 +112,7 @@ Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::v
     }
   }
   put_wide(255);
+  if (encoding.graceful_shutdown) mark_graceful_shutdown(scratch, encoding.is_external);
   return scratch;
 }
 

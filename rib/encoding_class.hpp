@@ -15,9 +15,11 @@ struct EncodingClass {
   bool four_octet_as = true;     // false: AS_TRANS and AS4_PATH (RFC 6793)
   Asn local_as = 0;              // external only
   std::optional<wire::IpAddress> next_hop_self;  // external only, where configured
+  // RFC 8326 §4, while the reflector is in maintenance: GRACEFUL_SHUTDOWN for everybody, LOCAL_PREF 0 inside the AS.
+  bool graceful_shutdown = false;
   bool operator==(const EncodingClass&) const = default;
   // The canonical bytes go out as they are.
-  bool is_plain() const { return !is_external && four_octet_as; }
+  bool is_plain() const { return !is_external && four_octet_as && !graceful_shutdown; }
 };
 
 // One attribute of canonical bytes; `whole` includes its header.

@@ -40,6 +40,7 @@ class DaemonCollector : public prometheus::Collectable {
   static void add_health(const DaemonSample& sample, std::vector<prometheus::MetricFamily>& out) {
     add_single(gauge("ready", "1 when other systems may depend on this reflector."), sample.ready, out);
     add_single(gauge("converged", "1 when every established peer has sent and was sent its End-of-RIB."), sample.converged, out);
+    add_single(gauge("maintenance", "1 while routes are sent with GRACEFUL_SHUTDOWN (RFC 8326)."), sample.maintenance, out);
     add_single(gauge("eor_pending_peers", "Established peers that still owe an End-of-RIB or are owed one."),
                sample.eor_pending_peers, out);
     if (sample.initial_convergence_seconds)

@@ -41,6 +41,7 @@ struct MemorySample {
 struct DaemonSample {
   bool ready = false;
   bool converged = false;
+  bool maintenance = false;
   std::uint64_t eor_pending_peers = 0;
   std::optional<double> initial_convergence_seconds;  // once converged
   std::uint64_t route_targets = 0;

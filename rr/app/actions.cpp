@@ -1,5 +1,6 @@
 #include "rr/app/actions.hpp"
 
+#include "rr/base/log.hpp"
 #include "rr/wire/route_refresh.hpp"
 
 namespace helio::app {
@@ -41,6 +42,13 @@ ActionResult Actions::peer(const wire::IpAddress& address, PeerAction action, co
     return done(true, action == PeerAction::soft_in ? "asked to send again:" : action == PeerAction::soft_out ? "sending again to" : "refreshed:");
   }
   return done(false, "");
+}
+
+ActionResult Actions::maintenance(bool on, const std::string& text) {
+  reflector_.set_maintenance(on);
+  farewell_ = !on ? "heliod is stopping" : text.empty() ? "maintenance" : text;
+  log::info("maintenance={} {}", on ? "on" : "off", on ? farewell_ : "");
+  return {Status::done, on ? "maintenance is on: routes are sent with GRACEFUL_SHUTDOWN and LOCAL_PREF 0" : "maintenance is off: routes are sent as they are"};
 }
 
 }  // namespace helio::app

@@ -1,17 +1,23 @@
 // What the control API may do, carried out by the session manager.
 #pragma once
 #include "rr/control/actions.hpp"
+#include "rr/reflector/reflector.hpp"
 #include "rr/session/session_manager.hpp"
 
 namespace helio::app {
 
 class Actions final : public control::ControlActions {
  public:
-  explicit Actions(session::SessionManager& sessions) : sessions_(sessions) {}
+  Actions(session::SessionManager& sessions, reflector::Reflector& reflector) : sessions_(sessions), reflector_(reflector) {}
   control::ActionResult peer(const wire::IpAddress& address, control::PeerAction action, const std::string& text) override;
+  control::ActionResult maintenance(bool on, const std::string& text) override;
+  // Any time after the control server has ended.
+  const std::string& farewell() const { return farewell_; }
 
  private:
   session::SessionManager& sessions_;
+  reflector::Reflector& reflector_;
+  std::string farewell_ = "heliod is stopping";
 };
 
 }  // namespace helio::app

@@ -69,6 +69,7 @@ int run(const config::Config& config) {
   engine.distribution.stall_alone = config.slow_peer_limits.stall_time * 10;
   engine.rib.tombstones = config.slow_peer_limits.tombstones;
   reflector::Reflector reflector(engine, sessions);
+  reflector.set_maintenance(config.global.graceful_shutdown);
   auto shared_config = std::make_shared<const config::Config>(config);
   Metrics metrics(reflector, sessions, [&] { return shared_config; });
   auto engines = reflector.engines();
@@ -76,7 +77,7 @@ int run(const config::Config& config) {
     std::fprintf(stderr, "heliod: %s\n", started.error().c_str());
     return 1;
   }
-  Actions actions(sessions);
+  Actions actions(sessions, reflector);
   control::Api api(reflector, &actions, [&] { return shared_config; });
   control::ServerOptions options;
   options.socket = config.control.socket;
@@ -102,7 +103,7 @@ int run(const config::Config& config) {
   sd_notify(0, "STOPPING=1");
   memory.reset();
   server->reset();
-  sessions.stop("heliod is stopping");
+  sessions.stop(actions.farewell());
   log::info("stopped");
   log::stop();
   return 0;

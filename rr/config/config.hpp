@@ -107,6 +107,7 @@ struct PeerGroup {
   std::uint8_t multihop = 0;  // 0: the default of the role
   bool next_hop_self = false;
   session::BfdSettings bfd;
+  bool heeds_graceful_shutdown = false;
   RtConstrain rt_constrain;   // the global one with the group's overrides
   SlowPeer slow_peer;         // likewise
   std::optional<AddPaths> add_paths;

@@ -206,6 +206,8 @@ PeerGroup read_group(const Reader& in, const Config& config) {
   in.number("multihop", group.multihop);
   in.choice("next-hop", group.next_hop_self, kNextHops);
   read_bfd(in.at("bfd"), group.bfd);
+  static constexpr std::pair<std::string_view, bool> kHeeds[] = {{"ignore", false}, {"heed", true}};
+  in.choice("graceful-shutdown", group.heeds_graceful_shutdown, kHeeds);
   group.rt_constrain = config.rt_constrain;
   read_rt_constrain(in.at("rt-constrain"), group.rt_constrain);
   group.slow_peer = config.slow_peer;

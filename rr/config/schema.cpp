@@ -16,7 +16,7 @@ constexpr Key kKeys[] = {
     {"global.cluster-id", Kind::router_id, restart, 0, 0, "", "router-id", "RFC 4456 cluster id. A redundant pair may share it: then each keeps only the paths of its own clients, which saves memory; with different ids each also learns the other's paths."},
     {"global.listen[].address", Kind::address, restart, 0, 0, "", "required", "Local address to accept BGP connections on; 0.0.0.0 and :: stand for all."},
     {"global.listen[].port", Kind::integer, restart, 1, 65535, "", "179", "TCP port to accept BGP connections on."},
-    {"global.graceful-shutdown", Kind::boolean, applied, 0, 0, "", "false", "Mark everything reflected with GRACEFUL_SHUTDOWN (RFC 8326)."},
+    {"global.graceful-shutdown", Kind::boolean, applied, 0, 0, "", "false", "Begin in maintenance: everything is sent with GRACEFUL_SHUTDOWN, inside the AS with LOCAL_PREF 0 (RFC 8326). helioctl maintenance turns it on and off."},
 
     {"runtime.shards", Kind::integer, restart, 0, 256, "", "0", "Threads that carry sessions and slices of the RIB; 0: one per core."},
     {"runtime.memory-limit", Kind::size, restart, 64 << 20, 0, "", "", "Bound for the whole process; at 90 % no new peers, at 100 % the largest offender is shed. Absent: the cgroup's limit, or none."},
@@ -66,6 +66,7 @@ constexpr Key kKeys[] = {
     {"peer-groups[].ttl-min", Kind::integer, session_reset, 0, 255, "", "0", "GTSM (RFC 5082): smallest TTL accepted; 254 allows one hop between; 0 turns it off."},
     {"peer-groups[].multihop", Kind::integer, session_reset, 1, 255, "", "1", "External groups: TTL of what is sent."},
     {"peer-groups[].next-hop", Kind::choice, session_reset, 0, 0, "unchanged|self", "\"unchanged\"", "External groups: next hop of what is sent."},
+    {"peer-groups[].graceful-shutdown", Kind::choice, session_reset, 0, 0, "ignore|heed", "\"ignore\"", "heed: routes received with the community GRACEFUL_SHUTDOWN get LOCAL_PREF 0 (RFC 8326)."},
     {"peer-groups[].bfd.enabled", Kind::boolean, applied, 0, 0, "", "false", "Multihop BFD (RFC 5883) beside each session that is Established; when the path fails, the session is closed (RFC 9384)."},
     {"peer-groups[].bfd.interval", Kind::duration, applied, 10, 60000, "", "\"300ms\"", "Time between BFD packets, both ways; the larger of this and the peer's counts."},
     {"peer-groups[].bfd.multiplier", Kind::integer, applied, 1, 255, "", "3", "BFD packets in a row the peer may miss."},

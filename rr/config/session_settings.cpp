@@ -32,6 +32,7 @@ session::GroupSettings make_group(const Config& config, const PeerGroup& group, 
   out.ttl_min = group.ttl_min;
   out.multihop = group.multihop;
   out.bfd = group.bfd;
+  out.heeds_graceful_shutdown = group.heeds_graceful_shutdown;
   out.hostname = hostname;
   out.graceful_restart_time = static_cast<std::uint16_t>(config.graceful_restart.restart_time.count());
   out.graceful_restart_helper = config.graceful_restart.mode != GracefulRestart::Mode::off;

@@ -5,7 +5,6 @@ namespace helio::config {
 
 std::span<const Unsupported> unsupported() {
   static constexpr Unsupported kRows[] = {
-      {"global.graceful-shutdown", "false"},
       {"runtime.shard-queue", ""},
       {"timers.advertise-delay", "\"0ms\"|\"0s\""},
       {"timers.initial-sync", ""},

@@ -27,6 +27,8 @@ class ControlActions {
   virtual ~ControlActions() = default;
   // `text`: shutdown communication of RFC 9003, at most 255 octets of UTF-8; may be empty.
   virtual ActionResult peer(const wire::IpAddress& address, PeerAction action, const std::string& text) = 0;
+  // `text`: what peers are told when the daemon stops in maintenance.
+  virtual ActionResult maintenance(bool on, const std::string& text) = 0;
 };
 
 }  // namespace helio::control

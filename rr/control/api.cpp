@@ -172,6 +172,8 @@ Api::Answer Api::get(const Target& target) {
         return problem(405, "method_not_allowed", fmt::format("{} changes something", path), "use POST");
     return peer(address);
   }
+  if (path == "/v1/maintenance:on" || path == "/v1/maintenance:off")
+    return problem(405, "method_not_allowed", fmt::format("{} changes something", path), "use POST");
   if (std::ranges::find(kPaths, path) == std::end(kPaths)) return not_found(path);
   if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
   if (path == "/v1/summary") return summary_json(state_.summary(), rates_);
@@ -185,6 +187,7 @@ Api::Answer Api::get(const Target& target) {
 
 Api::Answer Api::post(const Target& target, std::string_view body) {
   std::string_view path = target.path;
+  if (path == "/v1/maintenance:on" || path == "/v1/maintenance:off") return maintenance(target, path.ends_with(":on"), body);
   if (std::ranges::find(kPaths, path) != std::end(kPaths))
     return problem(405, "method_not_allowed", fmt::format("{} can only be read", path), "use GET");
   if (!path.starts_with(kPeerPrefix)) return not_found(path);
@@ -213,6 +216,16 @@ Api::Answer Api::post(const Target& target, std::string_view body) {
     case ActionResult::Status::refused: break;
   }
   return problem(409, "refused", result.message);
+}
+
+Api::Answer Api::maintenance(const Target& target, bool on, std::string_view body) {
+  if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
+  auto arguments = parse_action_body(body);
+  if (!arguments) return Unexpected(arguments.error());
+  if (!arguments->soft.empty()) return problem(400, "bad_body", "\"soft\" belongs to clear");
+  if (!on && !arguments->reason.empty()) return problem(400, "bad_body", "the reason is for the peers when maintenance is on");
+  if (!actions_) return problem(501, "not_supported", "this daemon takes no actions over the control API");
+  return action_json(actions_->maintenance(on, arguments->reason));
 }
 
 Api::Answer Api::peers(const Target& target) {

@@ -44,6 +44,7 @@ class Api {
  private:
   using Answer = Result<boost::json::value, ApiProblem>;
   Answer get(const Target& target);
+  Answer maintenance(const Target& target, bool on, std::string_view body);
   Answer post(const Target& target, std::string_view body);
   Answer peers(const Target& target);
   Answer peer(std::string_view address);

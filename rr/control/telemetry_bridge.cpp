@@ -75,6 +75,7 @@ void TelemetryBridge::tick(const reflector::SummaryView& summary, double unix_no
   if (reload_timestamp_ == 0) reload_timestamp_ = unix_now;  // the first load
   auto sample = std::make_shared<telemetry::DaemonSample>();
   sample->converged = sample->ready = summary.converged;
+  sample->maintenance = summary.maintenance;
   if (summary.converged && !initial_convergence_seconds_)
     initial_convergence_seconds_ = static_cast<double>((summary.uptime - summary.converged_for).count());
   sample->initial_convergence_seconds = initial_convergence_seconds_;

@@ -92,6 +92,10 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
   out.key.cluster_list_length = clusters != nullptr && !external ? static_cast<std::uint8_t>(std::min<std::size_t>(clusters->value.size() / 4, 255)) : 0;
   out.key.is_external = external;
 
+  // RFC 8326 §4: "set the LOCAL_PREF attribute of the paths ... to a low value", of which 0 is recommended.
+  const wire::AttributeView* communities = source.heeds_graceful_shutdown ? update.find(attr::communities) : nullptr;
+  bool shut = communities != nullptr && wire::contains_community(communities->value, wire::community::graceful_shutdown);
+  if (shut) out.key.local_pref = 0;
   bool have_local_pref = false, have_originator = external, have_clusters = external;
   auto before = [&](std::uint8_t type) {  // what is made here and sorts before `type`
     if (!have_local_pref && type > attr::local_pref) {
@@ -135,7 +139,7 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
         add(a);
         break;
       case attr::local_pref:
-        if (external) break;
+        if (external || shut) break;
         note(a.type, a.value, out);
         have_local_pref = true;
         add(a);

@@ -18,6 +18,7 @@ struct Source {
   std::uint32_t own_router_id = 0;
   std::uint32_t own_cluster_id = 0;   // prepended to CLUSTER_LIST and looked for in it
   Asn own_as = 0;
+  bool heeds_graceful_shutdown = false;  // RFC 8326: LOCAL_PREF 0 for what carries the community
 };
 
 // Why the routes of an UPDATE are not used (and withdrawn if they were). too_long: fits no message any more.

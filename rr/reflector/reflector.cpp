@@ -61,8 +61,27 @@ std::vector<session::Engine*> Reflector::engines() {
   return out;
 }
 
+void Reflector::set_maintenance(bool on) {
+  if (std::exchange(maintenance_, on) == on) return;
+  // First all RIB shards, then the peers: none may be sent the old form behind the new one.
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    on_shard(i, [&] {
+      shards_[i]->rib().set_graceful_shutdown(on);
+      return 0;
+    });
+  }
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    on_shard(i, [&] {
+      shards_[i]->send_again();
+      return 0;
+    });
+    sessions_.control(ShardId(i)).wake();
+  }
+}
+
 SummaryView Reflector::summary() {
   SummaryView view;
+  view.maintenance = maintenance_;
   view.router_id = settings_.router_id;
   view.cluster_id = settings_.cluster_id;
   view.local_as = settings_.local_as;

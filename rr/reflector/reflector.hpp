@@ -18,6 +18,9 @@ class Reflector final : public StateSource {
   ~Reflector() override;
 
   std::vector<session::Engine*> engines();
+  // Maintenance of the whole reflector (RFC 8326): peers are told to prefer other paths. What they have is sent again when
+  // it changes; before the sessions start, nothing is to be sent again.
+  void set_maintenance(bool on);
   Shard& shard(std::uint32_t i) { return *shards_[i]; }
   session::SessionManager& sessions() { return sessions_; }
   const EngineSettings& settings() const { return settings_; }
@@ -45,6 +48,7 @@ class Reflector final : public StateSource {
   session::TimePoint started_;
   std::optional<session::TimePoint> converged_since_;
   std::uint32_t groups_ = 0;
+  bool maintenance_ = false;
 };
 
 }  // namespace helio::reflector

@@ -216,6 +216,7 @@ void RibShard::handle(Message&& message) {
     seal_turn();
     Class& c = grown(classes_, class_up->id);
     c.encoding = class_up->encoding;
+    c.encoding.graceful_shutdown = graceful_shutdown_;
     ++c.session_shards;
     streams_[class_up->session_shard].push_back(ClassReady{class_up->id});
   } else if (auto* class_down = std::get_if<ClassDown>(&message)) {
@@ -228,6 +229,12 @@ void RibShard::handle(Message&& message) {
   } else {
     HELIO_CHECK(false, "message is not for a RIB shard");
   }
+}
+
+// What is staged and not yet encoded counts as later, too.
+void RibShard::set_graceful_shutdown(bool on) {
+  graceful_shutdown_ = on;
+  for (Class& c : classes_) c.encoding.graceful_shutdown = on;
 }
 
 // --- Turns ----------------------------------------------------------------------------------------------------------

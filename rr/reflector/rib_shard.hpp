@@ -44,6 +44,8 @@ class RibShard final : public rib::TurnSealer {
   // always there before its tombstones are judged.
   void observe_batches();
 
+  // From now on everything is encoded with (or again without) the marks of RFC 8326.
+  void set_graceful_shutdown(bool on);
   std::size_t staged_bytes() const { return rib4_.log().bytes() + rib6_.log().bytes() + waiting4_.size * 32 + waiting6_.size * 48; }
   void seal_turn() override;
   // Purges, seals, walks: bounded. Returns true when work is left that need not wait for anybody.
@@ -174,6 +176,7 @@ class RibShard final : public rib::TurnSealer {
     std::uint32_t session_shards = 0;              // that have peers of the class
   };
   std::vector<Class> classes_;
+  bool graceful_shutdown_ = false;
   std::uint64_t now_ms_ = 0;
   Waiting<rib::Address4> waiting4_;
   Waiting<rib::Address6> waiting6_;

@@ -45,7 +45,8 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
   peer->context.families = info.families;
   peer->context.add_path_receive = info.add_path_receive;
   peer->context.ipv6_next_hop = info.ipv6_next_hop;
-  peer->source = {info.group->role, info.router_id, info.four_octet_as, settings_.router_id, info.group->cluster_id, info.group->local_as};
+  peer->source = {info.group->role, info.router_id, info.four_octet_as, settings_.router_id, info.group->cluster_id, info.group->local_as,
+                  info.group->heeds_graceful_shutdown};
   to_all_ribs(PeerUp{info.peer, info.address, info.group->role});
   bool rtc = info.families.contains(Family::rtc);
   bool vpn = info.families.contains(Family::vpnv4) || info.families.contains(Family::vpnv6);
@@ -84,6 +85,13 @@ void Shard::on_closed(PeerId id, session::CloseReason reason) {
   distribution_.peer_down(id);
   peers_[id.value].reset();
   to_all_ribs(PeerDown{id});
+}
+
+void Shard::send_again() {
+  for (const auto& peer : peers_) {
+    if (peer == nullptr) continue;
+    for (Family family : {Family::vpnv4, Family::vpnv6}) distribution_.refresh(peer->record.info.peer, family);
+  }
 }
 
 const Shard::PeerRecord* Shard::peer_record(PeerId id) const {

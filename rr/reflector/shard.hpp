@@ -59,6 +59,8 @@ class Shard final : public session::Engine {
     wire::FamilySet end_of_rib_received;
     std::string last_update_error;  // text of the last malformed or discarded thing, with the attribute
   };
+  // Everything to every peer that is here again, as encoded now.
+  void send_again();
   // Null when the peer is not established here.
   const PeerRecord* peer_record(PeerId peer) const;
   std::uint64_t milliseconds_since_start() const { return now_ms_; }

@@ -22,7 +22,8 @@ constexpr auto kQuiet = std::chrono::seconds(10);  // between two log lines abou
 bool same_session(const GroupSettings& a, const GroupSettings& b) {
   return make_open(a, Offer{}) == make_open(b, Offer{}) && a.peer_as == b.peer_as && a.role == b.role &&
          a.cluster_id == b.cluster_id && a.keepalive_interval == b.keepalive_interval && a.local_address == b.local_address &&
-         session_key(a) == session_key(b) && a.ttl_min == b.ttl_min && a.multihop == b.multihop;
+         session_key(a) == session_key(b) && a.ttl_min == b.ttl_min && a.multihop == b.multihop &&
+         a.heeds_graceful_shutdown == b.heeds_graceful_shutdown;
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ struct GroupSettings {
   std::uint8_t ttl_min = 0;                        // GTSM (RFC 5082); 0 = off
   std::uint8_t multihop = 0;                       // external: TTL to send with; 0 = 255 for iBGP, 1 for eBGP
   BfdSettings bfd;
+  bool heeds_graceful_shutdown = false;            // RFC 8326: LOCAL_PREF 0 for routes with the community
   std::string hostname;                            // FQDN capability
   std::uint16_t graceful_restart_time = 120;       // advertised as helper; F bits and R by the application
   bool graceful_restart_helper = false;

@@ -51,6 +51,10 @@ struct Parser {
     action->add_option("direction", command.soft, "with soft: in or out")->check(CLI::IsMember({"in", "out"}));
     action->add_option("--reason", command.reason, "text for the peer (RFC 9003), at most 255 octets")->type_name("TEXT");
 
+    CLI::App* maintenance = leaf(&app, "maintenance", "ask the peers to prefer other paths (RFC 8326), or no longer", Verb::maintenance);
+    maintenance->add_option("state", command.action, "on or off")->required()->check(CLI::IsMember({"on", "off"}));
+    maintenance->add_option("--reason", command.reason, "text for the peers when the daemon stops (RFC 9003), at most 255 octets")->type_name("TEXT");
+
     CLI::App* health = leaf(&app, "health", "for probes: exit status 0 when the daemon answers", Verb::health);
     health->add_flag("--ready", command.ready, "and is converged");
 

@@ -18,6 +18,7 @@ enum class Verb : std::uint8_t {
   show_config,
   show_version,
   peer_action,
+  maintenance,
   health,
   config_check,
 };
@@ -32,7 +33,7 @@ struct Command {
   unsigned watch_seconds = 0;  // 0: once
   // show peer, peer
   std::string peer;
-  std::string action;          // up | down | clear | refresh
+  std::string action;          // up | down | clear | refresh; maintenance: on | off
   std::string soft;            // "", in, out
   std::string reason;
   // show peers

@@ -45,6 +45,7 @@ std::string path_of(const Command& command) {
     case Verb::show_version: return "/v1/version";
     case Verb::health: return command.ready ? "/v1/health?ready=1" : "/v1/health";
     case Verb::peer_action: return fmt::format("/v1/peers/{}:{}", percent_encode(command.peer), command.action);
+    case Verb::maintenance: return "/v1/maintenance:" + command.action;
     default: return {};
   }
 }
@@ -63,6 +64,7 @@ std::string render(const Command& command, const json::value& answer, bool heade
     case Verb::show_config: return render_config(answer);
     case Verb::show_version: return render_version(answer);
     case Verb::health: return render_health(answer);
+    case Verb::maintenance:
     case Verb::peer_action: {
       const json::value* message = answer.is_object() ? answer.as_object().if_contains("message") : nullptr;
       return message && message->is_string() ? std::string(message->as_string()) + "\n" : "done\n";
@@ -97,7 +99,7 @@ class Runner {
   int once() {
     if (command_.verb == Verb::show_routes) return routes();
     if (command_.verb == Verb::config_check) return config_check();
-    bool acts = command_.verb == Verb::peer_action;
+    bool acts = command_.verb == Verb::peer_action || command_.verb == Verb::maintenance;
     auto answer = client_.ask(acts ? "POST" : "GET", path_of(command_), acts ? action_body() : "");
     if (!answer) {
       err_ << "helioctl: " << answer.error() << "\n";

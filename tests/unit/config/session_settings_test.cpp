@@ -32,6 +32,7 @@ name = "pe"
 cluster-id = "192.0.2.10"
 ttl-min = 254
 bfd = { enabled = true, multiplier = 5 }
+graceful-shutdown = "heed"
 local-address = "192.0.2.1"
 rt-constrain = { advertise = "default" }
 [[peer-groups]]
@@ -98,6 +99,8 @@ max-peers = 12
   EXPECT_EQ(pe.bfd, (session::BfdSettings{true, std::chrono::milliseconds(300), 5}));
   EXPECT_EQ(settings.neighbors[0].group->bfd, (session::BfdSettings{true, std::chrono::milliseconds(1000), 5}));
   EXPECT_FALSE(asbr.bfd.enabled);
+  EXPECT_TRUE(pe.heeds_graceful_shutdown);
+  EXPECT_FALSE(asbr.heeds_graceful_shutdown);
   EXPECT_EQ(settings.neighbors[1].group, settings.groups[0]);  // shared where nothing differs
   ASSERT_EQ(settings.listen_ranges.size(), 1u);
   EXPECT_EQ(settings.listen_ranges[0].length, 48);

@@ -25,6 +25,11 @@ class RecordingActions : public ControlActions {
     calls.push_back({wire::format_ip(address), action, text});
     return result;
   }
+  ActionResult maintenance(bool on, const std::string& text) override {
+    maintenances.push_back({on, text});
+    return result;
+  }
+  std::vector<std::pair<bool, std::string>> maintenances;
   struct Call {
     std::string address;
     PeerAction action;
@@ -214,6 +219,18 @@ TEST_F(ApiTest, PeerActionsReachTheDaemon) {
   ApiResponse refused = post("/v1/peers/192.0.2.11:up");
   EXPECT_EQ(refused.status, 409u);
   EXPECT_THAT(refused.body, HasSubstr("it is up already"));
+}
+
+// RFC 8326 for the whole reflector.
+TEST_F(ApiTest, MaintenanceReachesTheDaemon) {
+  EXPECT_EQ(post("/v1/maintenance:on", R"({"reason": "new line card"})").status, 200u);
+  EXPECT_EQ(post("/v1/maintenance:off").status, 200u);
+  EXPECT_THAT(actions_.maintenances, testing::ElementsAre(std::pair(true, std::string("new line card")), std::pair(false, std::string())));
+  EXPECT_EQ(post("/v1/maintenance:off", R"({"reason": "done"})").status, 400u);
+  EXPECT_EQ(post("/v1/maintenance:on", R"({"soft": "in"})").status, 400u);
+  EXPECT_EQ(get("/v1/maintenance:on").status, 405u);
+  EXPECT_EQ(post("/v1/maintenance:maybe").status, 404u);
+  EXPECT_EQ(actions_.maintenances.size(), 2u);
 }
 
 // What a peer calls itself is any octets; an answer is UTF-8 and JSON all the same.

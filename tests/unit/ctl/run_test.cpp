@@ -41,6 +41,10 @@ class Actions : public control::ControlActions {
     if (wire::format_ip(address) != "192.0.2.11") return {control::ActionResult::Status::unknown_peer, ""};
     return {control::ActionResult::Status::done, "192.0.2.11 is cleared"};
   }
+  control::ActionResult maintenance(bool on, const std::string& text) override {
+    reason = (on ? "on " : "off ") + text;
+    return {control::ActionResult::Status::done, "maintenance it is"};
+  }
   std::string reason;
 };
 
@@ -150,6 +154,14 @@ TEST_F(RunTest, PeerActionsCarryTheReason) {
   EXPECT_EQ(actions_.reason, "rack \"7\"");
   EXPECT_EQ(out_.str(), "192.0.2.11 is cleared\n");
   EXPECT_EQ(run_words({"peer", "192.0.2.99", "up"}), 1);
+}
+
+TEST_F(RunTest, MaintenanceIsOnOrOff) {
+  EXPECT_EQ(run_words({"maintenance", "on", "--reason", "new line card"}), 0);
+  EXPECT_EQ(actions_.reason, "on new line card");
+  EXPECT_EQ(out_.str(), "maintenance it is\n");
+  EXPECT_EQ(run_words({"maintenance", "off"}), 0);
+  EXPECT_EQ(actions_.reason, "off ");
 }
 
 TEST_F(RunTest, WithoutADaemonSaysWhatToDo) {

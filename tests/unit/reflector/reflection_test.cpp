@@ -150,6 +150,26 @@ TEST_F(ReflectionTest, FromExternal) {
   EXPECT_TRUE(out.key.is_external);
 }
 
+// RFC 8326 §4: a low LOCAL_PREF for routes with the community, where that is configured.
+TEST_F(ReflectionTest, GracefulShutdownIsHeededWhereConfigured) {
+  add(kOptionalTransitive, 8, {0xff, 0xff, 0, 0});
+  ASSERT_EQ(build(), Exclusion::none);
+  EXPECT_EQ(out.key.local_pref, 200u);
+  source.heeds_graceful_shutdown = true;
+  for (PeerRole role : {PeerRole::client, PeerRole::external}) {
+    source.role = role;
+    ASSERT_EQ(build(), Exclusion::none);
+    EXPECT_EQ(out.key.local_pref, 0u);
+    EXPECT_EQ(*find(5), (Attribute{kWellKnown, 5, {0, 0, 0, 0}}));
+    EXPECT_EQ(find(8)->value, (Octets{0xff, 0xff, 0, 0}));
+  }
+  EXPECT_THAT(types(), testing::ElementsAre(1, 2, 5, 8));
+  in.back().value = {0xff, 0xff, 0, 1};
+  source.role = PeerRole::client;
+  ASSERT_EQ(build(), Exclusion::none);
+  EXPECT_EQ(out.key.local_pref, 200u);
+}
+
 // RFC 7606 §5.1 lets attributes come in any order; ours is by type, so equal sets have equal bytes.
 TEST_F(ReflectionTest, OrderIsByType) {
   add(kOptionalTransitive, 16, {0, 2, 0xfd, 0xe8, 0, 0, 0, 1});

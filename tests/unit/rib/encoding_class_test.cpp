@@ -85,6 +85,50 @@ TEST(EncodingClass, ExternalLeavesOutWhatIsInternal) {
   EXPECT_THAT(types, testing::ElementsAre(1, 2, 8, 16));
 }
 
+// RFC 8326 §4: the community for everybody, once; LOCAL_PREF 0 inside the AS and none outside.
+TEST(EncodingClass, GracefulShutdown) {
+  const Octets kMarked{0xfd, 0xe8, 0, 1, 0xff, 0xff, 0, 0};
+  auto inside = outbound(EncodingClass{.graceful_shutdown = true}, ordinary());
+  EXPECT_EQ(find(inside, 5)->value, (Octets{0, 0, 0, 0}));
+  EXPECT_EQ(find(inside, 8)->value, kMarked);
+  std::vector<Attribute> rest = ordinary();
+  for (const Attribute& a : rest) {
+    if (a.type == 5 || a.type == 8) continue;
+    EXPECT_EQ(*find(inside, a.type), a) << int{a.type};
+  }
+  EncodingClass external = kExternal;
+  external.graceful_shutdown = true;
+  auto outside = outbound(external, ordinary());
+  EXPECT_EQ(find(outside, 5), nullptr);
+  EXPECT_EQ(find(outside, 8)->value, kMarked);
+  rest[4].value = {0xff, 0xff, 0, 0};
+  EXPECT_EQ(find(outbound(external, rest), 8)->value, rest[4].value);
+  rest.erase(rest.begin() + 4);
+  for (std::size_t size : {rest.size(), std::size_t{4}}) {  // with attributes behind its place, and without
+    rest.resize(size);
+    auto out = outbound(EncodingClass{.graceful_shutdown = true}, rest);
+    EXPECT_EQ(find(out, 8)->value, (Octets{0xff, 0xff, 0, 0}));
+    EXPECT_TRUE(std::ranges::is_sorted(out, {}, &Attribute::type));
+  }
+}
+
+// It may not grow beyond the message that its routes fitted before.
+TEST(EncodingClass, GracefulShutdownLeavesTheCommunityOutWhereItDoesNotFit) {
+  for (std::size_t most : {std::size_t{4096}, std::size_t{65535}}) {
+    for (std::size_t slack : {std::size_t{0}, std::size_t{30}, std::size_t{400}}) {
+      std::vector<Attribute> in = ordinary();
+      in.push_back({kOptionalTransitive, 99, {}});
+      in.back().value.resize(most - 77 - slack - encode(in).size() - 1);
+      Octets canonical = encode(in), scratch;
+      Bytes out = outbound_attributes(EncodingClass{.graceful_shutdown = true}, canonical, scratch);
+      auto marked = parse(out);
+      EXPECT_EQ(find(marked, 8)->value.size(), slack == 400 ? 8u : 4u) << most << " " << slack;
+      EXPECT_LE(out.size(), slack == 400 ? canonical.size() + 4 : canonical.size());
+      EXPECT_EQ(find(marked, 5)->value, (Octets{0, 0, 0, 0}));
+    }
+  }
+}
+
 // RFC 7311 §3.1: AIGP is not sent on a session where AIGP_SESSION is off, as it is by default to external peers.
 TEST(EncodingClass, ExternalLeavesOutAigp) {
   std::vector<Attribute> in = ordinary();
