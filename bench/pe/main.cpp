@@ -66,6 +66,14 @@ void add_canaries(Canaries& canaries, Report& report) {
   if (report.latency_ns.empty()) report.latency_ns = std::move(latency);
 }
 
+// With --json - standard output is for the JSON alone.
+std::FILE* human(const Options& o) { return o.json_file == "-" ? stderr : stdout; }
+
+void print_report(const Options& o, const Report& report, const std::string& line) {
+  if (!o.is_quiet && o.json_file != "-") print_table(report);
+  fmt::print(human(o), "{}\n", line);
+}
+
 void write_results(const Options& o, const Report& report) {
   if (!o.json_file.empty()) write_json(report, o.json_file);
   if (!o.csv_file.empty()) append_csv(report, o.csv_file);
@@ -77,10 +85,11 @@ int run_floor(const Options& o, const Plan& plan) {
   FloorResult floor = measure_floor_median(o, plan, 3);
   add_floor(floor, report);
   report.verdict = floor.is_complete ? "valid" : "failed";
-  if (!o.is_quiet) print_table(report);
-  fmt::print("{} floor: {} PEs, {} delivered: {:.3f} s, relay CPU {:.3f} s, generator CPU {:.3f} s\n",
-             shape_name(o), plan.pes(), format_bytes(static_cast<double>(floor.delivered_bytes)),
-             floor.seconds, floor.relay_cpu_seconds, floor.generator_cpu_seconds);
+  print_report(
+      o, report,
+      fmt::format("{} floor: {} PEs, {} delivered: {:.3f} s, relay CPU {:.3f} s, generator CPU {:.3f} s",
+                  shape_name(o), plan.pes(), format_bytes(static_cast<double>(floor.delivered_bytes)),
+                  floor.seconds, floor.relay_cpu_seconds, floor.generator_cpu_seconds));
   write_results(o, report);
   return floor.is_complete ? 0 : 1;
 }
@@ -90,11 +99,12 @@ int run_sink(const Options& o, const Plan& plan) {
   SinkResult sink = measure_sink(o, plan, 3);
   add_sink(sink, report);
   report.verdict = sink.is_complete ? "valid" : "failed";
-  if (!o.is_quiet) print_table(report);
-  fmt::print(
-      "{} sink: {} PEs, {} routes: {:.1f} M routes/s per core (build {:.3f} s, send {:.3f} s of CPU)\n",
-      shape_name(o), plan.pes(), sink.routes, sink.routes_per_core_second() / 1e6, sink.build_cpu_seconds,
-      sink.send_cpu_seconds);
+  print_report(
+      o, report,
+      fmt::format(
+          "{} sink: {} PEs, {} routes: {:.1f} M routes/s per core (build {:.3f} s, send {:.3f} s of CPU)",
+          shape_name(o), plan.pes(), sink.routes, sink.routes_per_core_second() / 1e6, sink.build_cpu_seconds,
+          sink.send_cpu_seconds));
   write_results(o, report);
   return sink.is_complete ? 0 : 1;
 }
@@ -116,8 +126,7 @@ int run_load(const Options& o, const Plan& plan) {
     is_tidy = c.duplicates == 0 && c.unknown_withdrawals == 0;
     if (o.with_floor) add_floor(measure_floor_median(o, plan, 3), report);
   }
-  if (!o.is_quiet) print_table(report);
-  fmt::print("{}\n", summary(o, plan, report));
+  print_report(o, report, summary(o, plan, report));
   write_results(o, report);
   return exact && (!o.is_strict || (is_tidy && report.verdict == "valid")) ? 0 : 1;
 }
