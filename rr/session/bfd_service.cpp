@@ -172,7 +172,8 @@ void BfdService::Loop::stop(PeerId peer) {
 }
 
 void BfdService::Loop::stop_all() {
-  for (auto& [peer, entry] : entries_) {
+  auto entries = entries_;  // serve() forgets those that are over
+  for (auto& [peer, entry] : entries) {
     entry->session.shut_down(now());
     serve(entry);
   }
