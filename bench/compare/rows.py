@@ -67,7 +67,7 @@ ROWS = {
     "S7": Row("one route, idle reflector, to 200 clients: the last has it", shape("S7", "--changes", "50"), ALL, 60, ["--pes", "21", "--changes", "5"]),
     "S8": Row("churn as S1, one route per UPDATE, 2000 in flight", shape("S8", "--changes", "200000"), ["heliod", "bird"], 60,
               routes(20, "--changes", "5000")),
-    "S8x64": Row("churn as S1, 64 routes per UPDATE", shape("S8x64", "--changes", "1000000"), ["heliod", "bird"], 60,
+    "S8x64": Row("churn as S1, 64 routes per UPDATE", shape("S8x64", "--changes", "500000"), ["heliod", "bird"], 60,
                  routes(100, "--changes", "20000")),
     "S8rtc": Row("churn as S2 with RT-Constrain, one route per UPDATE", shape("S8rtc", "--changes", "200000"), ["heliod"], 60,
                  routes(2, "--changes", "5000")),
