@@ -55,6 +55,7 @@ class Batch {
 
   wire::Family family = wire::Family::vpnv4;
   std::uint8_t encoding_class = 0;
+  bool is_partial = false;         // holds announcements of routes that did not change but for an export policy
   std::uint16_t shard = 0;         // RIB shard that made it
   std::uint32_t walk = 0;          // 0: changes; otherwise the walk it belongs to
   Stamp stamp = 0;                 // the turn it was made in

@@ -72,6 +72,7 @@ struct AnnounceRun {
   std::uint32_t begin, end;
   RtSetId rt_set = kNoId;  // of the attribute set, for sorting; filled in by whoever takes the reference
   ProvenanceId provenance = kNoId;
+  std::uint16_t exports = 0;  // 0: for all; else only for classes with these export policies, a bit each
 };
 struct WithdrawRun {
   ProvenanceId before, after;  // after: kNoId when the prefix is gone; one reference on each is held
@@ -83,10 +84,10 @@ class ChangeLog {
  public:
   // Room for n octets of NLRI of an announcement with these attributes; new_run tells that a run began (the caller
   // takes the reference). Write, then call announced(n).
-  std::uint8_t* announce(AttributeId attributes, std::size_t n, bool& new_run) {
-    new_run = announcements_.empty() || announcements_.back().attributes != attributes;
+  std::uint8_t* announce(AttributeId attributes, std::size_t n, bool& new_run, std::uint16_t exports = 0) {
+    new_run = announcements_.empty() || announcements_.back().attributes != attributes || announcements_.back().exports != exports;
     auto at = static_cast<std::uint32_t>(announced_.size());
-    if (new_run) announcements_.push_back({attributes, at, at});
+    if (new_run) announcements_.push_back({attributes, at, at, kNoId, kNoId, exports});
     return announced_.reserve(n);
   }
   void announced(std::size_t n) {

@@ -68,7 +68,7 @@ StoredAttribute take_attribute(Bytes& rest) {
   return a;
 }
 
-Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::vector<std::uint8_t>& scratch) {
+Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::vector<std::uint8_t>& scratch, bool keeps_med) {
   if (encoding.is_plain()) return canonical;
   scratch.clear();
   std::vector<std::uint8_t> path, narrow, wide, wide_aggregator, kept;
@@ -84,7 +84,7 @@ Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::v
     // RFC 4271 §5.1.4: a MED received from another AS is not sent on to a third one; §5.1.5: LOCAL_PREF never to
     // external peers; RFC 4456 §8: ORIGINATOR_ID and CLUSTER_LIST are non-transitive across ASes; RFC 7311 §3.1: AIGP
     // only where AIGP_SESSION is on.
-    if (encoding.is_external && internal_only(a.type)) continue;
+    if (encoding.is_external && internal_only(a.type) && !(keeps_med && a.type == attr::med)) continue;
     if (a.type == attr::as_path) {
       path.clear();
       if (encoding.is_external) wire::prepend_as(path, a.value, encoding.local_as, 1);
@@ -116,8 +116,8 @@ Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::v
   return scratch;
 }
 
-Bytes outbound_next_hop(const EncodingClass& encoding, wire::Family family, const AttributeSet& set, std::vector<std::uint8_t>& scratch) {
-  if (!encoding.next_hop_self) return set.next_hop();
+Bytes outbound_next_hop(const EncodingClass& encoding, wire::Family family, Bytes next_hop, std::vector<std::uint8_t>& scratch) {
+  if (!encoding.next_hop_self) return next_hop;
   scratch.clear();
   wire::encode_next_hop(scratch, family, *encoding.next_hop_self);
   return scratch;

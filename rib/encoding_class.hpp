@@ -17,6 +17,7 @@ struct EncodingClass {
   std::optional<wire::IpAddress> next_hop_self;  // external only, where configured
   // RFC 8326 §4, while the reflector is in maintenance: GRACEFUL_SHUTDOWN for everybody, LOCAL_PREF 0 inside the AS.
   bool graceful_shutdown = false;
+  std::uint8_t export_policy = 0;  // number of the policy whose result is sent; 0: none
   bool operator==(const EncodingClass&) const = default;
   // The canonical bytes go out as they are.
   bool is_plain() const { return !is_external && four_octet_as && !graceful_shutdown; }
@@ -32,7 +33,20 @@ struct StoredAttribute {
 StoredAttribute take_attribute(Bytes& rest);
 
 // Canonical attribute bytes as this class gets them; `scratch` holds them when they differ.
-Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::vector<std::uint8_t>& scratch);
-Bytes outbound_next_hop(const EncodingClass& encoding, wire::Family family, const AttributeSet& set, std::vector<std::uint8_t>& scratch);
+// `keeps_med`: the MED is an export policy's word, so eBGP peers get it too.
+Bytes outbound_attributes(const EncodingClass& encoding, Bytes canonical, std::vector<std::uint8_t>& scratch, bool keeps_med = false);
+Bytes outbound_next_hop(const EncodingClass& encoding, wire::Family family, Bytes next_hop, std::vector<std::uint8_t>& scratch);
+
+// What an export policy makes of an attribute set; implemented above the RIB, asked once per run of equal attributes.
+class ExportTransform {
+ public:
+  struct Result {
+    Bytes next_hop, attributes;  // good until the next call
+    bool keeps_med = false;
+  };
+  virtual ~ExportTransform() = default;
+  // False: not sent.
+  virtual bool apply(const AttributeSet& set, Result& out) = 0;
+};
 
 }  // namespace helio::rib

@@ -414,7 +414,7 @@ void FamilyRib<Address>::begin_run(ChangeLog& log) {
 }
 
 template <class Address>
-void FamilyRib<Address>::stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path) {
+void FamilyRib<Address>::stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path, std::uint16_t exports) {
   std::uint8_t one[3];
   Bytes labels(one, 3);
   if ((path.label & kLabelStack) != 0) labels = shared_.label_stacks[path.label & ~kLabelStack];
@@ -422,7 +422,7 @@ void FamilyRib<Address>::stage_announcement(ChangeLog& log, std::uint64_t rd, co
   unsigned octets = (key.length + 7u) / 8;
   std::size_t size = 1 + labels.size() + 8 + octets;
   bool new_run;
-  std::uint8_t* to = log.announce(path.attributes, size, new_run);
+  std::uint8_t* to = log.announce(path.attributes, size, new_run, exports);
   if (new_run) begin_run(log);
   to[0] = static_cast<std::uint8_t>(labels.size() * 8 + 64 + key.length);
   std::memcpy(to + 1, labels.data(), labels.size());
@@ -556,6 +556,98 @@ std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::purge_table(
   for (const Doomed& d : doomed) withdraw_one(table, d.key, peer, d.path_id);
   flush_retired();
   return next;
+}
+
+// --- Other policies -------------------------------------------------------------------------------------------------
+
+template <class Address>
+std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::reassign_table(std::uint32_t table, Key from, std::size_t limit,
+                                                                                 Reassigner& reassigner) {
+  struct Prefix {
+    Key key;
+    std::uint32_t first;
+  };
+  std::vector<Prefix> prefixes;
+  std::vector<Reassigned> changes;
+  std::optional<Key> next;
+  std::size_t seen = 0;
+  std::uint64_t rd = tables_[table].rd;
+  tree_.walk(tables_[table].root, from, [&](const Key& key, Slot& slot) {
+    if (++seen > limit) {
+      next = key;
+      return false;
+    }
+    auto first = static_cast<std::uint32_t>(changes.size());
+    auto consider = [&](std::uint32_t index, AttributeId has) {
+      AttributeId to = reassigner.choose(rd, key, has);
+      if (to == has && index != 0) return;
+      shared_.attributes.add_refs(to, 1);
+      changes.push_back({index, to});
+    };
+    if (!slot.has_list()) consider(0, slot.attributes());
+    else
+      for (std::uint32_t i = 0; i < slot.list_count(); ++i) consider(i, slot.list()[i].attributes);
+    prefixes.push_back({key, first});
+    return true;
+  });
+  for (std::size_t i = 0; i < prefixes.size(); ++i) {
+    std::size_t end = i + 1 < prefixes.size() ? prefixes[i + 1].first : changes.size();
+    reassign(table, prefixes[i].key, std::span(changes).subspan(prefixes[i].first, end - prefixes[i].first), reassigner);
+  }
+  for (const Reassigned& r : changes) shared_.attributes.drop_refs(r.to, 1);
+  flush_retired();
+  return next;
+}
+
+// All paths of a prefix at once, so that it changes once.
+template <class Address>
+void FamilyRib<Address>::reassign(std::uint32_t table, const Key& key, std::span<const Reassigned> paths, Reassigner& reassigner) {
+  Slot* slot = tree_.find(tables_[table].root, key, finger_);
+  std::uint64_t rd = tables_[table].rd;
+  Best before = best(*slot);
+  shared_.attributes.add_refs(before.attributes, 1);
+  for (const Reassigned& r : paths) {
+    AttributeId from = slot->has_list() ? slot->list()[r.index].attributes : slot->attributes();
+    if (from == r.to) continue;
+    if (provenance_of(from) != provenance_of(r.to)) {
+      path_added(table, provenance_of(r.to));
+      path_removed(table, provenance_of(from));
+    }
+    shared_.attributes.add_refs(r.to, 1);
+    if (slot->has_list()) slot->list()[r.index].attributes = r.to;
+    else slot->set_single(r.to, slot->label());
+    retire(from);
+  }
+  if (slot->has_list()) select(*slot);
+  Best after = best(*slot);
+  const AttributeSet &x = shared_.attributes[before.attributes], &y = shared_.attributes[after.attributes];
+  bool same = before.label == after.label && x.peer == y.peer && x.key.is_eligible == y.key.is_eligible &&
+              std::ranges::equal(x.bytes(), y.bytes()) && std::ranges::equal(x.next_hop(), y.next_hop());
+  if (!same) {
+    emit(rd, key, slot, before, after, nullptr);
+  } else if (y.key.is_eligible) {
+    std::uint16_t exports = reassigner.changed_exports(before.attributes, after.attributes, slot->stamp());
+    if (exports != 0 || x.provenance != y.provenance) emit_exports(rd, key, before, after, exports);
+  }
+  retire(before.attributes);
+}
+
+// The best path is what it was, but some export policies make something else of it: only their classes are told. The
+// stamp stays, so that walks under way still bring it to everybody else.
+template <class Address>
+void FamilyRib<Address>::emit_exports(std::uint64_t rd, const Key& key, const Best& before, const Best& after, std::uint16_t exports) {
+  ProvenanceId old_provenance = provenance_of(before.attributes), new_provenance = provenance_of(after.attributes);
+  if (old_provenance != new_provenance) {
+    shared_.provenances.count_best(old_provenance, kIsV6, -1);
+    shared_.provenances.count_best(new_provenance, kIsV6, 1);
+    stage_withdrawal(log_, rd, key, old_provenance, new_provenance);
+    if (shared_.keep_tombstones) {
+      shared_.provenances.add_ref(old_provenance);
+      tombstones_.push_back({rd, shared_.turn, key.address, old_provenance, key.length});
+      shared_.memory.add(MemoryKind::tombstone, sizeof(Tombstone<Address>), 1);
+    }
+  }
+  if (exports != 0) stage_announcement(log_, rd, key, {after.attributes, after.label, 0, 0}, exports);
 }
 
 // --- Questions ------------------------------------------------------------------------------------------------------

@@ -100,7 +100,8 @@ class FamilyRib {
   const Slot* find(std::uint64_t rd, const Key& key) const;
 
   // Writes the best path of (rd, key) as announcement into a log of an image; `nlri_label` from the slot.
-  void stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path);
+  // `exports`: for classes with these export policies only; 0: for all.
+  void stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path, std::uint16_t exports = 0);
   void stage_withdrawal(ChangeLog& log, std::uint64_t rd, const Key& key, ProvenanceId before, ProvenanceId after);
   // Releases the references the runs hold and empties the log.
   void clear_log(ChangeLog& log);
@@ -108,6 +109,19 @@ class FamilyRib {
   // Removes paths of the peer of generations below `below` from the table, from `from` on, looking at `limit` prefixes at
   // most. Returns where to go on, or nothing when the table is done.
   std::optional<Key> purge_table(std::uint32_t table, PeerId peer, std::uint32_t below, Key from, std::size_t limit);
+
+  // Gives paths of the table other attribute sets, as policies make them now, from `from` on, looking at `limit` prefixes at
+  // most: as if their peers had announced them so. The caller seals before and after. Returns where to go on, or nothing.
+  class Reassigner {
+   public:
+    virtual ~Reassigner() = default;
+    // The set the path is to have (possibly the one it has); good until the next call for the same peer.
+    virtual AttributeId choose(std::uint64_t rd, const Key& key, AttributeId attributes) = 0;
+    // Export policies (a bit each) to whose classes the best path looks different now, though it is the same otherwise.
+    // `stamp`: when it last changed otherwise.
+    virtual std::uint16_t changed_exports(AttributeId before, AttributeId after, Stamp stamp) = 0;
+  };
+  std::optional<Key> reassign_table(std::uint32_t table, Key from, std::size_t limit, Reassigner& reassigner);
 
   // Tombstones by running number, oldest first: [first, end).
   std::uint64_t first_tombstone() const { return tombstones_trimmed_; }
@@ -145,6 +159,12 @@ class FamilyRib {
   void announce_existing(std::uint32_t table, const Key& key, Slot& slot, PeerId peer, AttributeId attributes, const Entry& entry);
   void announce_list(std::uint32_t table, const Key& key, Slot& slot, PeerId peer, AttributeId attributes, const Entry& entry);
   void withdraw_one(std::uint32_t table, const Key& key, PeerId peer, std::uint32_t path_id);
+  struct Reassigned {
+    std::uint32_t index;
+    AttributeId to;                        // one reference is held
+  };
+  void reassign(std::uint32_t table, const Key& key, std::span<const Reassigned> paths, Reassigner& reassigner);
+  void emit_exports(std::uint64_t rd, const Key& key, const Best& before, const Best& after, std::uint16_t exports);
   void select(Slot& slot);
   void emit(std::uint64_t rd, const Key& key, Slot* slot, const Best& before, const Best& after, const Entry* entry);
   void begin_run(ChangeLog& log);

@@ -68,22 +68,44 @@ std::uint8_t* fill_messages(std::uint8_t* at, const Run* run, const Run* last, c
 }  // namespace
 
 void Packer::sort(ChangeLog& log) {
-  auto announce_key = [](const AnnounceRun& r) { return std::tuple(r.rt_set, r.provenance, r.attributes, r.begin); };
+  auto announce_key = [](const AnnounceRun& r) { return std::tuple(r.rt_set, r.provenance, r.attributes, r.exports, r.begin); };
   auto withdraw_key = [](const WithdrawRun& r) { return std::tuple(r.after != kNoId, r.rt_set, r.before, r.after, r.begin); };
   auto less = [](auto& key) { return [&](const auto& a, const auto& b) { return key(a) < key(b); }; };
   if (log.announcements().size() > 1) std::sort(log.announcements().begin(), log.announcements().end(), less(announce_key));
   if (log.withdrawals().size() > 1) std::sort(log.withdrawals().begin(), log.withdrawals().end(), less(withdraw_key));
 }
 
+bool Packer::outbound(const AnnounceRun& run, wire::Family family, const EncodingClass& encoding, Outbound& out) {
+  const AttributeSet& set = attributes_[run.attributes];
+  if (!set.key.is_eligible) return false;  // for nobody
+  if (run.exports != 0 && (encoding.export_policy == 0 || (run.exports >> (encoding.export_policy - 1) & 1) == 0)) return false;
+  ExportTransform::Result result{set.next_hop(), set.bytes(), false};
+  if (transform_ != nullptr && !transform_->apply(set, result)) return false;
+  out.attributes = outbound_attributes(encoding, result.attributes, scratch_, result.keeps_med);
+  out.next_hop = outbound_next_hop(encoding, family, result.next_hop, next_hop_scratch_);
+  return true;
+}
+
+// Runs that are packed as one: [i, end).
+template <class Runs>
+static std::size_t end_of_equal(const Runs& runs, std::size_t i) {
+  std::size_t j = i + 1;
+  while (j < runs.size() && runs[j].attributes == runs[i].attributes && runs[j].exports == runs[i].exports) ++j;
+  return j;
+}
+
 std::size_t Packer::upper_bound(ChangeLog& log, wire::Family family, const EncodingClass& encoding) {
   std::size_t total = 64;
   const auto& runs = log.announcements();
   for (std::size_t i = 0; i < runs.size();) {
-    std::size_t nlri = 0, j = i;
-    for (; j < runs.size() && runs[j].attributes == runs[i].attributes; ++j) nlri += runs[j].end - runs[j].begin;
-    const AttributeSet& set = attributes_[runs[i].attributes];
-    std::size_t attributes = outbound_attributes(encoding, set.bytes(), scratch_).size();
-    std::size_t overhead = kUpdateHeader + kReachHeader + outbound_next_hop(encoding, family, set, next_hop_scratch_).size() + attributes;
+    std::size_t nlri = 0, j = end_of_equal(runs, i);
+    for (std::size_t k = i; k < j; ++k) nlri += runs[k].end - runs[k].begin;
+    Outbound out;
+    if (!outbound(runs[i], family, encoding, out)) {
+      i = j;
+      continue;
+    }
+    std::size_t overhead = kUpdateHeader + kReachHeader + out.next_hop.size() + out.attributes.size();
     // A message holds at least this much NLRI (one entry may be left over at its end).
     std::size_t room = wire::kMaxMessage > overhead + 128 ? wire::kMaxMessage - overhead - 64 : 12;
     total += nlri + (nlri / room + 1) * overhead;
@@ -128,15 +150,15 @@ void Packer::pack_announcements(ChangeLog& log, Batch& batch, const EncodingClas
   const auto& runs = log.announcements();
   wire::AfiSafi family = wire::afi_safi(batch.family);
   for (std::size_t i = 0; i < runs.size();) {
-    std::size_t j = i + 1;
-    while (j < runs.size() && runs[j].attributes == runs[i].attributes) ++j;
-    const AttributeSet& set = attributes_[runs[i].attributes];
-    if (!set.key.is_eligible) {  // for nobody
+    std::size_t j = end_of_equal(runs, i);
+    Outbound out;
+    if (!outbound(runs[i], batch.family, encoding, out)) {
       i = j;
       continue;
     }
-    Bytes attributes = outbound_attributes(encoding, set.bytes(), scratch_);
-    Bytes next_hop = outbound_next_hop(encoding, batch.family, set, next_hop_scratch_);
+    batch.is_partial = batch.is_partial || runs[i].exports != 0;
+    ProvenanceId provenance = attributes_[runs[i].attributes].provenance;
+    auto [attributes, next_hop] = out;
     std::size_t overhead = kUpdateHeader + kReachHeader + next_hop.size() + attributes.size();
     std::size_t room = overhead < wire::kMaxMessage ? wire::kMaxMessage - overhead : 0;
     auto begin = static_cast<std::uint32_t>(at - batch.data());
@@ -162,16 +184,18 @@ void Packer::pack_announcements(ChangeLog& log, Batch& batch, const EncodingClas
           return end;
         });
     auto end = static_cast<std::uint32_t>(at - batch.data());
-    if (!batch.segments.empty() && batch.segments.back().is_announcement() && batch.segments.back().after == set.provenance &&
+    if (!batch.segments.empty() && batch.segments.back().is_announcement() && batch.segments.back().after == provenance &&
         batch.segments.back().end == begin)
       batch.segments.back().end = end;
     else
-      batch.segments.push_back({begin, end, kNoId, set.provenance});
+      batch.segments.push_back({begin, end, kNoId, provenance});
     i = j;
   }
 }
 
-BatchRef Packer::pack(ChangeLog& log, wire::Family family, const EncodingClass& encoding, const std::shared_ptr<RetainedBytes>& retained) {
+BatchRef Packer::pack(ChangeLog& log, wire::Family family, const EncodingClass& encoding, const std::shared_ptr<RetainedBytes>& retained,
+                      ExportTransform* transform) {
+  transform_ = transform;
   BatchRef ref(new Batch(upper_bound(log, family, encoding), retained));
   Batch& batch = *ref.get();
   batch.family = family;

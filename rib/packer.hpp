@@ -20,14 +20,21 @@ class Packer {
   void sort(ChangeLog& log);
   // The batch of the whole log. Messages stay within 4096 octets, unless one route's attributes need more (RFC 8654:
   // its provenance is scoped extended_size). The caller owns the reference; the log is not cleared.
-  BatchRef pack(ChangeLog& log, wire::Family family, const EncodingClass& encoding, const std::shared_ptr<RetainedBytes>& retained);
+  BatchRef pack(ChangeLog& log, wire::Family family, const EncodingClass& encoding, const std::shared_ptr<RetainedBytes>& retained,
+                ExportTransform* transform = nullptr);
 
  private:
+  struct Outbound {
+    Bytes attributes, next_hop;
+  };
+  // What the class gets of a run; false: nothing.
+  bool outbound(const AnnounceRun& run, wire::Family family, const EncodingClass& encoding, Outbound& out);
   std::size_t upper_bound(ChangeLog& log, wire::Family family, const EncodingClass& encoding);
   void pack_announcements(ChangeLog& log, Batch& batch, const EncodingClass& encoding, std::uint8_t*& at);
   void pack_withdrawals(ChangeLog& log, Batch& batch, bool transitions, std::uint8_t*& at);
 
   const AttributeStore& attributes_;
+  ExportTransform* transform_ = nullptr;  // during pack
   std::vector<std::uint8_t> scratch_, next_hop_scratch_;
 };
 

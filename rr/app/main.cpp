@@ -20,6 +20,7 @@
 #include "rr/config/load.hpp"
 #include "rr/config/session_settings.hpp"
 #include "rr/control/server.hpp"
+#include "rr/policy/compile.hpp"
 #include "rr/reflector/reflector.hpp"
 
 namespace helio::app {
@@ -68,6 +69,10 @@ int run(const config::Config& config) {
   engine.distribution.stall = config.slow_peer_limits.stall_time;
   engine.distribution.stall_alone = config.slow_peer_limits.stall_time * 10;
   engine.rib.tombstones = config.slow_peer_limits.tombstones;
+  if (!config.policy.statements.empty()) {
+    std::vector<policy::DefinitionError> errors;  // none: the configuration was checked
+    engine.policies = policy::compile(config.policy, errors);
+  }
   reflector::Reflector reflector(engine, sessions);
   reflector.set_maintenance(config.global.graceful_shutdown);
   auto shared_config = std::make_shared<const config::Config>(config);

@@ -11,6 +11,7 @@
 #include "rr/config/node.hpp"
 #include "rr/config/problem.hpp"
 #include "rr/config/values.hpp"
+#include "rr/policy/definition.hpp"
 #include "rr/session/settings.hpp"
 
 namespace helio::config {
@@ -134,22 +135,6 @@ struct ListenRange {
   std::string auth_password;  // empty: the group's
 };
 
-struct PolicySet {
-  std::string name;
-  std::vector<std::string> route_targets;
-};
-struct PolicyStatement {
-  std::string name;
-  std::string any_route_target_in;  // empty: no condition
-  bool accept = false;
-  std::optional<std::uint32_t> local_preference;
-  std::vector<std::string> communities_add, route_targets_add, route_targets_remove;
-};
-struct Policy {
-  std::vector<PolicySet> sets;
-  std::vector<PolicyStatement> statements;
-};
-
 struct Security {
   std::uint32_t max_sessions_per_source = 1;
   std::uint32_t max_pending_sessions = 256;
@@ -203,7 +188,7 @@ struct Config {
   std::vector<PeerGroup> peer_groups;
   std::vector<Neighbor> neighbors;
   std::vector<ListenRange> listen_ranges;
-  Policy policy;
+  policy::Definition policy;
   Security security;
   Control control;
   Telemetry telemetry;

@@ -255,29 +255,75 @@ void read_peers(const Reader& root, Config& config) {
   });
 }
 
-void read_policy(const Reader& in, Policy& out) {
+void read_policy(const Reader& in, const Config& config, policy::Definition& out) {
+  using session::PeerRole;
+  static constexpr std::pair<std::string_view, PeerRole> kRoles[] = {
+      {"client", PeerRole::client}, {"non-client", PeerRole::non_client}, {"external", PeerRole::external}};
+  static constexpr std::pair<std::string_view, policy::Action> kActions[] = {
+      {"accept", policy::Action::accept}, {"reject", policy::Action::reject}, {"continue", policy::Action::go_on}};
+  out.local_as = config.global.as;
   in.each("sets", [&](const Reader& item) {
-    PolicySet set;
+    policy::SetDefinition set;
     item.text("name", set.name);
     item.texts("route-targets", set.route_targets);
+    item.texts("route-distinguishers", set.route_distinguishers);
+    item.texts("prefixes", set.prefixes);
+    item.texts("communities", set.communities);
+    item.texts("extended-communities", set.extended_communities);
+    item.texts("large-communities", set.large_communities);
+    item.texts("as-paths", set.as_paths);
+    item.texts("next-hops", set.next_hops);
+    item.texts("peers", set.peers);
     out.sets.push_back(std::move(set));
   });
+  auto number = [](const Reader& item, std::string_view key, auto& target) {
+    if (!item.has(key)) return;
+    target.emplace(0);
+    item.number(key, *target);
+  };
   in.each("statements", [&](const Reader& item) {
-    PolicyStatement statement;
-    item.text("name", statement.name);
-    item.text("match.any-route-target-in", statement.any_route_target_in);
-    std::string action;
-    item.text("action", action);
-    statement.accept = action == "accept";
-    if (std::uint32_t preference = 0; item.has("set.local-preference")) {
-      item.number("set.local-preference", preference);
-      statement.local_preference = preference;
+    policy::StatementDefinition s;
+    item.text("name", s.name);
+    Reader match = item.at("match"), set = item.at("set");
+    match.text("any-route-target-in", s.any_route_target_in);
+    match.text("any-membership-in", s.any_membership_in);
+    match.text("route-distinguisher-in", s.route_distinguisher_in);
+    match.text("prefix-in", s.prefix_in);
+    match.text("any-community-in", s.any_community_in);
+    match.text("any-extended-community-in", s.any_extended_community_in);
+    match.text("any-large-community-in", s.any_large_community_in);
+    match.text("as-path-in", s.as_path_in);
+    match.text("next-hop-in", s.next_hop_in);
+    match.text("peer-in", s.peer_in);
+    if (match.has("source-role")) match.choice("source-role", s.source_role.emplace(PeerRole::client), kRoles);
+    if (match.has("families")) {
+      std::vector<std::string> names;
+      match.texts("families", names);
+      s.families.emplace();
+      for (const std::string& name : names)
+        if (auto family = wire::parse_family(name)) s.families->insert(*family);
     }
-    item.texts("set.communities-add", statement.communities_add);
-    item.texts("set.route-targets-add", statement.route_targets_add);
-    item.texts("set.route-targets-remove", statement.route_targets_remove);
-    out.statements.push_back(std::move(statement));
+    item.choice("action", s.action, kActions);
+    number(set, "local-preference", s.local_preference);
+    number(set, "med", s.med);
+    number(set, "aigp", s.aigp);
+    set.text("next-hop", s.next_hop);
+    if (set.has("as-path-prepend")) {
+      s.prepend_repeat = 1;
+      set.number("as-path-prepend.as", s.prepend_as);
+      set.number("as-path-prepend.repeat", s.prepend_repeat);
+    }
+    set.texts("communities-add", s.communities_add);
+    set.texts("communities-remove", s.communities_remove);
+    set.texts("extended-communities-add", s.extended_communities_add);
+    set.texts("extended-communities-remove", s.extended_communities_remove);
+    set.texts("large-communities-add", s.large_communities_add);
+    set.texts("large-communities-remove", s.large_communities_remove);
+    set.texts("route-targets-add", s.route_targets_add);
+    set.texts("route-targets-remove", s.route_targets_remove);
+    out.statements.push_back(std::move(s));
   });
+  for (const PeerGroup& group : config.peer_groups) out.groups.push_back({group.name, group.import_policy, group.export_policy});
 }
 
 void read_telemetry(const Reader& in, Telemetry& out) {
@@ -312,7 +358,7 @@ Config decode(const Node& tree, const std::string& directory) {
   root.number("slow-peer.tombstones", config.slow_peer_limits.tombstones);
   read_graceful_restart(root.at("graceful-restart"), config.graceful_restart);
   read_peers(root, config);
-  read_policy(root.at("policy"), config.policy);
+  read_policy(root.at("policy"), config, config.policy);
   Reader security = root.at("security");
   security.number("max-sessions-per-source", config.security.max_sessions_per_source);
   security.number("max-pending-sessions", config.security.max_pending_sessions);

@@ -16,14 +16,12 @@ std::span<const Unsupported> unsupported() {
       {"peer-groups[].add-paths.receive", "false"},
       {"peer-groups[].add-paths.send-max", "1"},
       {"peer-groups[].prefix-limits", ""},
-      {"peer-groups[].import-policy", "[]"},
-      {"peer-groups[].export-policy", "[]"},
       {"neighbors[].prefix-limits", ""},
-      {"policy", ""},
       {"security.max-sessions-per-source", "1"},
       {"security.seccomp", "false"},
       {"bmp", ""},
       {"mrt", ""},
+      {"policy.statements[].match.any-membership-in", ""},
   };
   return kRows;
 }

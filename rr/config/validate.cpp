@@ -12,6 +12,7 @@
 
 #include "rr/config/decode.hpp"
 #include "rr/config/suggest.hpp"
+#include "rr/policy/compile.hpp"
 
 namespace helio::config {
 namespace {
@@ -257,26 +258,42 @@ class Validator {
       problems_.warning({}, "", "neither [[neighbors]] nor [[listen-ranges]]: no peer can connect");
   }
 
-  void policy() {
-    std::set<std::string> sets, statements;
-    for (std::size_t i = 0; i < config_.policy.sets.size(); ++i)
-      if (!sets.insert(config_.policy.sets[i].name).second)
-        error(item("policy.sets", i), "name", fmt::format("set \"{}\" exists already", config_.policy.sets[i].name));
-    for (std::size_t i = 0; i < config_.policy.statements.size(); ++i) {
-      const PolicyStatement& statement = config_.policy.statements[i];
-      Place place = item("policy.statements", i);
-      if (!statements.insert(statement.name).second)
-        error(place, "name", fmt::format("statement \"{}\" exists already", statement.name));
-      if (!statement.any_route_target_in.empty() && !sets.contains(statement.any_route_target_in))
-        error(place, "match.any-route-target-in", fmt::format("there is no set \"{}\"", statement.any_route_target_in));
+  // Where a key with indices stands: "policy.sets[1].prefixes[3]"; the nearest thing there is when the key itself is not.
+  SourcePosition where_is(std::string_view key) const {
+    const Node* node = &config_.tree;
+    SourcePosition at;
+    while (!key.empty() && node) {
+      std::size_t end = std::min(key.find_first_of(".["), key.size());
+      node = key[0] == '[' ? nullptr : node->find(key.substr(0, end));
+      key.remove_prefix(end);
+      while (node && key.starts_with('[')) {
+        std::size_t close = key.find(']');
+        std::size_t index = std::stoul(std::string(key.substr(1, close - 1)));
+        node = node->array() && index < node->array()->size() ? &(*node->array())[index] : nullptr;
+        key.remove_prefix(close + 1);
+      }
+      if (node) at = node->position;
+      if (key.starts_with('.')) key.remove_prefix(1);
     }
-    for (std::size_t i = 0; i < config_.peer_groups.size(); ++i) {
-      for (const std::string& name : config_.peer_groups[i].import_policy)
-        if (!statements.contains(name))
-          error(item("peer-groups", i), "import-policy", fmt::format("there is no policy statement \"{}\"", name));
-      for (const std::string& name : config_.peer_groups[i].export_policy)
-        if (!statements.contains(name))
-          error(item("peer-groups", i), "export-policy", fmt::format("there is no policy statement \"{}\"", name));
+    return at;
+  }
+
+  // An entry that is no string was reported by the structural check, and shifts the indices of its list: then they are
+  // those of the strings.
+  void policy() {
+    for (std::size_t i = 0; i < config_.policy.statements.size(); ++i)
+      if (config_.policy.statements[i].families && config_.policy.statements[i].families->contains(wire::Family::rtc))
+        error(item("policy.statements", i), "match.families", "policies for rt-constrain routes are not supported by this version",
+              "name VPN families");
+    std::vector<policy::DefinitionError> errors;
+    policy::compile(config_.policy, errors);
+    for (policy::DefinitionError& e : errors) {
+      if (!e.word.empty()) {
+        std::vector<std::string_view> candidates(e.candidates.begin(), e.candidates.end());
+        e.hint = suggestion(e.word, candidates);
+      }
+      if (e.hint.empty() && !e.word.empty()) e.hint = e.key.starts_with("policy") ? "there is no [[policy.sets]]" : "there is no [[policy.statements]]";
+      problems_.error(where_is(e.key), e.key, std::move(e.message), std::move(e.hint));
     }
   }
 

@@ -59,15 +59,78 @@ Distribution::~Distribution() = default;
 
 // --- Peers ----------------------------------------------------------------------------------------------------------
 
-void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) {
-  HELIO_CHECK(find(info.peer) == nullptr, "peer established twice");
+rib::EncodingClass Distribution::encoding_of(const session::EstablishedPeer& info, std::uint8_t export_policy) const {
   rib::EncodingClass encoding;
   encoding.is_external = info.group->role == PeerRole::external;
   encoding.four_octet_as = info.four_octet_as;
+  encoding.export_policy = export_policy;
   if (encoding.is_external) {
     encoding.local_as = info.group->local_as;
     if (info.group->next_hop_self) encoding.next_hop_self = info.local_address;
   }
+  return encoding;
+}
+
+void Distribution::join_class(std::uint8_t id, const rib::EncodingClass& encoding) {
+  if (grown(class_peers_, id)++ != 0) return;
+  for (std::uint32_t r = 0; r < sources_.size(); ++r) {
+    requests_[r].push_back(ClassUp{id, self_, encoding});
+    ++grown(sources_[r].classes_awaited, id);
+  }
+}
+
+void Distribution::leave_class(std::uint8_t id) {
+  if (--class_peers_[id] != 0) return;
+  for (auto& requests : requests_) requests.push_back(ClassDown{id});
+}
+
+std::vector<std::pair<std::uint8_t, std::uint8_t>> Distribution::set_policies(std::shared_ptr<const RoutePolicies> policies) {
+  policies_ = std::move(policies);
+  std::vector<std::pair<std::uint8_t, std::uint8_t>> moves;
+  switches_awaited_.resize(sources_.size(), 0);
+  if (policies_ == nullptr) return moves;
+  for (std::uint32_t& awaited : switches_awaited_) ++awaited;
+  std::vector<Peer*> refused;
+  for (Peer* peer : up_) {
+    std::uint8_t number = policies_->export_of(peer->info.group->name);
+    if (number == peer->export_policy) continue;  // numbers only come: 0 becomes another one, nothing else
+    rib::EncodingClass encoding = encoding_of(peer->info, number);
+    std::optional<std::uint8_t> id = mailboxes_.class_id(encoding);
+    if (!id) {
+      refused.push_back(peer);
+      continue;
+    }
+    join_class(*id, encoding);
+    peer->export_policy = number;
+    peer->moving_from = std::exchange(peer->encoding_class, *id);
+    std::pair<std::uint8_t, std::uint8_t> move{*peer->moving_from, *id};
+    if (std::find(moves.begin(), moves.end(), move) == moves.end()) moves.push_back(move);
+  }
+  for (Peer* peer : refused)
+    control_.close(peer->info.peer, wire::make_cease(wire::cease::out_of_resources, "too many encoding classes"), session::CloseReason::out_of_resources);
+  return moves;
+}
+
+// RIB shard r encodes by the policies in force from here on in its stream.
+void Distribution::policy_switched(std::uint32_t r) {
+  --switches_awaited_[r];
+  bool all = std::all_of(switches_awaited_.begin(), switches_awaited_.end(), [](std::uint32_t n) { return n == 0; });
+  for (Peer* peer : up_) {
+    Link& link = peer->links[r];
+    if (switches_awaited_[r] == 0) link.encoding_class = peer->encoding_class;
+    // What only export classes are told is not found again by its stamp: who is behind starts over.
+    if (peer->export_policy != 0 && link.lagging) make_lagging(*peer, true), link.routes_since = 0;
+    if (all && peer->moving_from) {
+      leave_class(*peer->moving_from);
+      peer->moving_from.reset();
+    }
+  }
+}
+
+void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) {
+  HELIO_CHECK(find(info.peer) == nullptr, "peer established twice");
+  std::uint8_t export_policy = policies_ == nullptr ? 0 : policies_->export_of(info.group->name);
+  rib::EncodingClass encoding = encoding_of(info, export_policy);
   std::optional<std::uint8_t> id = mailboxes_.class_id(encoding);
   if (!id) {
     control_.close(info.peer, wire::make_cease(wire::cease::out_of_resources, "too many encoding classes"), session::CloseReason::out_of_resources);
@@ -77,7 +140,9 @@ void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) 
   Peer& peer = *peers_[info.peer.value];
   peer.info = info;
   peer.encoding_class = *id;
+  peer.export_policy = export_policy;
   peer.links.resize(sources_.size());
+  for (Link& link : peer.links) link.encoding_class = *id;
   peer.last_progress = now;
   peer.has_vpn = !(info.families & vpn_families()).empty();
   bool rtc = info.families.contains(Family::rtc);
@@ -88,12 +153,7 @@ void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) 
   peer.hold_until = now + info.group->rtc_initial_wait;
   peer.touched_all = true;
   up_.push_back(&peer);
-  if (grown(class_peers_, *id)++ == 0) {
-    for (std::uint32_t r = 0; r < sources_.size(); ++r) {
-      requests_[r].push_back(ClassUp{*id, self_, encoding});
-      ++grown(sources_[r].classes_awaited, *id);
-    }
-  }
+  join_class(*id, encoding);
   if (peer.holding) holding_.push_back(info.peer.value);
   else touch(peer);
 }
@@ -127,8 +187,8 @@ void Distribution::peer_down(PeerId id) {
   erase_value(holding_, number);
   erase_value(to_reconcile_, number);
   erase_value(up_, peer);
-  if (--class_peers_[peer->encoding_class] == 0)
-    for (auto& requests : requests_) requests.push_back(ClassDown{peer->encoding_class});
+  leave_class(peer->encoding_class);
+  if (peer->moving_from) leave_class(*peer->moving_from);
   peers_[number].reset();
   update_lag_marks();
 }
@@ -228,7 +288,7 @@ void Distribution::reconcile(Peer& peer, std::uint32_t r) {
   Source& source = sources_[r];
   bool everything = !peer.filtered || peer.membership.matches_everything();
   std::uint32_t number = peer.info.peer.value;
-  if (!source.is_ready(peer.encoding_class)) {
+  if (!source.is_ready(link.encoding_class)) {
     link.dirty = true;  // taken up again when the RIB shard encodes for the class
     return;
   }
@@ -335,7 +395,7 @@ void Distribution::define_rt_set(std::uint32_t r, RtSetDefined&& defined) {
     Peer& peer = *peers_[number];
     Link& link = peer.links[r];
     if (peer.holding || !peer.initial_requested || link.universe || peer.membership.matches_everything()) return;
-    if (!source.is_ready(peer.encoding_class)) return;
+    if (!source.is_ready(link.encoding_class)) return;
     if (link.lagging) {
       link.dirty = true;  // its changes are not passed on now, and the catch-up may have been asked for already
       return;
@@ -397,7 +457,7 @@ void Distribution::push_bytes(PeerId id, const rib::BatchRef& bytes) {
 
 // Are there more limits than split horizon and role? An IPv6 next hop is one for VPNv4 only.
 bool Distribution::is_special(const ProvenanceInfo& p, Family family) {
-  return (p.scope & (family == Family::vpnv4 ? 0xff : ~rib::scope::ipv6_next_hop)) != 0;
+  return (p.scope & (family == Family::vpnv4 ? 0xff : ~rib::scope::ipv6_next_hop)) != 0 || p.rejected_by != 0;
 }
 
 // What has nothing to do with route targets: source, role, scope.
@@ -405,6 +465,7 @@ bool Distribution::role_allows(const Peer& peer, const ProvenanceInfo& p, Family
   if (p.source == peer.info.peer) return false;  // never back to where it came from (RFC 4456 §6, wire 2.8)
   if (!may_reflect(p.source_role, peer.info.group->role)) return false;
   if (!is_special(p, family)) return true;
+  if (peer.export_policy != 0 && (p.rejected_by >> (peer.export_policy - 1) & 1) != 0) return false;
   if ((p.scope & (rib::scope::no_advertise | rib::scope::ineligible)) != 0) return false;
   if ((p.scope & rib::scope::no_export) != 0 && peer.info.group->role == PeerRole::external) return false;
   bool own_next_hop = peer.info.group->role == PeerRole::external && peer.info.group->next_hop_self;
@@ -459,7 +520,7 @@ void Distribution::deliver_shared(Source& source, rib::Batch& batch) {
     any_non_client = any_non_client || (source_marks_[p.source.value] & 2) != 0;
   }
   for (Peer* peer : source.universe) {
-    if (peer->links[r].lagging || peer->encoding_class != batch.encoding_class || !peer->info.families.contains(batch.family)) continue;
+    if (peer->links[r].lagging || peer->links[r].encoding_class != batch.encoding_class || !peer->info.families.contains(batch.family)) continue;
     std::uint32_t number = peer->info.peer.value;
     bool simple = !special && (number >= source_marks_.size() || source_marks_[number] == 0) &&
                   (!any_non_client || peer->info.group->role != PeerRole::non_client);
@@ -495,7 +556,7 @@ void Distribution::deliver_announcements(Source& source, rib::Batch& batch) {
     for (const Member& m : source.rt_sets[set].members) {
       if (m.state != MemberState::armed) continue;
       Peer& peer = *peers_[m.peer];
-      if (peer.links[r].lagging || peer.encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) continue;
+      if (peer.links[r].lagging || peer.links[r].encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) continue;
       for (std::size_t k = i; k < j; ++k) {
         const ProvenanceInfo& p = source.provenances[segments[k].after];
         if (special ? role_allows(peer, p, batch.family) : p.source != peer.info.peer) push(peer, batch, segments[k].begin, segments[k].end);
@@ -512,7 +573,7 @@ void Distribution::deliver_withdrawal(Source& source, rib::Batch& batch, const r
   const ProvenanceInfo& before = source.provenances[segment.before];
   const ProvenanceInfo* after = segment.after == kNoId ? nullptr : &source.provenances[segment.after];
   auto consider = [&](Peer& peer) {
-    if (peer.links[r].lagging || peer.encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) return;
+    if (peer.links[r].lagging || peer.links[r].encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) return;
     if (!has_now(peer, r, before, batch.family, MemberState::draining)) return;
     if (after != nullptr && has_now(peer, r, *after, batch.family, MemberState::armed)) return;
     push(peer, batch, segment.begin, segment.end);
@@ -543,7 +604,7 @@ void Distribution::deliver_image(std::uint32_t r, Walk& walk, rib::Batch& batch)
     }
     for (std::uint32_t number : *peers) {
       Peer& peer = *peers_[number];
-      if (peer.encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) continue;
+      if (peer.links[r].encoding_class != batch.encoding_class || !peer.info.families.contains(batch.family)) continue;
       if (!s.is_announcement()) {
         if (!has_now(peer, r, p, batch.family, walk.kind == WalkRequest::Kind::catch_up ? MemberState::drained : MemberState::draining)) continue;
         if (s.after != kNoId && has_now(peer, r, source.provenances[s.after], batch.family, MemberState::armed)) continue;
@@ -565,9 +626,11 @@ void Distribution::handle(std::uint32_t r, Message&& message) {
   } else if (auto* defined = std::get_if<RtSetDefined>(&message)) {
     define_rt_set(r, std::move(*defined));
   } else if (auto* provenance = std::get_if<ProvenanceDefined>(&message)) {
-    grown(sources_[r].provenances, provenance->id) = {provenance->source, provenance->source_role, provenance->rt_set, provenance->scope};
+    grown(sources_[r].provenances, provenance->id) = {provenance->source, provenance->source_role, provenance->rt_set, provenance->scope, provenance->rejected_by};
   } else if (auto* retired = std::get_if<Retired>(&message)) {
     retire(r, *retired);
+  } else if (std::get_if<PolicySwitched>(&message) != nullptr) {
+    policy_switched(r);
   } else if (auto* armed = std::get_if<WalkArmed>(&message)) {
     walk_armed(r, armed->walk);
   } else if (auto* done = std::get_if<WalkDone>(&message)) {
@@ -576,7 +639,7 @@ void Distribution::handle(std::uint32_t r, Message&& message) {
     --sources_[r].classes_awaited[ready->id];
     for (Peer* peer : up_) {
       Link& link = peer->links[r];
-      if (peer->encoding_class != ready->id || !link.dirty || !sources_[r].is_ready(ready->id)) continue;
+      if (link.encoding_class != ready->id || !link.dirty || !sources_[r].is_ready(ready->id)) continue;
       link.dirty = link.walks != 0;
       peer->touched_all = true;
       touch(*peer);
@@ -645,7 +708,7 @@ void Distribution::count_sent(std::uint32_t r, std::span<const RtSetCount> count
     for (const BestCount& b : c.provenances) {
       if (b.provenance >= source.provenances.size()) continue;
       const ProvenanceInfo& p = source.provenances[b.provenance];
-      special = special || p.scope != 0 || p.source_role == PeerRole::non_client;
+      special = special || p.scope != 0 || p.rejected_by != 0 || p.source_role == PeerRole::non_client;
       for (std::size_t f = 0; f < 2; ++f) sum[f] += b.best[f];
     }
     auto add = [&](const Peer& peer) {

@@ -48,6 +48,10 @@ class Distribution {
   void remove_membership(PeerId peer, const wire::RtMembership& nlri);
   void rtc_end_of_rib(PeerId peer);
   void refresh(PeerId peer, wire::Family family);
+  // Peers whose group gets an export policy move to a class of their own: the moves are returned. Each RIB shard says
+  // PolicySwitched when it sends for the new classes.
+  void start_policies(std::shared_ptr<const RoutePolicies> policies) { policies_ = std::move(policies); }
+  std::vector<std::pair<std::uint8_t, std::uint8_t>> set_policies(std::shared_ptr<const RoutePolicies> policies);
 
   // One message of the stream of RIB shard `from`.
   void handle(std::uint32_t from, Message&& message);
@@ -116,6 +120,7 @@ class Distribution {
     session::PeerRole source_role = session::PeerRole::client;
     rib::RtSetId rt_set = rib::kNoId;
     std::uint8_t scope = 0;
+    std::uint16_t rejected_by = 0;
   };
   struct Peer;
   // What is known of one RIB shard's stream.
@@ -134,6 +139,7 @@ class Distribution {
   };
   // The state of one peer towards one RIB shard.
   struct Link {
+    std::uint8_t encoding_class = 0;  // the peer's, or for a while the one it is moving from
     bool universe = false;            // armed for everything
     bool universe_requested = false;
     bool lagging = false;
@@ -154,6 +160,8 @@ class Distribution {
   struct Peer {
     session::EstablishedPeer info;
     std::uint8_t encoding_class = 0;
+    std::uint8_t export_policy = 0;
+    std::optional<std::uint8_t> moving_from;  // class, until every RIB shard has switched
     bool filtered = false;            // negotiated RTC, or is to be sent nothing without it
     bool holding = false;             // RTC negotiated, its End-of-RIB still to come (RFC 4684 §6)
     bool rtc_complete = false;        // that End-of-RIB came, or the wait is over
@@ -227,6 +235,10 @@ class Distribution {
   void finish_initial(Peer& peer);
   void start_refresh(Peer& peer, wire::Family family);
   void push_refresh_mark(Peer& peer, wire::Family family, wire::RouteRefresh::Subtype subtype);
+  rib::EncodingClass encoding_of(const session::EstablishedPeer& info, std::uint8_t export_policy) const;
+  void join_class(std::uint8_t id, const rib::EncodingClass& encoding);
+  void leave_class(std::uint8_t id);
+  void policy_switched(std::uint32_t r);
   rib::BatchRef make_bytes(const std::vector<std::uint8_t>& bytes) const;
 
   void check_slow(TimePoint now);
@@ -242,6 +254,8 @@ class Distribution {
   ShardMailboxes& mailboxes_;
   DistributionLimits limits_;
   session::SessionControl& control_;
+  std::shared_ptr<const RoutePolicies> policies_;
+  std::vector<std::uint32_t> switches_awaited_;                            // by RIB shard: policy changes it has not made yet
   std::vector<std::unique_ptr<Peer>> peers_;                               // by PeerId; null: not here or not up
   std::vector<Peer*> up_;
   std::vector<Source> sources_;                                            // by RIB shard

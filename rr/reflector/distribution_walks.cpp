@@ -52,7 +52,8 @@ void Distribution::request(Walk& walk, wire::FamilySet families) {
   }
   sort_unique(walk.peers);
   r.shared = walk.peers.size() > 1;
-  for (std::uint32_t number : walk.peers) r.classes |= std::uint64_t{1} << peers_[number]->encoding_class;
+  for (std::uint32_t number : walk.peers)  // a peer that moves to another class may get the rest for that one
+    r.classes |= std::uint64_t{1} << peers_[number]->encoding_class | std::uint64_t{1} << peers_[number]->links[walk.source].encoding_class;
   if (walk.kind == WalkRequest::Kind::catch_up) {
     const Link& link = peers_[walk.peers.front()]->links[walk.source];
     r.routes_since = link.routes_since;
@@ -187,7 +188,7 @@ bool Distribution::is_initial_pending(const Peer& peer) const {
   if (peer.queued_for_reconcile) return true;
   for (std::uint32_t r = 0; r < sources_.size(); ++r) {
     const Link& l = peer.links[r];
-    if (l.walks != 0 || l.universe_requested || l.lagging || l.dirty || !sources_[r].is_ready(peer.encoding_class)) return true;
+    if (l.walks != 0 || l.universe_requested || l.lagging || l.dirty || !sources_[r].is_ready(l.encoding_class)) return true;
   }
   return false;
 }
@@ -340,7 +341,7 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
   std::uint32_t number = peer.info.peer.value;
   ++lag_events_;
   std::vector<std::optional<rib::Stamp>> first_dropped(sources_.size());
-  bool images_dropped = false;
+  bool images_dropped = false, partial_dropped = false;
   peer.output.drop_if(
       [&](const rib::Batch& b) { return b.family != Family::rtc && (b.walk == 0 || drop_images); },
       [&](rib::Batch* b) {
@@ -349,7 +350,10 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
         if (b->made_at_ms != 0 && (peer.behind_since_ms == 0 || b->made_at_ms < peer.behind_since_ms)) peer.behind_since_ms = b->made_at_ms;
         if (b->walk != 0) {
           images_dropped = true;
-        } else if (!first_dropped[b->shard] || b->stamp < *first_dropped[b->shard]) {
+          return;
+        }
+        partial_dropped = partial_dropped || b->is_partial;
+        if (!first_dropped[b->shard] || b->stamp < *first_dropped[b->shard]) {
           first_dropped[b->shard] = b->stamp;
         }
       });
@@ -388,7 +392,7 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
     rib::Stamp since = first_dropped[r] ? *first_dropped[r] - 1 : sources_[r].last_stamp;
     if (link.lagging) since = std::min(since, link.withdrawn_since);
     if (images_dropped) since = std::min(since, link.unwritten_since);
-    link.routes_since = images_dropped ? 0 : link.lagging ? std::min(since, link.routes_since) : since;
+    link.routes_since = images_dropped || partial_dropped ? 0 : link.lagging ? std::min(since, link.routes_since) : since;
     link.withdrawn_since = since;
     link.lagging = true;
     if (images_dropped) {

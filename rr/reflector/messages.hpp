@@ -12,6 +12,7 @@
 
 #include "rib/batch.hpp"
 #include "rib/encoding_class.hpp"
+#include "rr/reflector/route_policy.hpp"
 #include "rr/session/engine.hpp"
 
 namespace helio::reflector {
@@ -36,6 +37,7 @@ struct PeerUp {
   PeerId peer;
   wire::IpAddress address;
   session::PeerRole role;
+  std::string group = {};
 };
 struct PeerDown {
   PeerId peer;
@@ -63,6 +65,13 @@ struct ClassUp {
 };
 struct ClassDown {
   std::uint8_t id;
+};
+// Other policies are in force once every session shard has said so; `moves`: its peers of the first class belong to the
+// second one from then on.
+struct PolicyChange {
+  std::shared_ptr<const RoutePolicies> policies;
+  std::uint32_t session_shard;
+  std::vector<std::pair<std::uint8_t, std::uint8_t>> moves;
 };
 // Walk the tables and send what they hold through the stream, in slices.
 struct WalkRequest {
@@ -110,6 +119,7 @@ struct ProvenanceDefined {
   session::PeerRole source_role;
   rib::RtSetId rt_set;
   std::uint8_t scope;
+  std::uint16_t rejected_by;
 };
 struct Retired {
   std::vector<rib::ProvenanceId> provenances;
@@ -122,6 +132,8 @@ struct ClassReady {
 struct Output {
   rib::BatchRef batch;
 };
+// From here on in the stream, batches are made by the policies of the last PolicyChange.
+struct PolicySwitched {};
 // From here on in the stream, changes of what the walk is about belong to its peers.
 struct WalkArmed {
   std::uint32_t walk;
@@ -179,8 +191,8 @@ struct RtcOutput {
   rib::BatchRef bytes;
 };
 
-using Message = std::variant<PeerUp, PeerDown, PeerRefresh, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled, LagMark, Ack, RtSetDefined,
-                             ProvenanceDefined, Retired, ClassReady, Output, WalkArmed, WalkDone, TombstonesFull, RtcUpdate, RtcJoin, RtcLeave, RtcRefresh,
+using Message = std::variant<PolicyChange, PeerUp, PeerDown, PeerRefresh, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled, LagMark, Ack, RtSetDefined,
+                             ProvenanceDefined, Retired, ClassReady, Output, PolicySwitched, WalkArmed, WalkDone, TombstonesFull, RtcUpdate, RtcJoin, RtcLeave, RtcRefresh,
                              RtcUnfilteredPeer, RtcOutput>;
 
 }  // namespace helio::reflector

@@ -50,21 +50,48 @@ RibShard::Waiting<Address4>& RibShard::waiting<Address4>() { return waiting4_; }
 template <>
 RibShard::Waiting<Address6>& RibShard::waiting<Address6>() { return waiting6_; }
 
-RibShard::RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits)
+RibShard::RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits, std::shared_ptr<const RoutePolicies> policies)
     : self_(self), mailboxes_(mailboxes), limits_(limits), shared_(*this), rib4_(Family::vpnv4, shared_), rib6_(Family::vpnv6, shared_),
-      packer_(shared_.attributes), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {}
+      packer_(shared_.attributes), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {
+  if (policies != nullptr) policy_.set(std::move(policies));
+}
 
 RibShard::~RibShard() = default;
+
+class RibShard::ClassExport final : public rib::ExportTransform {
+ public:
+  ClassExport(RibPolicy& policy, std::uint8_t number) : policy_(policy), number_(number) {}
+  bool apply(const rib::AttributeSet& set, Result& out) override {
+    const RoutePolicies* policies = policy_.policies();
+    if (policies == nullptr || std::ranges::find(policies->exports(), number_) == policies->exports().end()) return true;  // soon
+    if (!policy_.export_outcome(*policies, number_, set, outcome_)) return false;
+    out.keeps_med = outcome_.sets_med;
+    if (outcome_.changed) {
+      out.next_hop = outcome_.next_hop;
+      out.attributes = outcome_.bytes;
+    }
+    return true;
+  }
+
+ private:
+  RibPolicy& policy_;
+  std::uint8_t number_;
+  PolicyOutcome outcome_;
+};
 
 // --- Peers and their routes -----------------------------------------------------------------------------------------
 
 void RibShard::peer_up(const PeerUp& up) {
   grown(peers_, up.peer.value).role = up.role;
   grown(shared_.peers, up.peer.value).address = up.address;
+  policy_.peer_up(up.peer, up.group, {up.address, up.role});
 }
 
 void RibShard::forget_attributes(Peer& peer) {
-  if (peer.serial != 0) shared_.attributes.drop_refs(peer.attributes, 1);
+  if (peer.serial != 0) {
+    policy_.forget(shared_.attributes[peer.attributes].peer);
+    shared_.attributes.drop_refs(peer.attributes, 1);
+  }
   peer.serial = 0;
 }
 
@@ -152,6 +179,9 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
     if (attributes == nullptr) {
       apply_waiting();
       family<Address>().withdraw(peer, entries);
+    } else if (policy_.applies_to(peer)) {
+      apply_waiting();
+      announce_by_policy<Address>(peer, *attributes, entries);
     } else if (entries.size() <= kFewEntries &&
                std::ranges::all_of(entries, [](auto& e) { return e.wire_length <= Waiting<Address>::kWire; })) {
       for (const auto& entry : entries) wait(peer, *attributes, entry);
@@ -192,9 +222,31 @@ void RibShard::apply_waiting_of() {
   }
 }
 
+// What is announced is what the policies make of it; entries that pass the same tests go together.
+template <class Address>
+void RibShard::announce_by_policy(PeerId peer, rib::AttributeId received, std::span<const rib::NlriEntry<Address>> entries) {
+  PolicyTests tests = policy_.tests_of(peer);
+  if (tests == 0) {
+    family<Address>().announce(peer, policy_.resolve(peer, received, 0), entries);
+    return;
+  }
+  auto passed = [&](const rib::NlriEntry<Address>& e) {
+    return policy_.policies()->run_tests(tests, {kFamily<Address>, e.rd, static_cast<unsigned __int128>(e.address) << (128 - 8 * sizeof(Address)), e.length});
+  };
+  for (std::size_t i = 0; i < entries.size();) {
+    PolicyTests mine = passed(entries[i]);
+    std::size_t end = i + 1;
+    while (end < entries.size() && passed(entries[end]) == mine) ++end;
+    family<Address>().announce(peer, policy_.resolve(peer, received, mine), entries.subspan(i, end - i));
+    i = end;
+  }
+}
+
 void RibShard::handle(Message&& message) {
   if (!std::holds_alternative<Updates>(message)) apply_waiting();
-  if (auto* updates = std::get_if<Updates>(&message)) {
+  if (auto* change = std::get_if<PolicyChange>(&message)) {
+    policy_change(std::move(*change));
+  } else if (auto* updates = std::get_if<Updates>(&message)) {
     if (updates->attributes != nullptr)
       announce(updates->peer, updates->family, updates->has_path_id, updates->serial, updates->attributes->view(), updates->nlri);
     else
@@ -217,6 +269,7 @@ void RibShard::handle(Message&& message) {
     Class& c = grown(classes_, class_up->id);
     c.encoding = class_up->encoding;
     c.encoding.graceful_shutdown = graceful_shutdown_;
+    if (c.encoding.export_policy != 0 && c.transform == nullptr) c.transform = std::make_unique<ClassExport>(policy_, c.encoding.export_policy);
     ++c.session_shards;
     streams_[class_up->session_shard].push_back(ClassReady{class_up->id});
   } else if (auto* class_down = std::get_if<ClassDown>(&message)) {
@@ -246,7 +299,7 @@ void RibShard::seal_family(rib::FamilyRib<Address>& rib, Family family) {
   packer_.sort(log);
   for (std::size_t c = 0; c < classes_.size(); ++c) {
     if (classes_[c].session_shards == 0) continue;
-    rib::BatchRef batch = packer_.pack(log, family, classes_[c].encoding, mailboxes_.retained(self_).changes);
+    rib::BatchRef batch = packer_.pack(log, family, classes_[c].encoding, mailboxes_.retained(self_).changes, classes_[c].transform.get());
     batch->encoding_class = static_cast<std::uint8_t>(c);
     batch->stamp = shared_.turn;
     batch->made_at_ms = now_ms_;
@@ -280,7 +333,7 @@ void RibShard::send_events() {
       for (auto& stream : streams_) stream.push_back(RtSetDefined{event.id, set.targets, set.targets6});
     } else if (event.kind == Kind::provenance_defined) {
       const rib::Provenance& p = shared_.provenances.provenance(event.id);
-      for (auto& stream : streams_) stream.push_back(ProvenanceDefined{event.id, p.peer, peers_[p.peer.value].role, p.rt_set, p.scope});
+      for (auto& stream : streams_) stream.push_back(ProvenanceDefined{event.id, p.peer, peers_[p.peer.value].role, p.rt_set, p.scope, p.rejected_by});
     } else if (event.kind == Kind::provenance_retired) {
       retired.provenances.push_back(event.id);
       retiring_.emplace_back(event.id, 0);
@@ -315,10 +368,11 @@ bool RibShard::run_turn(std::uint64_t now_ms) {
   std::size_t budget = limits_.purge_entries_per_turn;
   while (!purges_.empty() && budget > 0) budget -= purge_some(budget);
   seal_turn();
+  if (reevaluation_) reevaluate_some();
   bool walking = walk_some();
   send_events();
   trim_tombstones();
-  return walking || !purges_.empty();
+  return walking || !purges_.empty() || reevaluation_;
 }
 
 void RibShard::note_time() {
@@ -536,7 +590,7 @@ void RibShard::flush_image(Walk& walk, rib::FamilyRib<Address>& rib, rib::Change
   packer_.sort(log);
   for (std::size_t c = 0; c < classes_.size(); ++c) {
     if (classes_[c].session_shards == 0 || (walk.request.classes >> c & 1) == 0) continue;
-    rib::BatchRef batch = packer_.pack(log, family, classes_[c].encoding, mailboxes_.retained(self_).images);
+    rib::BatchRef batch = packer_.pack(log, family, classes_[c].encoding, mailboxes_.retained(self_).images, classes_[c].transform.get());
     batch->encoding_class = static_cast<std::uint8_t>(c);
     batch->walk = walk.request.walk;
     batch->stamp = walk.armed_at;

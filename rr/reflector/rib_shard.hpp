@@ -10,6 +10,7 @@
 #include "rib/family_rib.hpp"
 #include "rib/packer.hpp"
 #include "rr/reflector/mailboxes.hpp"
+#include "rr/reflector/rib_policy.hpp"
 #include "rr/wire/vpn_nlri.hpp"
 
 namespace helio::reflector {
@@ -28,7 +29,10 @@ class RibShard final : public rib::TurnSealer {
   // The stream to a session shard; `local` is handled in place by whoever owns both.
   using Streams = std::vector<std::vector<Message>>;
 
-  RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits);
+  // How a class with an export policy is encoded.
+  class ClassExport;
+
+  RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits, std::shared_ptr<const RoutePolicies> policies = nullptr);
   ~RibShard() override;
 
   void peer_up(const PeerUp& up);
@@ -59,6 +63,7 @@ class RibShard final : public rib::TurnSealer {
     return shared_;
   }
   const rib::RibShared& shared() const { return shared_; }
+  RibPolicy& policy() { return policy_; }
   rib::FamilyRib<rib::Address4>& rib4() {
     apply_waiting();
     return rib4_;
@@ -85,6 +90,18 @@ class RibShard final : public rib::TurnSealer {
     bool v4, v6;
     std::vector<rib::ProvenanceId> provenances;  // still to do, last first
     std::vector<std::uint32_t> tables;           // of the one being done
+    std::optional<rib::PrefixKey<rib::Address4>> next4;
+    std::optional<rib::PrefixKey<rib::Address6>> next6;
+  };
+  // After a change of policies: first the attribute sets are gone through to see whose results changed, then the tables
+  // that may hold them.
+  struct Reevaluation {
+    std::shared_ptr<const RoutePolicies> old;
+    rib::Stamp since = 0;                        // prefixes that changed later have been sent by the new policies
+    rib::AttributeId next_set = 0;
+    std::vector<rib::ProvenanceId> provenances;
+    bool sets_done = false;
+    std::vector<std::uint32_t> tables;           // still to do, last first
     std::optional<rib::PrefixKey<rib::Address4>> next4;
     std::optional<rib::PrefixKey<rib::Address6>> next6;
   };
@@ -137,6 +154,8 @@ class RibShard final : public rib::TurnSealer {
   rib::FamilyRib<Address>& family();
   template <class Address>
   void apply(PeerId peer, const rib::AttributeId* attributes, bool has_path_id, Bytes nlri);
+  template <class Address>
+  void announce_by_policy(PeerId peer, rib::AttributeId received, std::span<const rib::NlriEntry<Address>> entries);
   rib::AttributeId attributes_of(PeerId peer, std::uint64_t serial, const rib::CanonicalAttributes& attributes);
   void forget_attributes(Peer& peer);
 
@@ -145,6 +164,11 @@ class RibShard final : public rib::TurnSealer {
   void seal_family(rib::FamilyRib<Address>& rib, wire::Family family);
   void acknowledge(Ack& ack);
 
+  void policy_change(PolicyChange&& change);
+  void switch_policies();
+  void reevaluate_some();
+  template <class Address>
+  void reassign_some(std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next);
   std::size_t purge_some(std::size_t budget);
   template <class Address>
   std::size_t purge_step(Purge& purge, std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next, std::size_t budget);
@@ -167,6 +191,7 @@ class RibShard final : public rib::TurnSealer {
   ShardMailboxes& mailboxes_;
   RibLimits limits_;
   rib::RibShared shared_;
+  RibPolicy policy_{shared_};
   rib::FamilyRib<rib::Address4> rib4_;
   rib::FamilyRib<rib::Address6> rib6_;
   rib::Packer packer_;
@@ -174,6 +199,7 @@ class RibShard final : public rib::TurnSealer {
   struct Class {
     rib::EncodingClass encoding;
     std::uint32_t session_shards = 0;              // that have peers of the class
+    std::unique_ptr<ClassExport> transform;        // null: no export policy
   };
   std::vector<Class> classes_;
   bool graceful_shutdown_ = false;
@@ -182,6 +208,8 @@ class RibShard final : public rib::TurnSealer {
   Waiting<rib::Address6> waiting6_;
   std::deque<Purge> purges_;
   std::deque<Walk> walks_;
+  std::optional<Reevaluation> reevaluation_;
+  std::vector<PolicyChange> policy_changes_;         // of the session shards that said so, until all have
   rib::ChangeLog image4_, image6_;
   Streams streams_;
   std::vector<rib::NlriEntry<rib::Address4>> entries4_;

@@ -25,8 +25,9 @@ std::uint32_t shard_of(std::uint64_t rd, std::uint8_t first_octet, std::uint32_t
 }  // namespace
 
 Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailboxes, session::SessionControl& control)
-    : self_(self.value), settings_(settings), mailboxes_(mailboxes), control_(control), rib_(self.value, mailboxes, settings.rib),
+    : self_(self.value), settings_(settings), mailboxes_(mailboxes), control_(control), rib_(self.value, mailboxes, settings.rib, settings.policies),
       distribution_(self.value, mailboxes, settings.distribution, control), outbox_(mailboxes.shards()), parts_(mailboxes.shards()) {
+  distribution_.start_policies(settings_.policies);
   if (self_ == 0) rtc_ = std::make_unique<RtcRib>(mailboxes, settings.router_id);
 }
 
@@ -47,7 +48,7 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
   peer->context.ipv6_next_hop = info.ipv6_next_hop;
   peer->source = {info.group->role, info.router_id, info.four_octet_as, settings_.router_id, info.group->cluster_id, info.group->local_as,
                   info.group->heeds_graceful_shutdown};
-  to_all_ribs(PeerUp{info.peer, info.address, info.group->role});
+  to_all_ribs(PeerUp{info.peer, info.address, info.group->role, info.group->name});
   bool rtc = info.families.contains(Family::rtc);
   bool vpn = info.families.contains(Family::vpnv4) || info.families.contains(Family::vpnv6);
   if (rtc) {
@@ -354,6 +355,15 @@ void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const 
   if (!update.memberships.empty()) to_rtc(std::move(update));
 }
 
+// --- Policies -------------------------------------------------------------------------------------------------------
+
+void Shard::set_policies(std::shared_ptr<const RoutePolicies> policies) {
+  settings_.policies = policies;
+  std::vector<std::pair<std::uint8_t, std::uint8_t>> moves = distribution_.set_policies(policies);
+  move_requests();  // classes that are new
+  to_all_ribs(PolicyChange{std::move(policies), self_, std::move(moves)});
+}
+
 // --- Turns ----------------------------------------------------------------------------------------------------------
 
 void Shard::to_rib(std::uint32_t shard, Message&& message) {
@@ -372,7 +382,7 @@ void Shard::to_rtc(Message&& message) {
 
 void Shard::dispatch(std::uint32_t from, Message&& message) {
   switch (message.index()) {
-    case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8: case 9:  // up to Ack
+    case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8: case 9: case 10:  // up to Ack
       rib_.handle(std::move(message));
       break;
     default:
@@ -393,7 +403,7 @@ void Shard::dispatch(std::uint32_t from, Message&& message) {
       }
   }
 }
-static_assert(std::is_same_v<std::variant_alternative_t<9, Message>, Ack>);
+static_assert(std::is_same_v<std::variant_alternative_t<10, Message>, Ack>);
 
 void Shard::take_mail() {
   for (std::uint32_t from = 0; from < mailboxes_.shards(); ++from) {

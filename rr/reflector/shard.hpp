@@ -23,6 +23,7 @@ struct EngineSettings {
   std::uint32_t router_id = 0;
   std::uint32_t cluster_id = 0;
   std::uint32_t shards = 1;
+  std::shared_ptr<const RoutePolicies> policies;     // null: none
   RibLimits rib;
   DistributionLimits distribution;
   std::size_t mailbox_bytes = std::size_t{8} << 20;  // of announcements on their way to other shards: reading stops above
@@ -54,6 +55,8 @@ class Shard final : public session::Engine {
   Distribution& distribution() { return distribution_; }
   RtcRib* rtc() { return rtc_.get(); }
   const ShardCounters& counters() const { return counters_; }
+  // Other policies are in force from the next turn on; every shard must be told.
+  void set_policies(std::shared_ptr<const RoutePolicies> policies);
   struct PeerRecord {
     session::EstablishedPeer info;
     wire::FamilySet end_of_rib_received;

@@ -35,6 +35,13 @@ TEST_P(Seeds, WithTinyQueues) { check_block(10 + GetParam(), 400, {.actions = 80
 TEST_P(Seeds, WithManyRoutes) { check_block(20 + GetParam(), 30, {.actions = 80, .bulk = true}); }
 TEST_P(Seeds, WithManyRoutesAndTinyQueues) { check_block(30 + GetParam(), 40, {.actions = 80, .tiny_limits = true, .bulk = true}); }
 
+// Import and export policies per group, replaced in the middle of the run.
+TEST_P(Seeds, WithPolicies) {
+  check_block(50 + GetParam(), 600, {.actions = 70 + 20 * static_cast<std::uint32_t>(GetParam()), .policies = true});
+  check_block(60 + GetParam(), 150, {.actions = 80, .tiny_limits = true, .policies = true});
+  check_block(70 + GetParam(), 10, {.actions = 80, .bulk = true, .policies = true});
+}
+
 // Invariant 6: the same seed gives the same octets to every peer.
 TEST(Property, SameSeedSameOctets) {
   for (std::uint64_t seed : seeds(40, 60)) {

@@ -25,6 +25,9 @@ void Auditor::input_changed(PeerId from, const wire::VpnPrefix& prefix) {
   for (PeerRecord& peer : peers_)
     if (peer.before_end_of_rib) peer.before_end_of_rib->erase(prefix);
   if (auto path = oracle_.usable(from, prefix)) recent_paths_[prefix].push_back(*path);
+  for (const policy::Definition* with : recent_policies_)  // a change of policies may not be everywhere yet
+    if (with != nullptr && with != oracle_.policies())
+      if (auto path = oracle_.usable(from, prefix, with)) recent_paths_[prefix].push_back(*path);
 }
 
 void Auditor::remember_memberships(PeerId peer) {
@@ -32,6 +35,15 @@ void Auditor::remember_memberships(PeerId peer) {
   if (!oracle_.is_up(peer) || oracle_.holds_back(peer)) return;
   for (const wire::RtMembership& m : oracle_.memberships(peer))
     if (std::find(r.recent.begin(), r.recent.end(), m) == r.recent.end()) r.recent.push_back(m);
+}
+
+void Auditor::policies_changed() {
+  if (std::find(recent_policies_.begin(), recent_policies_.end(), oracle_.policies()) == recent_policies_.end()) recent_policies_.push_back(oracle_.policies());
+  for (std::uint32_t i = 0; i < peers_.size(); ++i) {
+    for (const wire::VpnPrefix& prefix : oracle_.prefixes_of(PeerId{i})) input_changed(PeerId{i}, prefix);
+    peers_[i].was_touched = true;
+    peers_[i].before_end_of_rib.reset();
+  }
 }
 
 void Auditor::session_changed(PeerId peer) {
@@ -88,6 +100,7 @@ std::vector<std::string> Auditor::missing_after_refresh(const ScriptedPeer& peer
 
 void Auditor::settled() {
   dirty_.clear();
+  recent_policies_ = {oracle_.policies()};
   recent_paths_.clear();
   for (std::uint32_t i = 0; i < peers_.size(); ++i) {
     PeerRecord& r = peers_[i];
@@ -96,7 +109,8 @@ void Auditor::settled() {
     r.refresh_vpn.clear();
     r.refresh_rtc.clear();
     remember_memberships(PeerId{i});
-    for (const wire::VpnPrefix& prefix : oracle_.prefixes_of(PeerId{i})) recent_paths_[prefix].push_back(*oracle_.usable(PeerId{i}, prefix));
+    for (const wire::VpnPrefix& prefix : oracle_.prefixes_of(PeerId{i}))
+      if (auto path = oracle_.usable(PeerId{i}, prefix)) recent_paths_[prefix].push_back(*path);
   }
 }
 
@@ -104,8 +118,13 @@ bool Auditor::is_justified(PeerId to, const wire::VpnPrefix& prefix, const HeldR
   auto paths = recent_paths_.find(prefix);
   if (paths == recent_paths_.end()) return false;
   for (const Oracle::Path& path : paths->second) {
-    auto route = oracle_.exported(path, to, prefix);
-    if (route && matches(record(to).recent, path.route.attributes) && (content == nullptr || *route == *content)) return true;
+    if (!matches(record(to).recent, path.route.attributes)) continue;
+    std::vector<const policy::Definition*> policies = recent_policies_;
+    if (policies.empty()) policies.push_back(oracle_.policies());
+    for (const policy::Definition* with : policies) {
+      auto route = oracle_.exported(path, to, prefix, with);
+      if (route && (content == nullptr || *route == *content)) return true;
+    }
   }
   return false;
 }

@@ -21,6 +21,8 @@ class Auditor : public ScriptedPeer::Observer {
   // Call when time or an RTC End-of-RIB may have ended somebody's hold.
   void note_eligibility();
   void refresh_requested(PeerId peer, wire::Family family);
+  // Other policies are in force: everything may change for everybody.
+  void policies_changed();
   // Everything has been delivered and read: forget what may have been in flight.
   void settled();
 
@@ -61,6 +63,7 @@ class Auditor : public ScriptedPeer::Observer {
   std::vector<PeerRecord> peers_;
   std::map<wire::VpnPrefix, std::vector<Oracle::Path>> recent_paths_;
   std::set<wire::VpnPrefix> dirty_;
+  std::vector<const policy::Definition*> recent_policies_;  // in force at some time since the last quiet point
   std::optional<std::string> failure_;
   std::uint64_t tolerated_ = 0;
   bool tolerant_ = false;

@@ -3,8 +3,9 @@
 namespace helio::test {
 namespace {
 
-World make_world(std::vector<PeerSpec> peers, std::uint32_t shards, bool tiny_limits) {
+World make_world(std::vector<PeerSpec> peers, std::uint32_t shards, bool tiny_limits, std::vector<policy::Definition> policies) {
   World world;
+  world.policies = std::move(policies);
   world.seed = 1;
   world.shards = shards;
   world.tiny_limits = tiny_limits;
@@ -41,8 +42,9 @@ PeerSpec external_peer(Asn as) {
   return spec;
 }
 
-Lab::Lab(const EngineFactory& factory, std::vector<PeerSpec> peers, std::uint32_t shards, bool start, bool tiny_limits)
-    : world(make_world(std::move(peers), shards, tiny_limits)), sim(world, factory), marks_(world.peers.size(), 0) {
+Lab::Lab(const EngineFactory& factory, std::vector<PeerSpec> peers, std::uint32_t shards, bool start, bool tiny_limits,
+         std::vector<policy::Definition> policies)
+    : world(make_world(std::move(peers), shards, tiny_limits, std::move(policies))), sim(world, factory), marks_(world.peers.size(), 0) {
   if (!start) return;
   for (std::uint32_t i = 0; i < world.peers.size(); ++i) sim.up(i);
   quiet();

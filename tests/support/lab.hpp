@@ -29,7 +29,8 @@ struct RouteText {
 class Lab {
  public:
   // Peer ids follow the order; all are brought up and settled unless `start` is false.
-  Lab(const EngineFactory& factory, std::vector<PeerSpec> peers, std::uint32_t shards = 1, bool start = true, bool tiny_limits = false);
+  Lab(const EngineFactory& factory, std::vector<PeerSpec> peers, std::uint32_t shards = 1, bool start = true, bool tiny_limits = false,
+      std::vector<policy::Definition> policies = {});
 
   static wire::VpnPrefix key(const std::string& rd, const std::string& prefix);
   static PathAttributes attributes(const RouteText& route);

@@ -26,7 +26,9 @@ struct NaiveCore {
   std::set<wire::VpnPrefix> ghosts;
   std::uint64_t leaked = 0;
 
-  NaiveCore(const World& w, PlantedBug b) : world(w), bug(b), oracle(w.reflector, world.peers), sent(w.peers.size()) {}
+  NaiveCore(const World& w, PlantedBug b) : world(w), bug(b), oracle(w.reflector, world.peers), sent(w.peers.size()) {
+    if (!world.policies.empty()) oracle.set_policies(&world.policies.front());
+  }
 
   bool has(PlantedBug b) const { return bug == b; }
   void emit(std::uint32_t peer, const NaiveUpdate& update) {
@@ -225,6 +227,7 @@ class NaiveEngines : public EngineSet {
     for (std::uint32_t i = 0; i < world.shards; ++i) shards_.push_back(std::make_unique<NaiveShard>(core_, *controls[i], i));
   }
   session::Engine& shard(std::uint32_t index) override { return *shards_[index]; }
+  void set_policies(std::size_t index) override { core_.oracle.set_policies(&core_.world.policies[index]); }
   std::string leftovers() override { return core_.leaked != 0 && core_.has(PlantedBug::leaks_memory) ? "announcements" : ""; }
 
  private:

@@ -167,17 +167,33 @@ bool Oracle::wants(PeerId peer, const PathAttributes& attributes) const {
   return false;
 }
 
-std::optional<Oracle::Path> Oracle::usable(PeerId peer, const wire::VpnPrefix& prefix) const {
+std::optional<Oracle::Path> Oracle::usable(PeerId peer, const wire::VpnPrefix& prefix, const policy::Definition* with) const {
   const PeerState& p = state(peer);
   auto at = p.vpn.find(prefix);
   if (at == p.vpn.end()) return std::nullopt;
-  return Path{&p.spec, at->second};
+  return imported(p, prefix, at->second, with == nullptr ? policies_ : with);
+}
+
+std::optional<HeldRoute> Oracle::received_from(PeerId peer, const wire::VpnPrefix& prefix) const {
+  auto at = state(peer).vpn.find(prefix);
+  return at == state(peer).vpn.end() ? std::nullopt : std::optional(at->second);
+}
+
+std::optional<Oracle::Path> Oracle::imported(const PeerState& from, const wire::VpnPrefix& prefix, const HeldRoute& route, const policy::Definition* with) const {
+  if (with == nullptr) return Path{&from.spec, route};
+  NaiveVerdict verdict = apply_policy(*with, from.spec.group, true, from.spec, prefix, route.attributes);
+  if (!verdict.accepted) return std::nullopt;
+  return Path{&from.spec, {route.labels, verdict.attributes}};
 }
 
 // RFC 8654 §4: what does not fit into a message of the peer's size is not sent to it.
-std::optional<HeldRoute> Oracle::exported(const Path& path, PeerId to_id, const wire::VpnPrefix& prefix) const {
+std::optional<HeldRoute> Oracle::exported(const Path& path, PeerId to_id, const wire::VpnPrefix& prefix, const policy::Definition* with) const {
   const PeerSpec& to = state(to_id).spec;
-  auto route = reflected(path, to, prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4);
+  if (with == nullptr) with = policies_;
+  NaiveVerdict verdict{true, false, path.route.attributes};
+  if (with != nullptr) verdict = apply_policy(*with, to.group, false, *path.from, prefix, path.route.attributes);
+  if (!verdict.accepted) return std::nullopt;
+  auto route = reflected(path, to, prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4, &verdict);
   if (!route || route->attributes.others.empty() || to.extended_messages) return route;
   NaiveUpdate update;
   update.reach = prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
@@ -187,7 +203,7 @@ std::optional<HeldRoute> Oracle::exported(const Path& path, PeerId to_id, const 
   return route;
 }
 
-std::optional<HeldRoute> Oracle::reflected(const Path& path, const PeerSpec& to, wire::Family family) const {
+std::optional<HeldRoute> Oracle::reflected(const Path& path, const PeerSpec& to, wire::Family family, const NaiveVerdict* exported) const {
   const PeerSpec& from = *path.from;
   HeldRoute out = path.route;
   PathAttributes& a = out.attributes;
@@ -200,11 +216,13 @@ std::optional<HeldRoute> Oracle::reflected(const Path& path, const PeerSpec& to,
   // RFC 8950 §4, wire 2.15: an IPv6 next hop for VPN-IPv4 only to those who said they take it.
   if (family == wire::Family::vpnv4 && a.next_hop.size() > 12 && !to.next_hop_self && !to.ipv6_next_hop.contains(family)) return std::nullopt;
 
+  // Who may have it follows from what is in use; the export policy then says how it looks.
+  if (exported != nullptr) a = exported->attributes;
   if (to.is_external()) {
     a.local_pref.reset();
     a.originator_id.reset();
     a.cluster_list.clear();
-    a.med.reset();  // RFC 4271 §5.1.4: not propagated to other neighbouring ASes
+    if (exported == nullptr || !exported->sets_med) a.med.reset();  // RFC 4271 §5.1.4: not propagated to other neighbouring ASes
     prepend(a.as_path, reflector_.local_as);
     std::erase_if(a.extended_communities, [](std::uint64_t c) { return (c >> 56 & 0x40) != 0; });  // RFC 4360 §6
     // A membership is no forwarding entry: its next hop to another AS is the session's address (RFC 4271 §5.1.3).
@@ -227,7 +245,8 @@ std::map<wire::VpnPrefix, HeldRoute> Oracle::expected_vpn(PeerId to) const {
   if (!is_up(to) || holds_back(to)) return out;
   std::map<wire::VpnPrefix, std::vector<Path>> all;
   for (const PeerState& p : peers_)
-    for (const auto& [prefix, route] : p.vpn) all[prefix].push_back({&p.spec, route});
+    for (const auto& [prefix, route] : p.vpn)
+      if (auto path = imported(p, prefix, route, policies_)) all[prefix].push_back(*path);
   for (const auto& [prefix, paths] : all) {
     wire::Family family = prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
     if (!state(to).spec.has(family)) continue;

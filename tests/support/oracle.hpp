@@ -8,28 +8,10 @@
 
 #include "rr/session/settings.hpp"
 #include "tests/support/naive_codec.hpp"
+#include "tests/support/naive_policy.hpp"
+#include "tests/support/peer_spec.hpp"
 
 namespace helio::test {
-
-struct PeerSpec {
-  PeerId id;
-  wire::IpAddress address, local_address;
-  std::uint32_t router_id = 0;
-  session::PeerRole role = session::PeerRole::client;
-  Asn peer_as = 0;
-  wire::FamilySet families;
-  wire::FamilySet ipv6_next_hop;
-  bool four_octet_as = true;
-  bool enhanced_refresh = false;
-  bool extended_messages = false;
-  session::GroupSettings::RtcAdvertise advertise = session::GroupSettings::RtcAdvertise::automatic;
-  std::chrono::seconds rtc_initial_wait{60};
-  bool without_rtc_send_all = true;
-  bool next_hop_self = false;  // external
-
-  bool has(wire::Family family) const { return families.contains(family); }
-  bool is_external() const { return role == session::PeerRole::external; }
-};
 
 struct ReflectorSpec {
   Asn local_as = 65000;
@@ -52,6 +34,9 @@ class Oracle {
   void up(PeerId peer, Clock now);
   void down(PeerId peer);
   void set_time(Clock now) { now_ = now; }
+  // The policies in force from now on; what was received is judged anew. Null: none.
+  void set_policies(const policy::Definition* policies) { policies_ = policies; }
+  const policy::Definition* policies() const { return policies_; }
   // Announcements return true when the peer's Adj-RIB-In changed.
   bool announce(PeerId peer, const wire::VpnPrefix& prefix, const std::vector<std::uint32_t>& labels, const PathAttributes& attributes);
   bool withdraw(PeerId peer, const wire::VpnPrefix& prefix);
@@ -68,9 +53,12 @@ class Oracle {
   std::map<wire::RtMembership, PathAttributes> expected_rtc(PeerId peer) const;  // without the default
   DefaultRoute expected_default(PeerId peer) const;
   // What `to` would be sent of a path if it were the best one; nullopt: nothing. Ignores memberships.
-  std::optional<HeldRoute> exported(const Path& path, PeerId to, const wire::VpnPrefix& prefix) const;
-  // The usable path of one peer for a prefix (loops excluded), for checks of what may be in flight.
-  std::optional<Path> usable(PeerId peer, const wire::VpnPrefix& prefix) const;
+  // `with`: the policies to go by, the present ones if null.
+  std::optional<HeldRoute> exported(const Path& path, PeerId to, const wire::VpnPrefix& prefix, const policy::Definition* with = nullptr) const;
+  // The usable path of one peer for a prefix (loops excluded, after its import policy), for checks of what may be in flight.
+  std::optional<Path> usable(PeerId peer, const wire::VpnPrefix& prefix, const policy::Definition* with = nullptr) const;
+  // What is in the peer's Adj-RIB-In, before policy.
+  std::optional<HeldRoute> received_from(PeerId peer, const wire::VpnPrefix& prefix) const;
   std::vector<wire::VpnPrefix> prefixes_of(PeerId peer) const;
   std::vector<wire::RtMembership> rtc_routes_of(PeerId peer) const;
 
@@ -85,12 +73,14 @@ class Oracle {
   const PeerState& state(PeerId peer) const { return peers_.at(peer.value); }
   bool is_loop(const PeerSpec& from, const PathAttributes& attributes) const;
   PathAttributes received(const PeerSpec& from, PathAttributes attributes) const;
-  std::optional<HeldRoute> reflected(const Path& path, const PeerSpec& to, wire::Family family) const;
+  std::optional<Path> imported(const PeerState& from, const wire::VpnPrefix& prefix, const HeldRoute& route, const policy::Definition* with) const;
+  std::optional<HeldRoute> reflected(const Path& path, const PeerSpec& to, wire::Family family, const NaiveVerdict* exported = nullptr) const;
   std::optional<HeldRoute> exported_rtc(const std::vector<Path>& paths, const PeerSpec& to) const;
 
   ReflectorSpec reflector_;
   std::vector<PeerState> peers_;
   Clock now_{};
+  const policy::Definition* policies_ = nullptr;
   bool default_was_due_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "rr/policy/compile.hpp"
 #include "rr/reflector/shard.hpp"
 
 namespace helio::test {
@@ -15,6 +16,8 @@ class ReflectorShards : public EngineSet {
     settings.router_id = world.reflector.router_id;
     settings.cluster_id = world.reflector.cluster_id;
     settings.shards = world.shards;
+    policies_ = world.policies;
+    if (!policies_.empty()) settings.policies = program_ = compile(0);
     if (world.tiny_limits) {
       settings.distribution.change_bytes = 16384;
       settings.distribution.image_bytes = 32768;
@@ -28,6 +31,11 @@ class ReflectorShards : public EngineSet {
     }
     mailboxes_.wake = [controls](std::uint32_t shard) { controls[shard]->wake(); };
     for (std::uint32_t i = 0; i < world.shards; ++i) shards_.push_back(std::make_unique<reflector::Shard>(ShardId{i}, settings, mailboxes_, *controls[i]));
+  }
+
+  void set_policies(std::size_t index) override {
+    program_ = compile(index);
+    for (auto& shard : shards_) shard->set_policies(program_);
   }
 
   session::Engine& shard(std::uint32_t index) override { return *shards_[index]; }
@@ -54,6 +62,15 @@ class ReflectorShards : public EngineSet {
   }
 
  private:
+  std::shared_ptr<const policy::Program> compile(std::size_t index) {
+    std::vector<policy::DefinitionError> errors;
+    auto program = policy::compile(policies_[index], errors, program_.get());
+    for (const policy::DefinitionError& e : errors) throw std::runtime_error(e.key + ": " + e.message);
+    return program;
+  }
+
+  std::vector<policy::Definition> policies_;
+  std::shared_ptr<const policy::Program> program_;
   reflector::ShardMailboxes mailboxes_;
   std::vector<std::unique_ptr<reflector::Shard>> shards_;
 };

@@ -115,6 +115,7 @@ void Simulation::execute(const Action& action) {
     case Kind::advance: advance(std::chrono::seconds{action.turns}); return;
     case Kind::turns: break;
     case Kind::quiet: check_quiet(); break;
+    case Kind::policy: set_policies(action.variant); break;
   }
   rounds(action.turns);
 }

@@ -82,6 +82,76 @@ void fill_rt_sets(World& world, Random& random) {
   }
 }
 
+// A few versions of one policy: sets over the small pools above, statements of every kind, three groups.
+policy::StatementDefinition make_statement(Random& random, std::uint32_t number) {
+  policy::StatementDefinition s{.name = "s" + std::to_string(number)};
+  const std::vector<std::string> rt_sets = {"rt-a", "rt-b"};
+  for (std::uint32_t n = 1 + random.below(2); n > 0; --n) {
+    switch (random.below(9)) {
+      case 0: case 1: s.any_route_target_in = random.pick(rt_sets); break;
+      case 2: s.prefix_in = "inner"; break;
+      case 3: s.route_distinguisher_in = "rds"; break;
+      case 4: s.any_community_in = "community"; break;
+      case 5: s.as_path_in = "path"; break;
+      case 6: s.peer_in = "peers"; break;
+      case 7: s.source_role = static_cast<PeerRole>(random.below(3)); break;
+      default:
+        s.families.emplace();
+        s.families->insert(random.percent(50) ? Family::vpnv4 : Family::vpnv6);
+    }
+  }
+  if (random.percent(40)) {
+    s.action = policy::Action::reject;
+    return s;
+  }
+  s.action = random.percent(50) ? policy::Action::accept : policy::Action::go_on;
+  switch (random.below(7)) {
+    case 0: s.local_preference = 80 + random.below(3) * 20; break;
+    case 1: s.med = random.below(3); break;
+    case 2: s.communities_add = {random.percent(50) ? "65000:1" : "65535:65281"}; break;  // no-export
+    case 3: s.communities_remove = {"65000:*"}; break;
+    case 4: s.route_targets_add = {"65000:2"}; if (random.percent(50)) s.route_targets_remove = {"65000:1"}; break;
+    case 5: s.next_hop = random.percent(50) ? "192.0.2.77" : "2001:db8::77"; break;
+    default: s.prepend_repeat = 1 + random.below(3);
+  }
+  return s;
+}
+
+policy::GroupDefinition make_group(Random& random, std::uint32_t number) {
+  policy::GroupDefinition group{.name = "g" + std::to_string(number), .import_policy = {}, .export_policy = {}};
+  for (std::uint32_t n = random.below(4); n > 0; --n) group.import_policy.push_back("s" + std::to_string(random.below(6)));
+  if (random.percent(50))
+    for (std::uint32_t n = random.below(3); n > 0; --n) group.export_policy.push_back("s" + std::to_string(random.below(6)));
+  return group;
+}
+
+void fill_policies(World& world, Random& random) {
+  policy::Definition d;
+  d.local_as = kLocalAs;
+  auto rt_text = [](std::uint64_t target) { return wire::format_rt({target}); };
+  d.sets = {{.name = "rt-a", .route_targets = {rt_text(random.pick(kTargets)), rt_text(random.pick(kTargets))}},
+            {.name = "rt-b", .route_targets = {"65000:*"}},
+            {.name = "inner", .prefixes = {"10.0.0.0/8 ge 25", "2001:db8::/32 le 64"}},
+            {.name = "rds", .route_distinguishers = {"65000:1", "10.0.0.1:*"}},
+            {.name = "community", .communities = {"65000:2"}},
+            {.name = "path", .as_paths = {"_65001_"}},
+            {.name = "peers", .peers = {wire::format_ip(random.pick(world.peers).address)}}};
+  for (std::uint32_t i = 0; i < 6; ++i) d.statements.push_back(make_statement(random, i));
+  for (std::uint32_t g = 0; g < 3; ++g) d.groups.push_back(make_group(random, g));
+  for (PeerSpec& peer : world.peers) peer.group = "g" + std::to_string(random.below(4));
+  world.policies.push_back(d);
+  for (int version = 1; version < 4; ++version) {  // each changes something about the one before
+    switch (random.below(5)) {
+      case 0: d.sets[0].route_targets = {rt_text(random.pick(kTargets))}; break;
+      case 1: d.sets[2].prefixes = {random.percent(50) ? "10.0.0.0/8 le 32" : "0.0.0.0/0 ge 24"}; break;
+      case 2: { auto number = random.below(6); d.statements[number] = make_statement(random, number); break; }
+      case 3: { auto number = random.below(3); d.groups[number] = make_group(random, number); break; }
+      default: { auto number = random.below(3); d.groups[number].export_policy.clear(); d.groups[number].import_policy.clear(); }
+    }
+    world.policies.push_back(d);
+  }
+}
+
 PeerSpec make_peer(std::uint32_t i, const World& world, Random& random) {
   PeerSpec peer;
   peer.id = PeerId{i};
@@ -196,6 +266,7 @@ class Writer {
     else if (dice < 87) add(Kind::refresh, peer).family = static_cast<Family>(random_.below(3));
     else if (dice < 92) add(Kind::turns, peer).turns = 1 + random_.below(4);
     else if (dice < 93) add(Kind::advance, peer).turns = 1 + random_.below(70);
+    else if (dice < 95 && !script_.world.policies.empty()) add(Kind::policy, peer).variant = random_.below(4);
     else add(Kind::quiet, peer);
   }
 
@@ -222,6 +293,7 @@ Script make_script(std::uint64_t seed, const ScriptOptions& options) {
   fill_prefixes(world, random);
   fill_memberships(world, random);
   fill_rt_sets(world, random);
+  if (options.policies) fill_policies(world, random);
   Writer(script, random).write(options.actions);
   return script;
 }

@@ -40,12 +40,13 @@ struct World {
   std::vector<wire::VpnPrefix> prefixes;
   std::vector<wire::RtMembership> memberships;
   std::vector<std::vector<std::uint64_t>> rt_sets;  // extended communities, in the order sent
+  std::vector<policy::Definition> policies;         // the first is in force at first; empty: none
 };
 
 struct Action {
   enum class Kind : std::uint8_t {
     up, down, announce, withdraw, announce_and_withdraw, announce_broken, rtc_announce, rtc_withdraw, rtc_end_of_rib,
-    vpn_end_of_rib, pause, resume, refresh, turns, advance, quiet
+    vpn_end_of_rib, pause, resume, refresh, turns, advance, quiet, policy
   };
   Kind kind = Kind::quiet;
   std::uint32_t serial = 0;              // seeds everything random in the execution of this action
@@ -68,6 +69,7 @@ struct ScriptOptions {
   std::uint32_t actions = 80;
   bool tiny_limits = false;
   bool bulk = false;
+  bool policies = false;
 };
 
 Script make_script(std::uint64_t seed, const ScriptOptions& options);

@@ -1,5 +1,6 @@
 // Scripts as text: a failing run is reported as the list of what happened.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "tests/support/script.hpp"
 
@@ -8,7 +9,7 @@ namespace {
 
 const char* kind_name(Action::Kind kind) {
   static const char* const kNames[] = {"up", "down", "announce", "withdraw", "announce+withdraw", "announce-broken", "rtc-announce", "rtc-withdraw",
-                                       "rtc-eor", "vpn-eor", "pause", "resume", "refresh", "turns", "advance", "quiet"};
+                                       "rtc-eor", "vpn-eor", "pause", "resume", "refresh", "turns", "advance", "quiet", "policy"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -26,6 +27,7 @@ std::string format_peer(const PeerSpec& peer) {
   if (!peer.ipv6_next_hop.empty()) out += " ipv6-next-hop";
   if (!peer.without_rtc_send_all) out += " without-rtc=send-none";
   if (peer.next_hop_self) out += " next-hop-self";
+  if (peer.group != "simulated") out += " group " + peer.group;
   return out;
 }
 
@@ -37,6 +39,24 @@ std::string format_items(const World& world, const Action& action) {
     if (++shown > 6) return out + fmt::format(" … {} in all", action.items.size());
     out += is_rtc ? " " + wire::format_membership(world.memberships[item]) : fmt::format(" [{}]", format_key(world.prefixes[item]));
   }
+  return out;
+}
+
+// What differs between the versions is what matters; all of them are listed.
+std::string format_policies(const policy::Definition& d) {
+  static const char* const kActions[] = {"accept", "reject", "continue"};
+  std::string out;
+  for (const policy::SetDefinition& s : d.sets)
+    out += fmt::format("    set {}: {}\n", s.name, fmt::join(!s.route_targets.empty() ? s.route_targets : !s.prefixes.empty() ? s.prefixes : s.peers, ", "));
+  for (const policy::StatementDefinition& s : d.statements) {
+    out += fmt::format("    {}: rt={} membership={} rd={} prefix={} comm={} path={} peer={} role={} families={} -> {}", s.name, s.any_route_target_in, s.any_membership_in,
+                       s.route_distinguisher_in, s.prefix_in, s.any_community_in, s.as_path_in, s.peer_in, s.source_role ? static_cast<int>(*s.source_role) : -1,
+                       s.families ? s.families->bits : 0, kActions[static_cast<std::size_t>(s.action)]);
+    out += fmt::format(" lp={} med={} nh={} comm+{} comm-{} rt+{} rt-{} prepend={}\n", s.local_preference ? static_cast<int>(*s.local_preference) : -1,
+                       s.med ? static_cast<int>(*s.med) : -1, s.next_hop, fmt::join(s.communities_add, ","), fmt::join(s.communities_remove, ","),
+                       fmt::join(s.route_targets_add, ","), fmt::join(s.route_targets_remove, ","), s.prepend_repeat);
+  }
+  for (const policy::GroupDefinition& g : d.groups) out += fmt::format("    {}: import {} export {}\n", g.name, fmt::join(g.import_policy, " "), fmt::join(g.export_policy, " "));
   return out;
 }
 
@@ -60,6 +80,7 @@ std::string format_action(const World& world, const Action& action) {
       out += " " + format_attributes(make_attributes(world, peer, action.variant, wire::Family::rtc));
       break;
     case Kind::refresh: out += fmt::format(" {}", wire::family_label(action.family)); break;
+    case Kind::policy: return out + fmt::format(" {}", action.variant);
     case Kind::advance: return out + fmt::format(" {} s", action.turns);
     default: break;
   }
@@ -71,6 +92,7 @@ std::string format_script(const Script& script) {
   const World& world = script.world;
   std::string out = fmt::format("seed {} shards {}{}{} router-id {:#x} cluster-id {:#x} AS {}\n", world.seed, world.shards, world.tiny_limits ? " tiny-limits" : "",
                                 world.bulk ? " bulk" : "", world.reflector.router_id, world.reflector.cluster_id, world.reflector.local_as);
+  for (std::size_t i = 0; i < world.policies.size(); ++i) out += fmt::format("  policies {}\n{}", i, format_policies(world.policies[i]));
   for (const PeerSpec& peer : world.peers) out += "  " + format_peer(peer) + "\n";
   for (const Action& action : script.actions) out += "  " + format_action(world, action) + "\n";
   return out;

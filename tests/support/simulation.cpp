@@ -41,6 +41,10 @@ Simulation::Simulation(const World& world, const EngineFactory& factory)
     peers_.back().end = std::make_unique<ScriptedPeer>(spec, auditor_);
   }
   oracle_.set_time(now_);
+  if (!world_.policies.empty()) {
+    oracle_.set_policies(&world_.policies.front());
+    auditor_.policies_changed();
+  }
   auditor_.set_tolerant(world_.tiny_limits);
   engines_ = factory(world_, controls);
 }
@@ -50,7 +54,7 @@ Simulation::~Simulation() = default;
 session::EstablishedPeer established_peer(const World& world, std::uint32_t peer) {
   const PeerSpec& spec = world.peers[peer];
   auto group = std::make_shared<session::GroupSettings>();
-  group->name = "simulated";
+  group->name = spec.group;
   group->local_as = world.reflector.local_as;
   group->router_id = world.reflector.router_id;
   group->cluster_id = world.reflector.cluster_id;
@@ -147,8 +151,7 @@ void Simulation::apply_to_model(std::uint32_t peer, const NaiveUpdate& update) {
   PeerId id = world_.peers[peer].id;
   std::map<wire::VpnPrefix, std::optional<HeldRoute>> before;
   auto remember = [&](const wire::VpnPrefix& prefix) {
-    auto path = oracle_.usable(id, prefix);
-    before.try_emplace(prefix, path ? std::optional(path->route) : std::nullopt);
+    before.try_emplace(prefix, oracle_.received_from(id, prefix));
   };
   for (const wire::VpnPrefix& prefix : update.withdrawn) {
     remember(prefix);
@@ -162,8 +165,7 @@ void Simulation::apply_to_model(std::uint32_t peer, const NaiveUpdate& update) {
       oracle_.announce(id, entry.prefix, entry.labels, update.attributes);
   }
   for (const auto& [prefix, route] : before) {
-    auto path = oracle_.usable(id, prefix);
-    if ((path ? std::optional(path->route) : std::nullopt) != route) auditor_.input_changed(id, prefix);
+    if (oracle_.received_from(id, prefix) != route) auditor_.input_changed(id, prefix);
   }
   bool membership_changed = false;
   for (const wire::RtMembership& m : update.withdrawn_rtc) membership_changed |= oracle_.withdraw_rtc(id, m);
@@ -188,6 +190,15 @@ void Simulation::refresh(std::uint32_t peer, Family family) {
   peers_[peer].end->refresh_requested(family);
   auditor_.refresh_requested(id, family);
   if (engine_of(peer).on_route_refresh(id, {.family = family, .subtype = 0})) fail(fmt::format("peer {}: ROUTE-REFRESH refused", peer));
+  process_closes();
+}
+
+void Simulation::set_policies(std::size_t index) {
+  if (has_failed() || index >= world_.policies.size()) return;
+  oracle_.set_policies(&world_.policies[index]);
+  auditor_.policies_changed();
+  engines_->set_policies(index);
+  has_event_ = true;
   process_closes();
 }
 

@@ -18,6 +18,8 @@ class EngineSet {
   // What the engine accounts for that must be zero when there is no route, peer or queue left; "" when it is.
   virtual std::string leftovers() = 0;
   virtual std::uint64_t memory_bytes() { return 0; }
+  // The policies of the world with this index are in force from now on.
+  virtual void set_policies(std::size_t) {}
 };
 using EngineFactory = std::function<std::unique_ptr<EngineSet>(const World&, const std::vector<session::SessionControl*>&)>;
 
@@ -45,6 +47,7 @@ class Simulation {
   void pause(std::uint32_t peer) { peers_[peer].is_paused = true; }
   void resume(std::uint32_t peer) { peers_[peer].is_paused = false; }
   void refresh(std::uint32_t peer, wire::Family family);
+  void set_policies(std::size_t index);
   void advance(std::chrono::milliseconds by);
   void rounds(std::uint32_t count);
   // Each shard takes one turn; nobody reads and no time passes. True: one of them has more work at once.

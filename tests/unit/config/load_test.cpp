@@ -100,6 +100,40 @@ socket = "helio.sock"
   EXPECT_TRUE(config.warnings.empty());
 }
 
+TEST(LoadConfig, ReadsPolicies) {
+  Config config = load_ok(std::string(kHead) + R"(
+[[policy.sets]]
+name = "all"
+route-targets = ["65000:0", "64512:*"]
+prefixes = ["10.0.0.0/8 ge 24"]
+as-paths = ["_65001_"]
+[[policy.statements]]
+name = "st"
+match = { any-route-target-in = "all", prefix-in = "all", source-role = "external", families = ["l3vpn-ipv6-unicast"] }
+action = "continue"
+set = { local-preference = 0, med = 7, as-path-prepend = { repeat = 3 }, communities-add = ["no-export"], route-targets-remove = ["*"] }
+[[peer-groups]]
+name = "pe"
+import-policy = ["st"]
+export-policy = ["st", "st"]
+)");
+  ASSERT_EQ(config.policy.statements.size(), 1u);
+  const policy::StatementDefinition& s = config.policy.statements[0];
+  EXPECT_EQ(s.any_route_target_in, "all");
+  EXPECT_EQ(s.prefix_in, "all");
+  EXPECT_EQ(s.source_role, session::PeerRole::external);
+  ASSERT_TRUE(s.families);
+  EXPECT_TRUE(s.families->contains(wire::Family::vpnv6) && !s.families->contains(wire::Family::vpnv4));
+  EXPECT_EQ(s.action, policy::Action::go_on);
+  EXPECT_EQ(s.local_preference, 0u);
+  EXPECT_EQ(s.med, 7u);
+  EXPECT_EQ(s.prepend_repeat, 3u);
+  EXPECT_EQ(s.prepend_as, 0u);  // ours
+  EXPECT_THAT(s.communities_add, ElementsAre("no-export"));
+  ASSERT_EQ(config.policy.groups.size(), 1u);
+  EXPECT_THAT(config.policy.groups[0].export_policy, ElementsAre("st", "st"));
+}
+
 TEST(LoadConfig, TellsEveryErrorAtOnce) {
   EXPECT_THAT(messages(R"([global]
 as = "65000"
@@ -195,6 +229,16 @@ constexpr Mistake kMistakes[] = {
     {"[graceful-restart]\nrestart-time = 60\n", "graceful-restart.mode: missing"},
     {"[neighbors]\naddress = \"10.0.0.2\"\n", "neighbors: a table where an array of tables is expected (write [[neighbors]])"},
     {"[log]\nlevel = 1979-05-27\n", "log.level: a date where a string is expected"},
+    {"[[policy.sets]]\nname = \"s\"\nroute-targets = [\"65000:1\", \"65000\"]\n", "t.toml:6:29: policy.sets[0].route-targets[1]: \"65000\" is not a route target"},
+    {"[[policy.sets]]\nname = \"s\"\nas-paths = [\"(\"]\n", "policy.sets[0].as-paths[0]: \"(\" is not an AS path expression"},
+    {"[[policy.sets]]\nname = \"bogons\"\nroute-targets = [\"65000:1\"]\n[[policy.statements]]\nname = \"x\"\nmatch = { any-route-target-in = \"bogon\" }\naction = \"reject\"\n",
+     "t.toml:9:33: policy.statements[0].match.any-route-target-in: there is no set \"bogon\" (did you mean \"bogons\"?)"},
+    {"[[policy.statements]]\nname = \"drop-all\"\naction = \"reject\"\n" GROUP "import-policy = [\"dropall\"]\n",
+     "t.toml:9:18: peer-groups[0].import-policy[0]: there is no policy statement \"dropall\" (did you mean \"drop-all\"?)"},
+    {GROUP "export-policy = [\"x\"]\n", "peer-groups[0].export-policy[0]: there is no policy statement \"x\" (there is no [[policy.statements]])"},
+    {"[[policy.statements]]\nname = \"x\"\naction = \"drop\"\n", "policy.statements[0].action: \"drop\" is not known here (one of: accept, reject, continue)"},
+    {"[[policy.statements]]\nname = \"x\"\naction = \"accept\"\nset = { local-pref = 5 }\n", "policy.statements[0].set.local-pref: unknown key (one of: aigp"},
+    {"[[policy.statements]]\nname = \"x\"\naction = \"accept\"\nmatch = { families = [\"rt-constrain\"] }\n", "policies for rt-constrain routes are not supported"},
 };
 INSTANTIATE_TEST_SUITE_P(Each, LoadConfigMistakes, testing::ValuesIn(kMistakes));
 

@@ -199,12 +199,12 @@ TEST(EncodingClass, NextHop) {
   AttributeStore store(account, provenances);
   AttributeId id = store.intern(PeerId{0}, 0, Canonical({}).view());
   Octets scratch;
-  Bytes kept = outbound_next_hop(kExternal, wire::Family::vpnv4, store[id], scratch);
+  Bytes kept = outbound_next_hop(kExternal, wire::Family::vpnv4, store[id].next_hop(), scratch);
   EXPECT_TRUE(std::ranges::equal(kept, store[id].next_hop()));
   EncodingClass self = kExternal;
   self.next_hop_self = wire::IpAddress::v4(0xc0000201);
-  EXPECT_TRUE(std::ranges::equal(outbound_next_hop(self, wire::Family::vpnv4, store[id], scratch), Octets{0, 0, 0, 0, 0, 0, 0, 0, 0xc0, 0, 2, 1}));
-  Bytes six = outbound_next_hop(self, wire::Family::vpnv6, store[id], scratch);
+  EXPECT_TRUE(std::ranges::equal(outbound_next_hop(self, wire::Family::vpnv4, store[id].next_hop(), scratch), Octets{0, 0, 0, 0, 0, 0, 0, 0, 0xc0, 0, 2, 1}));
+  Bytes six = outbound_next_hop(self, wire::Family::vpnv6, store[id].next_hop(), scratch);
   ASSERT_EQ(six.size(), 24u);
   EXPECT_TRUE(std::ranges::equal(six.subspan(18), Octets{0xff, 0xff, 0xc0, 0, 2, 1}));
   store.drop_refs(id, 1);

@@ -1,0 +1,163 @@
+// Policies end to end (import, export, reload), against the oracle and in words: what a peer holds, and how much it was
+// sent to get there.
+#include "tests/property/engines.hpp"
+
+namespace helio::test {
+namespace {
+
+class Policies : public Scenario {
+ protected:
+  // Peer n is in group "g<n>".
+  Lab lab_with(std::vector<PeerSpec> peers, std::vector<policy::Definition> policies) const {
+    for (std::size_t i = 0; i < peers.size(); ++i) peers[i].group = "g" + std::to_string(i);
+    return Lab(GetParam().make(), std::move(peers), GetParam().shards, true, false, std::move(policies));
+  }
+  static policy::Definition definition() {
+    policy::Definition d;
+    d.local_as = kRrAs;
+    d.sets = {{.name = "rt", .route_targets = {"65000:1"}}, {.name = "inner", .prefixes = {"10.0.0.0/8 ge 24"}}};
+    d.statements = {{.name = "drop", .any_route_target_in = "rt", .action = policy::Action::reject},
+                    {.name = "drop inner", .prefix_in = "inner", .action = policy::Action::reject},
+                    {.name = "prefer", .local_preference = 200},
+                    {.name = "retarget", .route_targets_add = {"65000:2"}, .route_targets_remove = {"65000:1"}}};
+    for (int i = 0; i < 4; ++i) d.groups.push_back({"g" + std::to_string(i), {}, {}});
+    return d;
+  }
+  static policy::Definition import(std::uint32_t group, std::vector<std::string> statements) {
+    policy::Definition d = definition();
+    d.groups[group].import_policy = std::move(statements);
+    return d;
+  }
+  static policy::Definition exported(std::uint32_t group, std::vector<std::string> statements) {
+    policy::Definition d = definition();
+    d.groups[group].export_policy = std::move(statements);
+    return d;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Engines, Policies, testing::ValuesIn(engine_cases()), engine_case_name);
+
+TEST_P(Policies, ImportRejects) {
+  Lab l = lab_with({client_without_rtc(), client_without_rtc()}, {import(0, {"drop"})});
+  l.announce(0, {.prefix = "10.0.0.0/24", .rts = {"65000:1"}});
+  l.announce(0, {.prefix = "10.0.1.0/24", .rts = {"65000:2"}});
+  l.quiet();
+  EXPECT_FALSE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_TRUE(l.holds(1, "10.0.1.0/24"));
+  l.announce(0, {.prefix = "10.0.0.0/24", .rts = {"65000:2"}});
+  l.announce(0, {.prefix = "10.0.1.0/24", .rts = {"65000:1"}});
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_FALSE(l.holds(1, "10.0.1.0/24"));
+}
+
+// RFC 4271 §9.1.2: a path that the policy rejects is no candidate, however good it looks.
+TEST_P(Policies, RejectedPathIsNeverBest) {
+  Lab l = lab_with({client_without_rtc(), client_without_rtc(), client_without_rtc()}, {import(0, {"drop"})});
+  l.announce(1, {.label = 200});
+  l.announce(0, {.label = 100, .local_pref = 300});
+  l.quiet();
+  ASSERT_TRUE(l.holds(2, "10.0.0.0/24"));
+  EXPECT_EQ(l.held(2, "65000:1", "10.0.0.0/24")->labels.front() >> 4, 200u);
+  EXPECT_TRUE(l.holds(0, "10.0.0.0/24"));
+}
+
+TEST_P(Policies, ImportChangesTheDecisionAndTheTargets) {
+  Lab l = lab_with({client_without_rtc(), client_without_rtc(), client_with_rtc()}, {import(0, {"prefer"}), import(0, {"retarget"})});
+  l.join(2, "65000:1");
+  l.end_of_rib(2);
+  l.announce(0, {.label = 100});
+  l.announce(1, {.label = 200, .local_pref = 150});
+  l.quiet();
+  EXPECT_EQ(l.held(2, "65000:1", "10.0.0.0/24")->labels.front() >> 4, 100u);
+  l.sim.set_policies(1);  // the first peer's path is worse now, and has other targets
+  l.quiet();
+  EXPECT_EQ(l.held(2, "65000:1", "10.0.0.0/24")->labels.front() >> 4, 200u);
+  l.withdraw(1, "65000:1", "10.0.0.0/24");
+  l.quiet();
+  EXPECT_FALSE(l.holds(2, "10.0.0.0/24"));
+}
+
+TEST_P(Policies, PrefixRulesGoByTheRoute) {
+  Lab l = lab_with({client_without_rtc(), client_without_rtc()}, {import(0, {"drop inner"}), definition()});
+  for (const char* prefix : {"10.0.0.0/24", "10.0.0.0/16", "192.168.0.0/24", "10.9.0.0/25"}) l.announce(0, {.prefix = prefix});
+  l.quiet();
+  EXPECT_FALSE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/16"));
+  EXPECT_TRUE(l.holds(1, "192.168.0.0/24"));
+  EXPECT_FALSE(l.holds(1, "10.9.0.0/25"));
+  l.sent_since(1);
+  l.sim.set_policies(1);
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_EQ(l.sent_since(1), 2u);  // invariant 2: what was accepted before is not said again
+}
+
+TEST_P(Policies, ExportRejectsForItsGroupOnly) {
+  Lab l = lab_with({client_without_rtc(), client_without_rtc(), client_without_rtc()}, {exported(1, {"drop"}), definition()});
+  l.announce(0, {.prefix = "10.0.0.0/24", .rts = {"65000:1"}});
+  l.announce(0, {.prefix = "10.0.1.0/24", .rts = {"65000:2"}});
+  l.quiet();
+  EXPECT_FALSE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_TRUE(l.holds(1, "10.0.1.0/24"));
+  EXPECT_TRUE(l.holds(2, "10.0.0.0/24"));
+  l.announce(0, {.prefix = "10.0.1.0/24", .rts = {"65000:1"}});  // what it had is withdrawn
+  l.quiet();
+  EXPECT_FALSE(l.holds(1, "10.0.1.0/24"));
+  EXPECT_TRUE(l.holds(2, "10.0.1.0/24"));
+  l.sent_since(1);
+  l.sent_since(2);
+  l.sim.set_policies(1);
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_EQ(l.sent_since(1), 2u);
+  EXPECT_EQ(l.sent_since(2), 0u);  // nobody else's policy changed
+}
+
+// A group that gets its first export policy while its peers are up: they move to a class of their own, and are sent
+// what looks different.
+TEST_P(Policies, FirstExportPolicyOfAGroup) {
+  Lab l = lab_with({client_without_rtc(), client_without_rtc(), client_with_rtc()}, {definition(), exported(1, {"prefer"}), exported(2, {"prefer"})});
+  l.join(2, "65000:1");
+  l.end_of_rib(2);
+  l.announce(0, {});
+  l.quiet();
+  EXPECT_EQ(l.held(1, "65000:1", "10.0.0.0/24")->attributes.local_pref, 100u);
+  l.sent_since(1);
+  l.sent_since(2);
+  l.sim.set_policies(1);
+  l.quiet();
+  EXPECT_EQ(l.held(1, "65000:1", "10.0.0.0/24")->attributes.local_pref, 200u);
+  EXPECT_EQ(l.sent_since(1), 1u);
+  EXPECT_EQ(l.sent_since(2), 0u);
+  l.sim.set_policies(2);
+  l.quiet();
+  EXPECT_EQ(l.held(1, "65000:1", "10.0.0.0/24")->attributes.local_pref, 100u);
+  EXPECT_EQ(l.held(2, "65000:1", "10.0.0.0/24")->attributes.local_pref, 200u);
+  EXPECT_EQ(l.sent_since(1), 1u);
+  EXPECT_EQ(l.sent_since(2), 1u);
+}
+
+// RFC 4271 §5.1.4: the MED that an export policy sets is our own word, so an external peer gets it.
+TEST_P(Policies, ExportSetsMedTowardsExternalPeers) {
+  policy::Definition d = exported(1, {"med"});
+  d.statements.push_back({.name = "med", .med = 77});
+  Lab l = lab_with({client_without_rtc(), external_peer(65100), external_peer(65200)}, {d});
+  l.announce(0, {.med = 5});
+  l.quiet();
+  EXPECT_EQ(l.held(1, "65000:1", "10.0.0.0/24")->attributes.med, 77u);
+  EXPECT_FALSE(l.held(2, "65000:1", "10.0.0.0/24")->attributes.med);
+}
+
+// Equal policies under other names of versions: nothing is sent, nothing changes.
+TEST_P(Policies, ReloadWithoutAChangeIsSilent) {
+  Lab l = lab_with({client_without_rtc(), client_without_rtc()}, {import(0, {"prefer"}), import(0, {"prefer"})});
+  l.announce(0, {});
+  l.quiet();
+  l.sent_since(1);
+  l.sim.set_policies(1);
+  l.quiet();
+  EXPECT_EQ(l.sent_since(1), 0u);
+}
+
+}  // namespace
+}  // namespace helio::test
