@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",   "/v1/routes",           "/v1/rt",     "/v1/rtc",
-                                       "/v1/memory",  "/v1/health",  "/v1/encoding-classes", "/v1/config", "/v1/version"};
+                                       "/v1/memory",  "/v1/policies", "/v1/health",  "/v1/encoding-classes", "/v1/config", "/v1/version"};
 constexpr std::string_view kPeerPrefix = "/v1/peers/";
 
 Unexpected<ApiProblem> problem(unsigned status, std::string error, std::string message, std::string hint = {}) {
@@ -61,7 +61,7 @@ std::optional<wire::Family> parse_any_family(std::string_view text) {
 }
 
 Result<reflector::RouteQuery, ApiProblem> parse_route_query(const Target& target) {
-  if (auto bad = check_parameters(target, {"family", "rd", "rt", "prefix", "longer", "from", "to", "limit", "cursor"}))
+  if (auto bad = check_parameters(target, {"family", "rd", "rt", "prefix", "longer", "from", "to", "rib", "limit", "cursor"}))
     return Unexpected(*bad);
   reflector::RouteQuery query;
   auto bad = read(target, "family", query.family, parse_any_family, "a family such as \"vpnv4\" or \"l3vpn-ipv6-unicast\"");
@@ -76,6 +76,12 @@ Result<reflector::RouteQuery, ApiProblem> parse_route_query(const Target& target
   if (const std::string* cursor = target.find("cursor")) query.cursor = *cursor;
 
   if (query.longer && !query.prefix) return problem(400, "bad_parameter", "longer needs a prefix");
+  if (const std::string* rib = target.find("rib")) {
+    if (*rib != "adj-in" && *rib != "loc" && *rib != "adj-out") return bad_parameter("rib", *rib, "adj-in, loc or adj-out");
+    if (*rib == "adj-in" && !query.from) return problem(400, "bad_parameter", "rib=adj-in needs from", "the address of a peer");
+    if (*rib == "adj-out" && !query.to) return problem(400, "bad_parameter", "rib=adj-out needs to", "the address of a peer");
+    query.as_received = *rib == "adj-in";
+  }
   if (query.from && query.to) return problem(400, "bad_parameter", "from and to exclude each other", "ask twice");
   if (query.prefix && !target.find("family"))
     query.family = query.prefix->is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
@@ -180,6 +186,7 @@ Api::Answer Api::get(const Target& target) {
   if (path == "/v1/rt") return route_targets_json(state_.route_targets());
   if (path == "/v1/rtc") return rtc_json(state_.rtc_routes());
   if (path == "/v1/memory") return memory_json(state_.memory());
+  if (path == "/v1/policies") return policies_json(state_.policy_statements());
   if (path == "/v1/encoding-classes") return encoding_classes_json(state_.encoding_classes());
   if (path == "/v1/config") return config_json(*config_());
   return version_json();

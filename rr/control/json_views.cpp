@@ -53,6 +53,12 @@ json::value path_json(const reflector::PathView& path) {
   out["cluster_list"] = array_of(path.cluster_list, [](std::uint32_t id) { return json::value(router_id(id)); });
   out["route_targets"] = array_of(path.route_targets, [](auto rt) { return json::value(wire::format_rt(rt)); });
   out["communities"] = array_of(path.communities, [](const std::string& text) { return json::value(text); });
+  if (path.policy.empty()) {
+    out["policy"] = nullptr;
+  } else {
+    out["policy"] = {{"result", path.policy},
+                     {"statements", array_of(path.policy_statements, [](const std::string& text) { return json::value(text); })}};
+  }
   out["age_seconds"] = path.age.count();
   return out;
 }
@@ -157,6 +163,8 @@ json::value peer_json(const reflector::PeerView& view) {
   out["last_close"] = text_or_null(view.last_close);
   out["last_notification"] = text_or_null(view.last_notification);
   out["last_update_error"] = text_or_null(view.last_update_error);
+  out["import_policy"] = array_of(view.import_policy, [](const std::string& text) { return json::value(text); });
+  out["export_policy"] = array_of(view.export_policy, [](const std::string& text) { return json::value(text); });
   out["bfd"] = view.bfd ? bfd_json(*view.bfd) : json::value(nullptr);
   return out;
 }
@@ -190,6 +198,12 @@ json::value rtc_json(const std::vector<reflector::RtcRouteView>& views) {
                      {"origin_as", view.membership.origin_as},
                      {"length", view.membership.length},
                      {"paths", array_of(view.paths, path_json)}};
+           })}};
+}
+
+json::value policies_json(const std::vector<reflector::PolicyStatementView>& views) {
+  return {{"statements", array_of(views, [](const reflector::PolicyStatementView& view) -> json::value {
+             return {{"name", view.name}, {"attribute_sets", view.attribute_sets}};
            })}};
 }
 

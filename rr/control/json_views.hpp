@@ -22,6 +22,7 @@ boost::json::value peers_json(const std::vector<reflector::PeerView>& views);
 boost::json::value routes_json(wire::Family family, const reflector::RoutePage& page);
 boost::json::value route_targets_json(const std::vector<reflector::RtView>& views);
 boost::json::value rtc_json(const std::vector<reflector::RtcRouteView>& views);
+boost::json::value policies_json(const std::vector<reflector::PolicyStatementView>& views);
 boost::json::value encoding_classes_json(const std::vector<reflector::EncodingClassView>& views);
 boost::json::value memory_json(const reflector::MemoryView& view);
 boost::json::value health_json(const reflector::SummaryView& view);

@@ -93,7 +93,7 @@ std::vector<std::pair<std::uint8_t, std::uint8_t>> Distribution::set_policies(st
   std::vector<Peer*> refused;
   for (Peer* peer : up_) {
     std::uint8_t number = policies_->export_of(peer->info.group->name);
-    if (number == peer->export_policy) continue;  // numbers only come: 0 becomes another one, nothing else
+    if (number == peer->export_policy || number == 0) continue;  // numbers only come: 0 becomes another one, nothing else
     rib::EncodingClass encoding = encoding_of(peer->info, number);
     std::optional<std::uint8_t> id = mailboxes_.class_id(encoding);
     if (!id) {

@@ -243,6 +243,10 @@ std::vector<PeerView> Reflector::peers() {
     if (s.last_close != session::CloseReason::none) v.last_close = session::close_reason_name(s.last_close);
     v.last_notification = s.last_notification;
     v.last_update_error = fact.last_update_error;
+    if (settings_.policies != nullptr) {
+      v.import_policy = settings_.policies->import_names(s.group);
+      v.export_policy = settings_.policies->export_names(s.group);
+    }
     if (s.bfd) v.bfd = view_of_bfd(*s.bfd);
     views.push_back(std::move(v));
   }
@@ -322,6 +326,24 @@ std::vector<EncodingClassView> Reflector::encoding_classes() {
     views.push_back({name, peers[c]});
   }
   return views;
+}
+
+std::vector<PolicyStatementView> Reflector::policy_statements() {
+  std::vector<PolicyStatementView> views;
+  if (settings_.policies != nullptr)
+    for (RoutePolicies::Hits& h : settings_.policies->hits()) views.push_back({std::move(h.name), h.sets});
+  return views;
+}
+
+void Reflector::set_policies(std::shared_ptr<const RoutePolicies> policies) {
+  settings_.policies = policies;
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    on_shard(i, [&] {
+      shards_[i]->set_policies(policies);
+      return 0;
+    });
+    sessions_.control(ShardId(i)).wake();
+  }
 }
 
 MemoryView Reflector::memory() {

@@ -32,6 +32,10 @@ class Reflector final : public StateSource {
   std::vector<RtcRouteView> rtc_routes() override;
   std::vector<EncodingClassView> encoding_classes() override;
   MemoryView memory() override;
+  std::vector<PolicyStatementView> policy_statements() override;
+
+  // Other policies are in force: what was received is judged anew, no session is reset. On the control thread.
+  void set_policies(std::shared_ptr<const RoutePolicies> policies);
 
  private:
   struct PeerFacts;  // what a shard knows of its peers

@@ -162,17 +162,15 @@ bool RibPolicy::evaluate(const Peer& peer, const AttributeSet& received, PolicyT
   return outcome_.changed || result_.rejected_by != 0;
 }
 
-std::vector<std::string> RibPolicy::explain(AttributeId id, bool& rejected) {
-  std::vector<std::string> names;
+std::optional<RibPolicy::Explanation> RibPolicy::explain(AttributeId id) {
   const AttributeSet& set = shared_.attributes[id];
-  rejected = false;
-  if (policies_ == nullptr || set.peer.value >= peers_.size() || peers_[set.peer.value].import == RoutePolicies::kNoPolicy) return names;
+  if (policies_ == nullptr || set.peer.value >= peers_.size() || peers_[set.peer.value].import == RoutePolicies::kNoPolicy) return std::nullopt;
   const AttributeSet& received = shared_.attributes[shared_.attributes.received_of(id)];
   const Peer& peer = peers_[set.peer.value];
   policies_->import(peer.import, peer.source, received.next_hop(), received.bytes(), passed_of(set), outcome_);
-  for (std::uint16_t s : outcome_.statements) names.push_back(policies_->statement_name(s));
-  rejected = !outcome_.accepted;
-  return names;
+  Explanation out{!outcome_.accepted ? "rejected" : outcome_.changed ? "changed" : "accepted", {}};
+  for (std::uint16_t s : outcome_.statements) out.statements.push_back(policies_->statement_name(s));
+  return out;
 }
 
 bool RibPolicy::export_outcome(const RoutePolicies& policies, std::uint8_t number, const AttributeSet& set, PolicyOutcome& out) const {

@@ -41,8 +41,13 @@ class RibPolicy {
   // Export numbers (a bit each) whose classes see a difference between `before` under the old policies and `after`.
   std::uint16_t changed_exports(const RoutePolicies* old, rib::AttributeId before, rib::AttributeId after);
 
-  // Names of the statements that matched, for views; `rejected` tells what came out.
-  std::vector<std::string> explain(rib::AttributeId id, bool& rejected);
+  // What the import policy made of a path with this set, and the statements that matched; for views. Nothing when its
+  // peer has no import policy.
+  struct Explanation {
+    std::string_view result;             // accepted, changed, rejected
+    std::vector<std::string> statements;
+  };
+  std::optional<Explanation> explain(rib::AttributeId id);
   // What the export policy with this number makes of a set; false: not sent.
   bool export_outcome(const RoutePolicies& policies, std::uint8_t number, const rib::AttributeSet& set, PolicyOutcome& out) const;
 

@@ -103,6 +103,8 @@ bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query
         return false;
       }
       if (wanted && (query.longer ? !covers(*wanted, key) : !(key == *wanted))) return covers(*wanted, key) || key < *wanted;
+      // Nothing usable: among what its peer announced, or when asked for by name.
+      if (!shared.attributes[best.attributes].key.is_eligible && !from && !query.prefix) return true;
       rib::ProvenanceId provenance = shared.attributes[best.attributes].provenance;
       if (query.rt) {
         const auto& targets = shared.provenances.rt_set(shared.provenances.provenance(provenance).rt_set).targets;
@@ -119,7 +121,14 @@ bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query
       for (std::size_t i = 0; i < paths.size(); ++i) {
         const rib::AttributeSet& set = shared.attributes[paths[i].attributes];
         if (from && set.peer != *from) continue;
-        PathView view = view_of_attributes(sizeof(Address) == 4 ? Family::vpnv4 : Family::vpnv6, set.bytes(), set.next_hop(), set.key.is_external);
+        // A rejected path is shown as it was received: that is all there is of it.
+        bool as_received = query.as_received || (set.is_derived() && !set.key.is_eligible);
+        const rib::AttributeSet& shown = as_received ? shared.attributes[shared.attributes.received_of(paths[i].attributes)] : set;
+        PathView view = view_of_attributes(sizeof(Address) == 4 ? Family::vpnv4 : Family::vpnv6, shown.bytes(), shown.next_hop(), set.key.is_external);
+        if (auto explained = shard.rib().policy().explain(paths[i].attributes)) {
+          view.policy = explained->result;
+          view.policy_statements = std::move(explained->statements);
+        }
         view.from = shared.peers[set.peer.value].address;
         view.path_id = paths[i].path_id;
         view.best = i == 0 && set.key.is_eligible;

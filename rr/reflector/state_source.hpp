@@ -68,6 +68,7 @@ struct PeerView {
   std::string last_close;                 // close_reason_name, "" when never closed
   std::string last_notification;          // text of the last NOTIFICATION sent or received, with direction
   std::string last_update_error;
+  std::vector<std::string> import_policy, export_policy;  // statements in force for its group
   std::optional<BfdSessionView> bfd;      // Established, and BFD is on
 };
 
@@ -86,6 +87,8 @@ struct PathView {
   std::vector<wire::RouteTarget> route_targets;
   std::vector<std::string> communities;
   std::chrono::seconds age{0};
+  std::string policy;                     // what the import policy made of it: "" (none), accepted, changed, rejected
+  std::vector<std::string> policy_statements;  // that matched
   std::string lost_at;                    // "" for the best; otherwise the decision step, e.g. "lower LOCAL_PREF"
 };
 
@@ -101,6 +104,7 @@ struct RouteQuery {
   std::optional<wire::VpnPrefix> prefix;  // address and length; exact unless longer
   bool longer = false;
   std::optional<wire::IpAddress> from;    // paths received from this peer (adj-in)
+  bool as_received = false;               // with from: before the import policy
   std::optional<wire::IpAddress> to;      // routes that are sent to this peer (adj-out)
   std::uint32_t limit = 100;              // rows of a page
   std::string cursor;                     // opaque, from the page before
@@ -133,6 +137,11 @@ struct MemoryView {
   std::vector<Kind> kinds;                // per kind, over all shards
 };
 
+struct PolicyStatementView {
+  std::string name;
+  std::uint64_t attribute_sets = 0;       // that it matched, counted when they were first seen
+};
+
 class StateSource {
  public:
   virtual ~StateSource() = default;
@@ -143,6 +152,7 @@ class StateSource {
   virtual std::vector<RtcRouteView> rtc_routes() = 0;
   virtual std::vector<EncodingClassView> encoding_classes() = 0;
   virtual MemoryView memory() = 0;
+  virtual std::vector<PolicyStatementView> policy_statements() { return {}; }
 };
 
 }  // namespace helio::reflector

@@ -39,6 +39,7 @@ struct Parser {
     leaf(show, "rtc", "RT-Constrain routes (RFC 4684)", Verb::show_rtc);
     leaf(show, "memory", "what the RIB's memory goes to", Verb::show_memory);
     leaf(show, "encoding-classes", "peers that get identical bytes", Verb::show_encoding_classes);
+    leaf(show, "policies", "policy statements and what they matched", Verb::show_policies);
     leaf(show, "config", "the configuration in force", Verb::show_config);
     leaf(show, "version", "of helioctl and of the daemon", Verb::show_version);
 
@@ -86,6 +87,9 @@ struct Parser {
     sub->add_flag("--longer", command.longer, "as 'longer' after --prefix");
     sub->add_option("--from", command.from, "received from this peer")->type_name("PEER");
     sub->add_option("--to", command.to, "sent to this peer")->type_name("PEER");
+    sub->add_option("--rib", command.rib, "adj-in: as received from --from, before policy; loc; adj-out: sent to --to")
+        ->type_name("RIB")
+        ->check(CLI::IsMember({"adj-in", "loc", "adj-out"}));
     sub->add_option("--limit", command.limit, "at most N prefixes")->type_name("N")->check(CLI::Range(1u, 1000000000u));
     sub->add_flag("--all", command.all, "without limit");
     sub->add_flag("--detail", command.detail, "every attribute of every path");

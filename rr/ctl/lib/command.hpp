@@ -15,6 +15,7 @@ enum class Verb : std::uint8_t {
   show_rtc,
   show_memory,
   show_encoding_classes,
+  show_policies,
   show_config,
   show_version,
   peer_action,
@@ -39,7 +40,7 @@ struct Command {
   // show peers
   std::string group, state;
   // show routes
-  std::string family, rd, rt, prefix, from, to;
+  std::string family, rd, rt, prefix, from, to, rib;
   bool longer = false;
   bool all = false;
   bool detail = false;

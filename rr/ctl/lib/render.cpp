@@ -97,6 +97,10 @@ std::string route_detail(const json::value& route) {
     if (!list(path, "communities").empty()) out += "  communities " + joined(path, "communities");
     if (joined(path, "route_targets") != joined(paths[0], "route_targets")) out += "  RT " + joined(path, "route_targets");
     if (integer(path, "path_id")) out += fmt::format("  path-id {}", integer(path, "path_id"));
+    if (const json::value& policy = member(path, "policy"); policy.is_object()) {
+      out += "  policy " + text(policy, "result");
+      if (!list(policy, "statements").empty()) out += " (" + joined(policy, "statements") + ")";
+    }
     out += "  age " + format_age(integer(path, "age_seconds"));
     if (!text(path, "lost_at").empty()) out += "  lost: " + text(path, "lost_at");
     out += "\n";
@@ -225,6 +229,8 @@ std::string render_peer(const json::value& peer) {
   line("Last close", as_words(text(peer, "last_close")));
   line("Last notification", text(peer, "last_notification"));
   line("Last update error", text(peer, "last_update_error"));
+  line("Import policy", joined(peer, "import_policy"));
+  line("Export policy", joined(peer, "export_policy"));
   line("Messages", fmt::format("{} in, {} out ({} and {} of them UPDATE)", format_count(integer(peer, "messages_in")),
                                format_count(integer(peer, "messages_out")), format_count(integer(peer, "updates_in")),
                                format_count(integer(peer, "updates_out"))));
@@ -306,6 +312,12 @@ std::string render_memory(const json::value& answer, const RenderOptions& option
                objects ? fmt::format("{:.1f}", static_cast<double>(integer(kind, "bytes")) / static_cast<double>(objects)) : "-"});
   }
   table.add({"total", format_bytes(static_cast<std::uint64_t>(integer(answer, "total_bytes")))});
+  return table.text(options.headers);
+}
+
+std::string render_policies(const json::value& answer, const RenderOptions& options) {
+  Table table({{"Statement"}, {"Matched", right}});
+  for (const json::value& item : list(answer, "statements")) table.add({text(item, "name"), format_count(integer(item, "attribute_sets"))});
   return table.text(options.headers);
 }
 

@@ -18,6 +18,7 @@ std::string render_routes(const boost::json::value& answer, const RenderOptions&
 std::string render_route_targets(const boost::json::value& answer, const RenderOptions& options);
 std::string render_memberships(const boost::json::value& answer, const RenderOptions& options);
 std::string render_memory(const boost::json::value& answer, const RenderOptions& options);
+std::string render_policies(const boost::json::value& answer, const RenderOptions& options);
 std::string render_encoding_classes(const boost::json::value& answer, const RenderOptions& options);
 std::string render_config(const boost::json::value& answer);
 std::string render_version(const boost::json::value& answer);

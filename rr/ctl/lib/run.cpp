@@ -41,6 +41,7 @@ std::string path_of(const Command& command) {
     case Verb::show_rtc: return "/v1/rtc";
     case Verb::show_memory: return "/v1/memory";
     case Verb::show_encoding_classes: return "/v1/encoding-classes";
+    case Verb::show_policies: return "/v1/policies";
     case Verb::show_config: return "/v1/config";
     case Verb::show_version: return "/v1/version";
     case Verb::health: return command.ready ? "/v1/health?ready=1" : "/v1/health";
@@ -61,6 +62,7 @@ std::string render(const Command& command, const json::value& answer, bool heade
     case Verb::show_rtc: return render_memberships(answer, options);
     case Verb::show_memory: return render_memory(answer, options);
     case Verb::show_encoding_classes: return render_encoding_classes(answer, options);
+    case Verb::show_policies: return render_policies(answer, options);
     case Verb::show_config: return render_config(answer);
     case Verb::show_version: return render_version(answer);
     case Verb::health: return render_health(answer);
@@ -145,7 +147,7 @@ class Runner {
       auto answer = client_.ask(
           "GET", target_of("/v1/routes", {{"family", command_.family}, {"rd", command_.rd}, {"rt", command_.rt},
                                           {"prefix", command_.prefix}, {"longer", command_.longer ? "true" : ""},
-                                          {"from", command_.from}, {"to", command_.to}, {"limit", limit}, {"cursor", cursor}}));
+                                          {"from", command_.from}, {"to", command_.to}, {"rib", command_.rib}, {"limit", limit}, {"cursor", cursor}}));
       if (!answer) {
         err_ << "helioctl: " << answer.error() << "\n";
         return kNoAnswer;

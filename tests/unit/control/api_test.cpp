@@ -110,6 +110,7 @@ INSTANTIATE_TEST_SUITE_P(Each, ApiGolden,
                                          Golden{"/v1/routes?rd=65000:101", "routes.json"}, Golden{"/v1/rt", "rt.json"},
                                          Golden{"/v1/rtc", "rtc.json"}, Golden{"/v1/memory", "memory.json"},
                                          Golden{"/v1/encoding-classes", "encoding_classes.json"},
+                                         Golden{"/v1/policies", "policies.json"},
                                          Golden{"/v1/health", "health.json"}, Golden{"/v1/config", "config.json"}));
 
 TEST_F(ApiTest, VersionNamesTheBuild) {
@@ -169,6 +170,9 @@ constexpr Bad kBad[] = {
     {"GET", "/v1/routes?limit=1001", "", 400, "from 1 to 1000"},
     {"GET", "/v1/routes?longer=true", "", 400, "longer needs a prefix"},
     {"GET", "/v1/routes?from=10.0.0.1&to=10.0.0.2", "", 400, "exclude each other"},
+    {"GET", "/v1/routes?rib=adj-in", "", 400, "rib=adj-in needs from"},
+    {"GET", "/v1/routes?rib=adj-out", "", 400, "rib=adj-out needs to"},
+    {"GET", "/v1/routes?rib=fib", "", 400, "is not adj-in, loc or adj-out"},
     {"GET", "/v1/routes?rd=1:1&rd=2:2", "", 400, R"(\"rd\" is given twice)"},
     {"GET", "/v1/routes?perfix=10.0.0.0/8", "", 400, R"(did you mean \"prefix\"?)"},
     {"GET", "/v1/routes?rd=%zz", "", 400, "percent-encoding"},

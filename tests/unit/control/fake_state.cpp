@@ -45,6 +45,7 @@ FakeState::FakeState() {
   up.group = "pe-east";
   up.hostname = "pe11";
   up.description = "rack 7";
+  up.import_policy = {"drop-bogon-rts", "prefer-nearby"};
   up.state = "Established";
   up.peer_as = 65000;
   up.router_id = v4("192.0.2.11").v4_value();
@@ -89,6 +90,8 @@ FakeState::FakeState() {
   route.paths[1].med = 5;
   route.paths[1].as_path = "65001 {65002}";
   route.paths[1].lost_at = "lower LOCAL_PREF";
+  route.paths[1].policy = "changed";
+  route.paths[1].policy_statements = {"prefer-nearby"};
   page_.routes = {route};
   page_.cursor = "MTA6MQ";
 

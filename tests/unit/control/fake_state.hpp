@@ -16,6 +16,7 @@ class FakeState : public reflector::StateSource {
   std::vector<reflector::RtView> route_targets() override { return route_targets_; }
   std::vector<reflector::RtcRouteView> rtc_routes() override { return rtc_; }
   std::vector<reflector::EncodingClassView> encoding_classes() override { return {{"ibgp", 7}, {"ebgp", 1}}; }
+  std::vector<reflector::PolicyStatementView> policy_statements() override { return {{"drop-bogon-rts", 12}, {"prefer-nearby", 3}}; }
   reflector::MemoryView memory() override { return {{{"paths", 4096, 128}, {"attribute_sets", 2048, 4}}}; }
 
   reflector::SummaryView summary_;
