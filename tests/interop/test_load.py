@@ -4,7 +4,7 @@ import subprocess
 import threading
 import time
 
-from harness import Heliod, check, reflector_toml, test
+from harness import Heliod, Skip, check, group_toml, range_toml, reflector_toml, test
 
 SMALL = ["--pes", "12", "--vrfs", "24", "--vrfs-per-pe", "6", "--routes-per-vrf", "50"]
 
@@ -39,6 +39,25 @@ def multihoming(t):
         # The loser's path may be on its way before the winner's: not a needless announcement.
         load(t, *flags, clean=False)
         load(t, *flags, "--scenario", "peer-flap", "--repeat", "3", clean=False)
+
+
+@test("RFC 7911 §2, §3: the best n paths arrive, each under one path id, through flaps, storms and refreshes")
+def add_path(t):
+    probe = t.folder / "probe.toml"
+    probe.write_text(reflector_toml(groups=group_toml("clients", extra="add-paths = { send-max = 2 }") + range_toml("127.1.0.0/16", "clients")))
+    checked = subprocess.run([str(t.binaries / "heliod"), "--config", str(probe), "--check"], capture_output=True, text=True, timeout=15)
+    if "not supported" in checked.stderr + checked.stdout:
+        raise Skip("this heliod does not send several paths")
+    for limit, options in ((2, ["--add-path", "2"]), (8, ["--add-path", "8"])):
+        group = group_toml("clients", extra="add-paths = { send-max = %d }" % limit) + range_toml("127.1.0.0/16", "clients")
+        running = t.reflector(watch=False, groups=group, folder="send-max-%d" % limit)
+        for flags in ([], ["--multihoming", "3", "--rtc", "off"], ["--multihoming", "3", "--rd-mode", "per-vrf", "--ipv6-share", "0.2"],
+                      ["--multihoming", "3", "--scenario", "peer-flap", "--repeat", "3"], ["--multihoming", "2", "--scenario", "withdraw-storm"],
+                      ["--multihoming", "3", "--scenario", "rt-join"], ["--multihoming", "3", "--scenario", "refresh-storm"]):
+            # A third path may be on its way before a better one: not a needless announcement.
+            load(t, *options, *flags, clean=limit > 3)
+        running.end()
+        t.reflectors.remove(running)
 
 
 @test("RFC 4271 §9.2, 4684 §6, 2918, 7747: churn, flaps, storms, memberships and refreshes end exactly")
