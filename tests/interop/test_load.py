@@ -1,4 +1,5 @@
 """helio-pe against heliod: every scenario and every kind of plan, small, with every route of every PE compared (issue H3)."""
+import csv
 import json
 import subprocess
 import threading
@@ -119,5 +120,6 @@ def report(t):
     for name in ("convergence", "latency", "memory"):
         text = (out / (name + ".svg")).read_text()
         check(text.startswith("<svg") and text.rstrip().endswith("</svg>") and "nan" not in text and "inf" not in text, "%s.svg" % name, text[:500])
-    lines = (t.folder / "result.csv").read_text().splitlines()
-    check(len(lines) == 2 and len(lines[0].split(",")) == len(lines[1].split(",")), "CSV has a head and a line", lines)
+    with open(t.folder / "result.csv", newline="") as file:
+        lines = list(csv.reader(file))
+    check(len(lines) == 2 and len(lines[0]) == len(lines[1]) and lines[1][lines[0].index("pes")] == "12", "CSV has a head and a line", lines)
