@@ -71,6 +71,7 @@ struct FamilySettings {
 struct RtConstrain {
   std::chrono::seconds initial_wait{60};
   RtcAdvertise advertise = RtcAdvertise::automatic;
+  std::vector<std::string> route_targets;  // of peers without RTC; per group
 };
 
 struct GracefulRestart {
@@ -126,6 +127,7 @@ struct Neighbor {
   std::string auth_password;  // empty: the group's
   std::optional<session::BfdSettings> bfd;  // with what the group gives
   PrefixLimits prefix_limits;
+  std::optional<std::vector<std::string>> route_targets;  // the group's when absent
 };
 
 struct ListenRange {

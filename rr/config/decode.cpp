@@ -102,6 +102,7 @@ void read_rt_constrain(const Reader& in, RtConstrain& out) {
                                                                              {"auto", RtcAdvertise::automatic}};
   in.seconds("initial-wait", out.initial_wait);
   in.choice("advertise", out.advertise, kAdvertise);
+  in.texts("route-targets", out.route_targets);
 }
 
 void read_slow_peer(const Reader& in, SlowPeer& out) {
@@ -244,6 +245,7 @@ void read_peers(const Reader& root, Config& config) {
       read_bfd(in.at("bfd"), *neighbor.bfd);
     }
     read_prefix_limits(in, neighbor.prefix_limits);
+    if (in.has("route-targets")) in.texts("route-targets", neighbor.route_targets.emplace());
     config.neighbors.push_back(std::move(neighbor));
   });
   root.each("listen-ranges", [&](const Reader& in) {

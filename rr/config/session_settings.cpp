@@ -3,6 +3,19 @@
 namespace helio::config {
 namespace {
 
+bool is_configured(const Config& config) {
+  for (const FamilySettings& family : config.families)
+    if (family.name == wire::Family::rtc && family.without_rtc == FamilySettings::WithoutRtc::configured) return true;
+  return false;
+}
+
+std::vector<std::uint64_t> targets_of(const std::vector<std::string>& texts) {
+  std::vector<std::uint64_t> out;
+  for (const std::string& text : texts)
+    if (auto rt = wire::parse_rt(text)) out.push_back(rt->value);
+  return out;
+}
+
 session::GroupSettings make_group(const Config& config, const PeerGroup& group, const std::string& hostname) {
   session::GroupSettings out;
   out.name = group.name;
@@ -25,6 +38,7 @@ session::GroupSettings make_group(const Config& config, const PeerGroup& group, 
   for (const FamilySettings& family : config.families)
     if (family.name == wire::Family::rtc)
       out.without_rtc_send_all = family.without_rtc == FamilySettings::WithoutRtc::send_all;
+  if (is_configured(config)) out.configured_targets = targets_of(group.rt_constrain.route_targets);
   out.local_address = group.local_address;
   out.auth_password = group.auth_password;
   out.auth_method = group.auth_method;
@@ -53,12 +67,13 @@ SessionSettings make_session_settings(const Config& config, const std::string& h
     settings.remote_port = neighbor.remote_port;
     settings.description = neighbor.description;
     settings.group = out.groups[neighbor.group];
-    if (neighbor.passive || neighbor.local_address || neighbor.bfd || !neighbor.auth_password.empty()) {
+    if (neighbor.passive || neighbor.local_address || neighbor.bfd || !neighbor.auth_password.empty() || neighbor.route_targets) {
       session::GroupSettings own = *settings.group;
       if (neighbor.passive) own.passive = *neighbor.passive;
       if (neighbor.local_address) own.local_address = neighbor.local_address;
       if (neighbor.bfd) own.bfd = *neighbor.bfd;
       if (!neighbor.auth_password.empty()) own.auth_password = neighbor.auth_password;
+      if (neighbor.route_targets && is_configured(config)) own.configured_targets = targets_of(*neighbor.route_targets);
       settings.group = std::make_shared<const session::GroupSettings>(std::move(own));
     }
     out.neighbors.push_back(std::move(settings));

@@ -11,7 +11,6 @@ std::span<const Unsupported> unsupported() {
       {"families[].add-paths.receive", "false"},
       {"families[].add-paths.send-max", "1"},
       {"families[].prefix-limit", ""},
-      {"families[].without-rtc", "\"send-all\"|\"send-none\""},
       {"graceful-restart.mode", "\"off\""},
       {"peer-groups[].add-paths.receive", "false"},
       {"peer-groups[].add-paths.send-max", "1"},

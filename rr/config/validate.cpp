@@ -129,6 +129,7 @@ class Validator {
       auto [first, inserted] = group_lines_.insert({group.name, where(place, "name").line});
       if (!inserted) error(place, "name", fmt::format("group \"{}\" exists already, line {}", group.name, first->second));
     }
+    route_targets(place, "rt-constrain.route-targets", group.rt_constrain.route_targets);
     reserved_as(place, "peer-as", group.peer_as);
     if (group.families.empty() && has(place, "families"))
       error(place, "families", "no family", "leave the key out to offer all of [[families]]");
@@ -173,6 +174,16 @@ class Validator {
       error(place, kKey, fmt::format("the key in {} has {} octets", path, out.size()), fmt::format("at most {}", kMaxKeyLength));
   }
 
+  void route_targets(const Place& place, std::string_view key, const std::vector<std::string>& texts) {
+    for (const std::string& text : texts)
+      if (!wire::parse_rt(text)) error(place, key, fmt::format("\"{}\" is not a route target", text), "such as \"65000:1\" or \"192.0.2.1:1\"");
+    bool configured = false;
+    for (const FamilySettings& family : config_.families)
+      configured = configured || (family.name == wire::Family::rtc && family.without_rtc == FamilySettings::WithoutRtc::configured);
+    if (!texts.empty() && !configured)
+      warning(place, key, "has no effect without without-rtc = \"configured\" on the family rt-constrain");
+  }
+
   void group_reference(const Place& place, std::size_t group) {
     std::string name = text_of(place, "peer-group");
     if (group != kNoGroup || name.empty()) return;
@@ -196,6 +207,7 @@ class Validator {
       Neighbor& neighbor = config_.neighbors[i];
       Place place = item("neighbors", i);
       group_reference(place, neighbor.group);
+      if (neighbor.route_targets) route_targets(place, "route-targets", *neighbor.route_targets);
       password(place, neighbor.auth_password);
       if (!wire::parse_ip(text_of(place, "address"))) continue;
       auto [first, inserted] = lines.insert({neighbor.address, where(place, "address").line});

@@ -154,6 +154,8 @@ void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) 
   peer.touched_all = true;
   up_.push_back(&peer);
   join_class(*id, encoding);
+  if (!rtc)
+    for (std::uint64_t target : info.group->configured_targets) add_membership(info.peer, {96, info.group->local_as, target});
   if (peer.holding) holding_.push_back(info.peer.value);
   else touch(peer);
 }

@@ -4,6 +4,7 @@
 
 #include "rr/base/check.hpp"
 #include "rr/wire/attribute_table.hpp"
+#include "rr/wire/update_encode.hpp"
 
 namespace helio::reflector {
 
@@ -62,11 +63,31 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
       group.local_as = info.group->local_as;
     }
     to_rtc(RtcJoin{info.peer, peer->incarnation, self_, group});
+  } else if (vpn && !info.group->configured_targets.empty()) {
+    to_rtc(proxy_memberships(info, true));
   } else if (vpn && info.group->without_rtc_send_all) {
     to_rtc(RtcUnfilteredPeer{});
   }
   peers_[info.peer.value] = std::move(peer);
   distribution_.peer_up(info, now);
+}
+
+// The RT membership routes that we advertise for a peer that cannot say them itself (pitfall 1.25): as if they were our own.
+RtcUpdate Shard::proxy_memberships(const session::EstablishedPeer& info, bool announced) const {
+  RtcUpdate update{info.peer, info.address, info.group->role, nullptr, {}};
+  for (std::uint64_t target : info.group->configured_targets) update.memberships.push_back({96, info.group->local_as, target});
+  if (!announced) return update;
+  std::vector<std::uint8_t> bytes;
+  std::uint8_t igp = 0;
+  wire::encode_attribute(bytes, wire::attr_flag::transitive, wire::attr::origin, Bytes(&igp, 1));
+  wire::encode_attribute(bytes, wire::attr_flag::transitive, wire::attr::as_path, {});
+  wire::encode_attribute_u32(bytes, wire::attr_flag::transitive, wire::attr::local_pref, 100);
+  rib::CanonicalAttributes own;
+  own.bytes = bytes;
+  own.next_hop = info.local_address.view();
+  own.key.originator_id = info.router_id;
+  update.attributes = std::make_shared<const OwnedAttributes>(own);
+  return update;
 }
 
 void Shard::on_closed(PeerId id, session::CloseReason reason) {
@@ -77,6 +98,8 @@ void Shard::on_closed(PeerId id, session::CloseReason reason) {
     peers_[id.value].reset();
     return;
   }
+  if (!peer->record.info.families.contains(Family::rtc) && !peer->record.info.group->configured_targets.empty())
+    to_rtc(proxy_memberships(peer->record.info, false));
   if (peer->record.info.families.contains(Family::rtc)) {
     RtcUpdate gone{id, peer->record.info.address, peer->source.role, nullptr, {}};
     if (const Membership* m = distribution_.membership(id)) gone.memberships = m->all();

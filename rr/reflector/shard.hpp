@@ -97,6 +97,7 @@ class Shard final : public session::Engine {
   void to_rib(std::uint32_t shard, Message&& message);
   void to_all_ribs(const Message& message);
   void to_rtc(Message&& message);
+  RtcUpdate proxy_memberships(const session::EstablishedPeer& info, bool announced) const;
   void dispatch(std::uint32_t from, Message&& message);
   void take_mail();
   bool move_requests();

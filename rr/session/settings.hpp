@@ -44,6 +44,7 @@ struct GroupSettings {
   bool extended_messages = true;                   // RFC 8654 offered
   bool next_hop_self = false;                      // external groups only
   bool without_rtc_send_all = true;                // families.without-rtc = "send-all"
+  std::vector<std::uint64_t> configured_targets;   // families.without-rtc = "configured": what a peer without RTC is sent
   enum class RtcAdvertise : std::uint8_t { specific, only_default, both, automatic };
   RtcAdvertise rtc_advertise = RtcAdvertise::automatic;
   std::optional<wire::IpAddress> local_address;

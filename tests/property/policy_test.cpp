@@ -159,5 +159,29 @@ TEST_P(Policies, ReloadWithoutAChangeIsSilent) {
   EXPECT_EQ(l.sent_since(1), 0u);
 }
 
+// Pitfall 1.25 a: a PE without RT-Constrain, its route targets configured. It is sent what they match and nothing else, and
+// those who filter towards the reflector learn that somebody wants them.
+TEST_P(Policies, LegacyPeerWithConfiguredTargets) {
+  PeerSpec legacy = client_without_rtc();
+  legacy.without_rtc_send_all = false;
+  legacy.configured_targets = {wire::parse_rt("65000:1").value().value};
+  Lab l(GetParam().make(), {client_without_rtc(), legacy, client_with_rtc(), non_client_with_rtc()}, GetParam().shards);
+  l.announce(0, {.prefix = "10.0.0.0/24", .rts = {"65000:1"}});
+  l.announce(0, {.prefix = "10.0.1.0/24", .rts = {"65000:2"}});
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_FALSE(l.holds(1, "10.0.1.0/24"));
+  EXPECT_NE(l.rtc_held(2, Lab::membership("65000:1")), nullptr);
+  EXPECT_NE(l.rtc_held(3, Lab::membership("65000:1")), nullptr);
+  l.announce(0, {.prefix = "10.0.1.0/24", .rts = {"65000:1"}});
+  l.announce(0, {.prefix = "10.0.0.0/24", .rts = {"65000:2"}});
+  l.quiet();
+  EXPECT_FALSE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_TRUE(l.holds(1, "10.0.1.0/24"));
+  l.sim.down(1);
+  l.quiet();
+  EXPECT_EQ(l.rtc_held(2, Lab::membership("65000:1")), nullptr);
+}
+
 }  // namespace
 }  // namespace helio::test

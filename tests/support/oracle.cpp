@@ -152,6 +152,8 @@ std::vector<wire::RtMembership> Oracle::memberships(PeerId peer) const {
   std::vector<wire::RtMembership> out;
   const PeerState& p = state(peer);
   if (!p.up) return out;
+  if (!p.spec.has(wire::Family::rtc) && !p.spec.without_rtc_send_all)
+    for (std::uint64_t target : p.spec.configured_targets) out.push_back({96, reflector_.local_as, target});
   if (!p.spec.has(wire::Family::rtc)) return p.spec.without_rtc_send_all ? std::vector<wire::RtMembership>(1) : out;
   for (const auto& [membership, route] : p.rtc) out.push_back(membership);
   return out;
@@ -229,7 +231,7 @@ std::optional<HeldRoute> Oracle::reflected(const Path& path, const PeerSpec& to,
     if (to.next_hop_self || is_rtc) a.next_hop = own_next_hop(to, family);
     return out;
   }
-  if (!from.is_external()) {  // iBGP to iBGP: reflection, RFC 4456 §8
+  if (!from.is_external() && !path.is_proxy) {  // iBGP to iBGP: reflection, RFC 4456 §8
     if (!a.originator_id) a.originator_id = from.router_id;
     a.cluster_list.insert(a.cluster_list.begin(), reflector_.cluster_id);
   }
@@ -276,6 +278,13 @@ std::map<wire::RtMembership, PathAttributes> Oracle::expected_rtc(PeerId to) con
   for (const PeerState& p : peers_)
     for (const auto& [membership, route] : p.rtc)
       if (!membership.is_default()) all[membership].push_back({&p.spec, route});  // a received default goes nowhere
+  for (const PeerState& p : peers_) {
+    if (!p.up || p.spec.has(wire::Family::rtc)) continue;
+    PathAttributes own;
+    own.local_pref = 100;
+    own.next_hop = bare_next_hop(p.spec.local_address);
+    for (std::uint64_t target : p.spec.configured_targets) all[{96, reflector_.local_as, target}].push_back({&p.spec, {{}, own}, true});
+  }
   for (const auto& [membership, paths] : all)
     if (auto route = exported_rtc(paths, spec)) out[membership] = route->attributes;
   return out;

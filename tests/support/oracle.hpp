@@ -27,6 +27,7 @@ class Oracle {
   struct Path {
     const PeerSpec* from = nullptr;
     HeldRoute route;
+    bool is_proxy = false;  // a membership that we advertise for the peer
   };
 
   Oracle(const ReflectorSpec& reflector, const std::vector<PeerSpec>& peers);

@@ -2,6 +2,7 @@
 #pragma once
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "rr/session/settings.hpp"
 
@@ -23,6 +24,7 @@ struct PeerSpec {
   bool without_rtc_send_all = true;
   bool next_hop_self = false;  // external
   std::string group = "simulated";
+  std::vector<std::uint64_t> configured_targets;  // without RTC: what it is sent
 
   bool has(wire::Family family) const { return families.contains(family); }
   bool is_external() const { return role == session::PeerRole::external; }

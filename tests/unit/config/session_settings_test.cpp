@@ -108,5 +108,31 @@ max-peers = 12
   EXPECT_EQ(settings.listen_ranges[0].group, settings.groups[1]);
 }
 
+// Pitfall 1.25 a: the targets of PEs without RT-Constrain, by group and by neighbour.
+TEST(SessionSettings, ConfiguredTargets) {
+  auto made = [](const std::string& mode) {
+    auto config = parse_config("[global]\nas = 65000\nrouter-id = \"10.255.0.1\"\n[[families]]\nname = \"l3vpn-ipv4-unicast\"\n[[families]]\nname = \"rt-constrain\"\nwithout-rtc = \"" +
+                                   mode + "\"\n" + R"(
+[[peer-groups]]
+name = "pe"
+rt-constrain = { route-targets = ["65000:1", "192.0.2.1:7"] }
+[[neighbors]]
+address = "10.0.0.1"
+peer-group = "pe"
+[[neighbors]]
+address = "10.0.0.2"
+peer-group = "pe"
+route-targets = ["4200000000:5"]
+)", "t.toml", "/etc");
+    EXPECT_TRUE(config) << format_problem(config.error()[0]);
+    return make_session_settings(*config, "rr1").neighbors;
+  };
+  auto configured = made("configured");
+  EXPECT_FALSE(configured[0].group->without_rtc_send_all);
+  EXPECT_EQ(configured[0].group->configured_targets, (std::vector<std::uint64_t>{0x0002fde800000001, 0x0102c00002010007}));
+  EXPECT_EQ(configured[1].group->configured_targets, (std::vector<std::uint64_t>{0x0202fa56ea000005}));
+  EXPECT_TRUE(made("send-all")[0].group->configured_targets.empty());
+}
+
 }  // namespace
 }  // namespace helio::config
