@@ -61,6 +61,7 @@ AttributeId AttributeStore::add(PeerId peer, std::uint32_t generation, std::uint
   set->length = static_cast<std::uint16_t>(attributes.bytes.size());
   set->next_hop_length = static_cast<std::uint8_t>(attributes.next_hop.size());
   set->key = attributes.key;
+  set->key.has_extras = attributes.extras != nullptr;
   auto* tail = reinterpret_cast<std::uint8_t*>(set + 1);
   tail = std::copy(attributes.next_hop.begin(), attributes.next_hop.end(), tail);
   tail = std::copy(attributes.bytes.begin(), attributes.bytes.end(), tail);
@@ -73,6 +74,7 @@ AttributeId AttributeStore::add(PeerId peer, std::uint32_t generation, std::uint
   AttributeId id = sets_.add();
   HELIO_CHECK(id < (1u << 28), "more than 2^28 attribute sets in one shard");
   sets_[id] = set;
+  if (set->key.has_extras) extras_.emplace(id, *attributes.extras);
   index_.insert(hash, id);
   return id;
 }
@@ -108,6 +110,7 @@ void AttributeStore::free_set(AttributeId id) {
   AttributeSet* set = sets_[id];
   index_.erase(set->hash, id);
   provenances_.drop_ref(set->provenance);
+  if (set->key.has_extras) extras_.erase(id);
   std::optional<AttributeId> received;
   if (set->is_derived()) received = set->derivation().received;
   release(account_, MemoryKind::attributes, set, bytes_of(*set));

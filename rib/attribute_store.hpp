@@ -11,6 +11,7 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <unordered_map>
 
 #include "rib/chunked_array.hpp"
 #include "rib/decision.hpp"
@@ -30,6 +31,7 @@ struct CanonicalAttributes {
   std::uint16_t rejected_by = 0;                  // export policies that let none of it through, a bit each
   std::span<const std::uint64_t> targets;         // sorted, unique
   std::span<const wire::RouteTarget6> targets6;   // sorted, unique
+  const DecisionExtras* extras = nullptr;         // set when key.has_extras
 };
 
 // Behind the bytes of a derived set.
@@ -83,6 +85,11 @@ class AttributeStore {
   const AttributeSet& operator[](AttributeId id) const { return *sets_[id]; }
   // Ids are below this; unused ones are in between.
   AttributeId limit() const { return sets_.limit(); }
+  // What the decision needs beside the key; null for nearly all.
+  const DecisionExtras* extras(AttributeId id) const {
+    if (!sets_[id]->key.has_extras) return nullptr;
+    return &extras_.at(id);
+  }
   bool exists(AttributeId id) const { return sets_[id] != nullptr; }
   void add_refs(AttributeId id, std::uint32_t n) { sets_[id]->refs += n; }
   void drop_refs(AttributeId id, std::uint32_t n) {
@@ -105,6 +112,7 @@ class AttributeStore {
   MemoryAccount& account_;
   ProvenanceStore& provenances_;
   ChunkedArray<AttributeSet*, 4096> sets_;
+  std::unordered_map<AttributeId, DecisionExtras> extras_;
   HashIndex index_;
 };
 

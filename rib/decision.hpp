@@ -22,6 +22,8 @@ struct DecisionKey {
   std::uint8_t cluster_list_length = 0;
   std::uint8_t origin = 0;             // 0 IGP, 1 EGP, 2 INCOMPLETE
   bool is_external = false;            // learned by eBGP
+  bool is_reflectable = true;          // false: from an iBGP non-client, not for other non-clients (RFC 4456 §6)
+  bool has_extras = false;             // DecisionExtras are kept beside it
   bool is_eligible = true;             // false: ranks last and is sent to nobody (next hop lost, rejected by policy)
   bool operator==(const DecisionKey&) const = default;
 };

@@ -1,11 +1,13 @@
 // Encoding classes: peers that receive identical bytes. What an attribute set looks like for each of them.
 // RT membership never makes a class (DESIGN §2).
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "rib/attribute_store.hpp"
+#include "rib/selection.hpp"
 #include "rr/wire/types.hpp"
 
 namespace helio::rib {
@@ -18,9 +20,11 @@ struct EncodingClass {
   // RFC 8326 §4, while the reflector is in maintenance: GRACEFUL_SHUTDOWN for everybody, LOCAL_PREF 0 inside the AS.
   bool graceful_shutdown = false;
   std::uint8_t export_policy = 0;  // number of the policy whose result is sent; 0: none
+  std::array<Selection, 2> selection{};          // by family: VPNv4, VPNv6
   bool operator==(const EncodingClass&) const = default;
   // The canonical bytes go out as they are.
   bool is_plain() const { return !is_external && four_octet_as && !graceful_shutdown; }
+  const Selection& selection_of(wire::Family family) const { return selection[family == wire::Family::vpnv6 ? 1 : 0]; }
 };
 
 // One attribute of canonical bytes; `whole` includes its header.

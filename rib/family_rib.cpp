@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "rib/family_views.hpp"
 #include "rr/base/check.hpp"
 
 namespace helio::rib {
@@ -192,8 +193,11 @@ void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span
           slot->list()[0] = Path{attributes, entry.label, entry.path_id, shared_.now_seconds};
           slot->set_stamp(0);
           path_added(table, provenance);
+          shared_.path_ids.add_path(peer, entry.path_id);
           ++added;
+          before_.clear();
           emit(rd, key, slot, Best{}, best(*slot), &entry);
+          emit_views(rd, key, slot);
           ++shared_.counters.paths[wire::index(family_)];
           ++shared_.peers[peer.value].paths[wire::index(family_)];
         } else {
@@ -216,6 +220,10 @@ void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span
       ++shared_.counters.prefixes[wire::index(family_)];
       ++shared_.counters.paths[wire::index(family_)];
       ++shared_.peers[peer.value].paths[wire::index(family_)];
+      if (has_views_) [[unlikely]] {
+        before_.clear();
+        emit_views(rd, key, slot);
+      }
     }
   }
   shared_.attributes.add_refs(attributes, added);
@@ -301,8 +309,12 @@ void FamilyRib<Address>::announce_existing(std::uint32_t table, const Key& key, 
     }
     shared_.attributes.add_refs(attributes, 1);
   }
+  remember(slot);
   slot.set_single(attributes, entry.label);
-  if (!same) emit(tables_[table].rd, key, &slot, before, best(slot), &entry);
+  if (!same) {
+    emit(tables_[table].rd, key, &slot, before, best(slot), &entry);
+    emit_views(tables_[table].rd, key, &slot);
+  }
   drop_label(before.label);
   if (before.attributes != attributes) retire(before.attributes);
 }
@@ -311,6 +323,7 @@ template <class Address>
 void FamilyRib<Address>::announce_list(std::uint32_t table, const Key& key, Slot& slot, PeerId peer, AttributeId attributes,
                                        const Entry& entry) {
   Best before = best(slot);
+  remember(slot);
   if (!slot.has_list()) slot.make_list(shared_.memory, shared_.now_seconds);
   Path* path = nullptr;
   for (std::uint32_t i = 0; i < slot.list_count() && path == nullptr; ++i) {
@@ -331,6 +344,7 @@ void FamilyRib<Address>::announce_list(std::uint32_t table, const Key& key, Slot
     path->time = shared_.now_seconds;
   } else {
     slot.list_push(shared_.memory, Path{attributes, entry.label, entry.path_id, shared_.now_seconds});
+    shared_.path_ids.add_path(peer, entry.path_id);
     ++shared_.counters.paths[wire::index(family_)];
     ++shared_.peers[peer.value].paths[wire::index(family_)];
   }
@@ -341,6 +355,7 @@ void FamilyRib<Address>::announce_list(std::uint32_t table, const Key& key, Slot
   // `before` may be the path that was replaced: its attribute set lives until the retire below.
   if (before.label != after.label || !same_content(before.attributes, after.attributes))
     emit(tables_[table].rd, key, &slot, before, after, after.attributes == attributes && after.label == entry.label ? &entry : nullptr);
+  emit_views(tables_[table].rd, key, &slot);
   if (replaced) {
     path_removed(table, provenance_of(replaced->attributes));
     drop_label(replaced->label);
@@ -348,26 +363,29 @@ void FamilyRib<Address>::announce_list(std::uint32_t table, const Key& key, Slot
   }
 }
 
-// Moves the best path to the front.
+template <class Address>
+Candidate FamilyRib<Address>::candidate(AttributeId attributes, std::uint32_t path_id) const {
+  const AttributeSet& set = shared_.attributes[attributes];
+  return {&set.key, shared_.peers[set.peer.value].address, path_id, shared_.attributes.extras(attributes)};
+}
+
+// Orders the list, the best path first. What was sent follows from the order: it is kept until the next change.
 template <class Address>
 void FamilyRib<Address>::select(Slot& slot) {
   ++shared_.counters.decisions;
   Path* list = slot.list();
   std::uint32_t count = slot.list_count();
-  auto candidate = [&](std::uint32_t i) {
-    const AttributeSet& set = shared_.attributes[list[i].attributes];
-    return Candidate{&set.key, shared_.peers[set.peer.value].address, list[i].path_id};
-  };
-  std::size_t winner = 0;
   if (count == 2) {
-    Candidate two[2] = {candidate(0), candidate(1)};
-    winner = select_best(two);
-  } else {
-    std::vector<Candidate> all(count);
-    for (std::uint32_t i = 0; i < count; ++i) all[i] = candidate(i);
-    winner = select_best(all);
+    Candidate two[2] = {candidate(list[0].attributes, list[0].path_id), candidate(list[1].attributes, list[1].path_id)};
+    if (select_best(two, {}, shared_.rules) == 1) std::swap(list[0], list[1]);
+    return;
   }
-  std::swap(list[0], list[winner]);
+  candidates_.clear();
+  for (std::uint32_t i = 0; i < count; ++i) candidates_.push_back(candidate(list[i].attributes, list[i].path_id));
+  order_.resize(count);
+  rank_paths(candidates_, order_, shared_.rules);
+  ranked_.assign(list, list + count);
+  for (std::uint32_t i = 0; i < count; ++i) list[i] = ranked_[order_[i]];
 }
 
 // --- Changes --------------------------------------------------------------------------------------------------------
@@ -414,16 +432,21 @@ void FamilyRib<Address>::begin_run(ChangeLog& log) {
 }
 
 template <class Address>
-void FamilyRib<Address>::stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path, std::uint16_t exports) {
+void FamilyRib<Address>::stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path, std::uint16_t exports,
+                                            const std::uint32_t* sent_id) {
   std::uint8_t one[3];
   Bytes labels(one, 3);
   if ((path.label & kLabelStack) != 0) labels = shared_.label_stacks[path.label & ~kLabelStack];
   else store_be24(one, path.label);
   unsigned octets = (key.length + 7u) / 8;
-  std::size_t size = 1 + labels.size() + 8 + octets;
+  std::size_t size = (sent_id != nullptr ? 4 : 0) + 1 + labels.size() + 8 + octets;
   bool new_run;
   std::uint8_t* to = log.announce(path.attributes, size, new_run, exports);
   if (new_run) begin_run(log);
+  if (sent_id != nullptr) {
+    store_be32(to, *sent_id);
+    to += 4;
+  }
   to[0] = static_cast<std::uint8_t>(labels.size() * 8 + 64 + key.length);
   std::memcpy(to + 1, labels.data(), labels.size());
   store_be64(to + 1 + labels.size(), rd);
@@ -432,15 +455,20 @@ void FamilyRib<Address>::stage_announcement(ChangeLog& log, std::uint64_t rd, co
 }
 
 template <class Address>
-void FamilyRib<Address>::stage_withdrawal(ChangeLog& log, std::uint64_t rd, const Key& key, ProvenanceId before, ProvenanceId after) {
+void FamilyRib<Address>::stage_withdrawal(ChangeLog& log, std::uint64_t rd, const Key& key, ProvenanceId before, ProvenanceId after,
+                                          const std::uint32_t* sent_id) {
   unsigned octets = (key.length + 7u) / 8;
-  std::size_t size = 12 + octets;
+  std::size_t size = (sent_id != nullptr ? 16 : 12) + octets;
   bool new_run;
   std::uint8_t* to = log.withdraw(before, after, size, new_run);
   if (new_run) {
     log.withdrawals().back().rt_set = shared_.provenances.provenance(before).rt_set;
     shared_.provenances.add_ref(before);
     if (after != kNoId) shared_.provenances.add_ref(after);
+  }
+  if (sent_id != nullptr) {
+    store_be32(to, *sent_id);
+    to += 4;
   }
   to[0] = static_cast<std::uint8_t>(88 + key.length);
   store_be24(to + 1, 0x800000);  // RFC 8277 §2.4
@@ -467,6 +495,7 @@ void FamilyRib<Address>::trim_tombstones(Stamp up_to) {
     tombstones_.pop_front();
     ++tombstones_trimmed_;
   }
+  for (View& view : views_) trim_changes(view, up_to);
 }
 
 // --- Withdrawals ----------------------------------------------------------------------------------------------------
@@ -504,12 +533,14 @@ void FamilyRib<Address>::withdraw_one(std::uint32_t table, const Key& key, PeerI
     return;
   }
   Best before = best(*slot);
+  remember(*slot);
   Path removed = slot->has_list() ? slot->list()[at] : Path{slot->attributes(), slot->label(), 0, 0};
   --shared_.counters.paths[wire::index(family_)];
   --shared_.peers[peer.value].paths[wire::index(family_)];
   if (!slot->has_list() || slot->list_count() == 1) {
     --shared_.counters.prefixes[wire::index(family_)];
     emit(t.rd, key, slot, before, Best{}, nullptr);
+    emit_views(t.rd, key, nullptr);
     if (slot->has_list()) slot->list_free(shared_.memory);
     tree_.erase(t.root, key, finger_);
   } else {
@@ -519,7 +550,9 @@ void FamilyRib<Address>::withdraw_one(std::uint32_t table, const Key& key, PeerI
     // Without it another path may win, even if it was not the best one itself: it may have beaten a third by MED.
     if (before.label != after.label || !same_content(before.attributes, after.attributes))
       emit(t.rd, key, slot, before, after, nullptr);
+    emit_views(t.rd, key, slot);
   }
+  shared_.path_ids.remove_path(peer, path_id);
   path_removed(table, provenance_of(removed.attributes));
   drop_label(removed.label);
   retire(removed.attributes);
@@ -606,6 +639,9 @@ void FamilyRib<Address>::reassign(std::uint32_t table, const Key& key, std::span
   std::uint64_t rd = tables_[table].rd;
   Best before = best(*slot);
   shared_.attributes.add_refs(before.attributes, 1);
+  remember(*slot);
+  if (has_views_)
+    for (const PathRef& path : before_) shared_.attributes.add_refs(path.attributes, 1);
   for (const Reassigned& r : paths) {
     AttributeId from = slot->has_list() ? slot->list()[r.index].attributes : slot->attributes();
     if (from == r.to) continue;
@@ -628,6 +664,11 @@ void FamilyRib<Address>::reassign(std::uint32_t table, const Key& key, std::span
   } else if (y.key.is_eligible) {
     std::uint16_t exports = reassigner.changed_exports(before.attributes, after.attributes, slot->stamp());
     if (exports != 0 || x.provenance != y.provenance) emit_exports(rd, key, before, after, exports);
+  }
+  if (has_views_) {
+    emit_views(rd, key, slot);
+    emit_view_exports(rd, key, *slot, reassigner);
+    for (const PathRef& path : before_) retire(path.attributes);
   }
   retire(before.attributes);
 }
@@ -678,12 +719,9 @@ std::vector<DecisionStep> FamilyRib<Address>::lost_at(const Slot& slot) const {
   std::vector<PathRef> paths;
   paths_of(slot, paths);
   std::vector<Candidate> candidates;
-  for (const PathRef& p : paths) {
-    const AttributeSet& set = shared_.attributes[p.attributes];
-    candidates.push_back({&set.key, shared_.peers[set.peer.value].address, p.path_id});
-  }
+  for (const PathRef& p : paths) candidates.push_back(candidate(p.attributes, p.path_id));
   std::vector<DecisionStep> steps(paths.size(), DecisionStep::none);
-  select_best(candidates, steps);
+  select_best(candidates, steps, shared_.rules);
   return steps;
 }
 

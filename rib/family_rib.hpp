@@ -4,6 +4,7 @@
 //
 // A route table record is 24 octets; a million RDs with one route each must stay cheap.
 #pragma once
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <deque>
 #include <map>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "rib/decision.hpp"
 #include "rib/prefix_tree.hpp"
 #include "rib/rib_shared.hpp"
+#include "rib/selection.hpp"
 
 namespace helio::rib {
 
@@ -39,12 +41,30 @@ struct Tombstone {
   std::uint8_t length;
 };
 
+// A path of a prefix was announced, or ceased to be, in a view: kept as long as a tombstone would be.
+template <class Address>
+struct ViewChange {
+  std::uint64_t rd;
+  Stamp stamp;
+  Address address;
+  ProvenanceId before;                 // one reference is held; kNoId: nothing that needs a withdrawal
+  std::uint32_t path_id;               // as sent, 0 without ADD-PATH
+  std::uint8_t length;
+  bool announced;
+};
+
 // A path with what is known of it, for views and walks.
 struct PathRef {
   AttributeId attributes;
   std::uint32_t label;
   std::uint32_t path_id;
   std::uint32_t time;                  // seconds since start; 0 when only the stamp is known
+  bool operator==(const PathRef&) const = default;
+};
+// A path as a view has it: with the path id that it is sent with.
+struct SelectedPath {
+  PathRef path;
+  std::uint32_t sent_id;
 };
 
 template <class Address>
@@ -76,8 +96,28 @@ class FamilyRib {
   Approach begin_approach(std::uint64_t rd, const Key& key) const;
   bool advance(Approach& approach) const;
 
+  wire::Family family() const { return family_; }
   ChangeLog& log() { return log_; }
   const ChangeLog& log() const { return log_; }
+
+  // Views: the changes of the paths that a selection takes, beside those of the best path. One per distinct selection
+  // that is not plain, while somebody uses it; without any, nothing is done for them.
+  std::uint8_t acquire_view(const Selection& selection);
+  void release_view(std::uint8_t view);
+  std::uint8_t view_limit() const { return static_cast<std::uint8_t>(views_.size()); }
+  bool has_view(std::uint8_t view) const { return view < views_.size() && views_[view].users != 0; }
+  bool has_path_ids(std::uint8_t view) const { return views_[view].selection.with_path_ids; }
+  ChangeLog& view_log(std::uint8_t view) { return views_[view].log; }
+  bool has_changes() const;
+  std::size_t staged_bytes() const;
+  // The paths of a prefix that a selection takes, best first.
+  void selected_paths(const Slot& slot, const Selection& selection, std::vector<SelectedPath>& out) const;
+  void view_paths(std::uint8_t view, const Slot& slot, std::vector<SelectedPath>& out) const { selected_paths(slot, views_[view].selection, out); }
+  // Changes of a view by running number, oldest first: [first, end).
+  std::uint64_t first_change(std::uint8_t view) const { return views_[view].trimmed; }
+  std::uint64_t end_change(std::uint8_t view) const { return views_[view].trimmed + views_[view].changes.size(); }
+  const ViewChange<Address>& change(std::uint8_t view, std::uint64_t number) const { return views_[view].changes[number - views_[view].trimmed]; }
+  std::uint64_t change_count() const;
 
   // Table ids are below this; ids without a table in between are possible.
   std::uint32_t table_limit() const { return tables_.limit(); }
@@ -100,9 +140,12 @@ class FamilyRib {
   const Slot* find(std::uint64_t rd, const Key& key) const;
 
   // Writes the best path of (rd, key) as announcement into a log of an image; `nlri_label` from the slot.
-  // `exports`: for classes with these export policies only; 0: for all.
-  void stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path, std::uint16_t exports = 0);
-  void stage_withdrawal(ChangeLog& log, std::uint64_t rd, const Key& key, ProvenanceId before, ProvenanceId after);
+  // `exports`: for classes with these export policies only; 0: for all. sent_id: the path id (RFC 7911), for logs of views with
+  // path ids.
+  void stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path, std::uint16_t exports = 0,
+                          const std::uint32_t* sent_id = nullptr);
+  void stage_withdrawal(ChangeLog& log, std::uint64_t rd, const Key& key, ProvenanceId before, ProvenanceId after,
+                        const std::uint32_t* sent_id = nullptr);
   // Releases the references the runs hold and empties the log.
   void clear_log(ChangeLog& log);
 
@@ -143,6 +186,14 @@ class FamilyRib {
   // Provenances of a table that has several, with their number of paths.
   using Mixed = std::map<ProvenanceId, std::uint32_t>;
 
+  struct View {
+    Selection selection;
+    std::uint32_t users = 0;
+    ChangeLog log;
+    std::deque<ViewChange<Address>> changes;
+    std::uint64_t trimmed = 0;
+  };
+
   struct Best {
     AttributeId attributes = 0;
     std::uint32_t label = 0;
@@ -165,9 +216,18 @@ class FamilyRib {
   };
   void reassign(std::uint32_t table, const Key& key, std::span<const Reassigned> paths, Reassigner& reassigner);
   void emit_exports(std::uint64_t rd, const Key& key, const Best& before, const Best& after, std::uint16_t exports);
+  Candidate candidate(AttributeId attributes, std::uint32_t path_id) const;
   void select(Slot& slot);
   void emit(std::uint64_t rd, const Key& key, Slot* slot, const Best& before, const Best& after, const Entry* entry);
   void begin_run(ChangeLog& log);
+  void remember(const Slot& slot) {
+    if (has_views_) paths_of(slot, before_);
+  }
+  void emit_views(std::uint64_t rd, const Key& key, const Slot* slot);
+  void emit_view(View& view, std::uint64_t rd, const Key& key);
+  void emit_view_exports(std::uint64_t rd, const Key& key, const Slot& slot, Reassigner& reassigner);
+  void select_from(const std::vector<PathRef>& paths, const Selection& selection, std::vector<SelectedPath>& out) const;
+  void trim_changes(View& view, Stamp up_to);
   bool same_content(AttributeId a, AttributeId b) const;
   Best best(const Slot& slot) const { return {best_of(slot).attributes, best_of(slot).label, true}; }
   PathRef best_of(const Slot& slot) const {
@@ -192,6 +252,16 @@ class FamilyRib {
   ChangeLog log_;
   std::deque<Tombstone<Address>> tombstones_;
   std::uint64_t tombstones_trimmed_ = 0;
+
+  std::deque<View> views_;  // stay where they are
+  bool has_views_ = false;
+  std::vector<PathRef> before_, after_;                     // of the prefix that changes, in order; scratch
+  std::vector<SelectedPath> selected_before_, selected_after_;
+  boost::unordered_flat_set<std::uint64_t> changed_;        // hashes of prefixes that changed in turn changed_turn_
+  Stamp changed_turn_ = 0;
+  std::vector<Candidate> candidates_;                       // scratch of select
+  std::vector<std::uint32_t> order_;
+  std::vector<Path> ranked_;
 
   mutable typename Tree::Finger finger_;
   std::uint64_t last_rd_ = 0;

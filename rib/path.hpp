@@ -47,7 +47,7 @@ class Slot {
     w2_ = static_cast<std::uint32_t>(stamp >> 8);
   }
 
-  // The block of a prefix with several paths; the best one is first, the others are in no order.
+  // The block of a prefix with several paths, in the order of the decision, the best one first.
   Path* list() const {
     std::uint64_t address = (static_cast<std::uint64_t>(w0_ & kIndexMask) << 16 | (w1_ & 0xffff)) << 4;
     return reinterpret_cast<Path*>(address) + (list_is_long() ? 1 : 0);
@@ -58,7 +58,7 @@ class Slot {
   }
   // Adds a path at the end of the list (making a list of the single path first). Returns where it is.
   Path* list_push(MemoryAccount& account, const Path& path);
-  // Removes entry i; a list of one plain path becomes a single again. The best must be re-selected by the caller.
+  // Removes entry i; a list of one plain path becomes a single again. The caller puts the rest in order.
   void list_remove(MemoryAccount& account, std::uint32_t i);
   void list_free(MemoryAccount& account);
   void make_list(MemoryAccount& account, std::uint32_t time);

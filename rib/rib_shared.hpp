@@ -7,6 +7,7 @@
 #include "rib/attribute_store.hpp"
 #include "rib/memory.hpp"
 #include "rib/path.hpp"
+#include "rib/path_ids.hpp"
 #include "rib/provenance.hpp"
 #include "rr/wire/types.hpp"
 
@@ -60,6 +61,8 @@ struct RibShared {
   ProvenanceStore provenances;
   AttributeStore attributes;
   LabelStackStore label_stacks;
+  PathIdStore path_ids;
+  DecisionRules rules;
   std::vector<RibPeer> peers;              // by PeerId
   RibCounters counters;
   Stamp turn = 1;                          // the turn being collected

@@ -65,6 +65,10 @@ int run(const config::Config& config) {
   engine.local_as = config.global.as;
   engine.router_id = config.global.router_id;
   engine.cluster_id = config.global.cluster_id;
+  for (const config::PeerGroup& group : config.peer_groups) engine.cluster_ids.push_back(group.cluster_id);
+  engine.decision.always_compare_med = config.best_path.always_compare_med;
+  engine.decision.prefer_oldest = config.best_path.prefer_oldest_external;
+  engine.decision_options = {config.best_path.aigp, config.best_path.cost_community, config.best_path.missing_as_worst};
   engine.distribution.change_bytes = config.slow_peer_limits.queue_limit_bytes;
   engine.distribution.stall = config.slow_peer_limits.stall_time;
   engine.distribution.stall_alone = config.slow_peer_limits.stall_time * 10;

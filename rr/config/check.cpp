@@ -28,6 +28,7 @@ std::string_view expected_type(Kind kind) {
   switch (kind) {
     case Kind::boolean: return "true or false";
     case Kind::integer: return "an integer";
+    case Kind::count: return "an integer or \"all\"";
     case Kind::fraction: return "a number";
     case Kind::size: return "a size such as \"64MiB\"";
     case Kind::duration: return "a time such as \"20ms\"";
@@ -119,6 +120,10 @@ class Checker {
         if (!node.boolean()) wrong_type();
         return;
       case Kind::integer:
+        if (!node.integer()) return wrong_type();
+        return range(key, static_cast<double>(*node.integer()), node, path);
+      case Kind::count:
+        if (node.text() && *node.text() == "all") return;
         if (!node.integer()) return wrong_type();
         return range(key, static_cast<double>(*node.integer()), node, path);
       case Kind::fraction:

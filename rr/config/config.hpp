@@ -48,6 +48,7 @@ struct Timers {
 
 struct AddPaths {
   bool receive = false;
+  static constexpr std::uint32_t kAll = 255;
   std::uint32_t send_max = 1;
   bool operator==(const AddPaths&) const = default;
 };
@@ -94,12 +95,21 @@ struct SlowPeerLimits {
   std::uint64_t tombstones = 1ull << 20;
 };
 
+struct BestPath {
+  bool always_compare_med = false;
+  bool missing_as_worst = false;
+  bool aigp = false;
+  bool cost_community = true;
+  bool prefer_oldest_external = false;
+};
+
 struct PeerGroup {
   std::string name;
   Asn peer_as = 0;
   session::PeerRole role = session::PeerRole::client;
   wire::FamilySet families;
   std::uint32_t cluster_id = 0;
+  bool client_to_client = true;
   bool passive = false;
   std::optional<wire::IpAddress> local_address;
   std::string auth_password;  // contents of auth-password-file; never printed
@@ -112,7 +122,8 @@ struct PeerGroup {
   bool heeds_graceful_shutdown = false;
   RtConstrain rt_constrain;   // the global one with the group's overrides
   SlowPeer slow_peer;         // likewise
-  std::optional<AddPaths> add_paths;
+  std::map<wire::Family, AddPaths> add_paths;  // of the VPN families, with the group's overrides
+  bool best_external = false;                  // non-clients
   PrefixLimits prefix_limits;
   std::vector<std::string> import_policy, export_policy;
 };
@@ -186,6 +197,7 @@ struct Config {
   RtConstrain rt_constrain;
   SlowPeer slow_peer;
   SlowPeerLimits slow_peer_limits;
+  BestPath best_path;
   GracefulRestart graceful_restart;
   std::vector<PeerGroup> peer_groups;
   std::vector<Neighbor> neighbors;

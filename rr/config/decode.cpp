@@ -93,6 +93,7 @@ void read_prefix_limits(const Reader& in, PrefixLimits& out) {
 void read_add_paths(const Reader& in, AddPaths& out) {
   in.boolean("receive", out.receive);
   in.number("send-max", out.send_max);
+  if (const Node* n = in.node("send-max"); n && n->text()) out.send_max = AddPaths::kAll;
 }
 
 void read_rt_constrain(const Reader& in, RtConstrain& out) {
@@ -197,6 +198,7 @@ PeerGroup read_group(const Reader& in, const Config& config) {
     for (const FamilySettings& family : config.families) group.families.insert(family.name);
   group.cluster_id = config.global.cluster_id;
   in.parsed("cluster-id", group.cluster_id, parse_router_id);
+  in.boolean("client-to-client", group.client_to_client);
   in.boolean("passive", group.passive);
   in.parsed("local-address", group.local_address, wire::parse_ip);
   static constexpr std::pair<std::string_view, session::AuthMethod> kMethods[] = {{"tcp-md5", session::AuthMethod::tcp_md5},
@@ -213,7 +215,9 @@ PeerGroup read_group(const Reader& in, const Config& config) {
   read_rt_constrain(in.at("rt-constrain"), group.rt_constrain);
   group.slow_peer = config.slow_peer;
   read_slow_peer(in.at("slow-peer"), group.slow_peer);
-  if (in.has("add-paths")) read_add_paths(in.at("add-paths"), group.add_paths.emplace());
+  for (const FamilySettings& family : config.families)
+    if (wire::is_vpn(family.name)) read_add_paths(in.at("add-paths"), group.add_paths[family.name] = family.add_paths);
+  in.boolean("best-external", group.best_external);
   read_prefix_limits(in, group.prefix_limits);
   in.texts("import-policy", group.import_policy);
   in.texts("export-policy", group.export_policy);
@@ -358,6 +362,12 @@ Config decode(const Node& tree, const std::string& directory) {
   root.size("slow-peer.queue-limit", config.slow_peer_limits.queue_limit_bytes);
   root.parsed("slow-peer.stall-time", config.slow_peer_limits.stall_time, parse_duration);
   root.number("slow-peer.tombstones", config.slow_peer_limits.tombstones);
+  Reader best_path = root.at("best-path");
+  best_path.boolean("always-compare-med", config.best_path.always_compare_med);
+  best_path.boolean("missing-as-worst", config.best_path.missing_as_worst);
+  best_path.boolean("aigp", config.best_path.aigp);
+  best_path.boolean("cost-community", config.best_path.cost_community);
+  best_path.boolean("prefer-oldest-external", config.best_path.prefer_oldest_external);
   read_graceful_restart(root.at("graceful-restart"), config.graceful_restart);
   read_peers(root, config);
   read_policy(root.at("policy"), config, config.policy);

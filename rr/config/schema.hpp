@@ -12,6 +12,7 @@ namespace helio::config {
 enum class Kind : std::uint8_t {
   boolean,
   integer,    // min..max
+  count,      // min..max or "all"
   fraction,   // min..max, an integer is taken too
   text,       // at most max characters
   name,       // 1..63 characters without spaces

@@ -33,6 +33,12 @@ session::GroupSettings make_group(const Config& config, const PeerGroup& group, 
   out.rtc_advertise = group.rt_constrain.advertise;
   out.close_when_behind = group.slow_peer.close;
   out.max_lag = group.slow_peer.max_lag;
+  for (const auto& [family, paths] : group.add_paths) {
+    if (paths.receive) out.add_path_receive.insert(family);
+    out.add_path_send_max[wire::index(family)] = static_cast<std::uint8_t>(paths.send_max);
+  }
+  out.best_external = group.best_external;
+  out.client_to_client = group.client_to_client;
   out.passive = group.passive;
   out.next_hop_self = group.next_hop_self;
   for (const FamilySettings& family : config.families)

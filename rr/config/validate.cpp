@@ -113,6 +113,8 @@ class Validator {
         error(place, "name", fmt::format("family \"{}\" is listed twice", text_of(place, "name")));
       if (has(place, "without-rtc") && config_.families[i].name != wire::Family::rtc)
         error(place, "without-rtc", "belongs to the family \"rt-constrain\"", "move it there");
+      if (has(place, "add-paths") && !wire::is_vpn(config_.families[i].name) && config_.families[i].add_paths != AddPaths{})
+        error(place, "add-paths", "is for the VPN families only", "remove it");
     }
   }
 
@@ -143,6 +145,10 @@ class Validator {
       if (group.next_hop_self)
         error(place, "next-hop", "a reflector does not change the next hop towards internal peers (RFC 4456 10)", "remove it");
     }
+    if (group.best_external && group.role != PeerRole::non_client)
+      error(place, "best-external", "is for groups of non-clients", is_external ? "remove it" : "role = \"non-client\", or remove it");
+    if (!group.client_to_client && group.role != PeerRole::client)
+      error(place, "client-to-client", "is for groups of clients", "remove it");
     if (group.ttl_min && has(place, "multihop"))
       error(place, "multihop", "contradicts ttl-min: with GTSM everything is sent with TTL 255", "choose one of the two");
     password(place, group.auth_password);

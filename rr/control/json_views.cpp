@@ -45,6 +45,7 @@ json::value path_json(const reflector::PathView& path) {
   out["next_hop"] = wire::format_ip(path.next_hop);
   out["labels"] = array_of(path.labels, [](std::uint32_t label) { return json::value(label); });
   out["path_id"] = path.path_id;
+  out["sent_path_id"] = path.sent_path_id ? json::value(path.sent_path_id) : json::value(nullptr);
   out["local_pref"] = path.local_pref;
   out["med"] = path.med ? json::value(*path.med) : json::value(nullptr);
   out["as_path"] = path.as_path;
@@ -148,7 +149,9 @@ json::value peer_json(const reflector::PeerView& view) {
             {"received", family.received},
             {"sent", family.sent},
             {"eor_received", family.eor_received},
-            {"eor_sent", family.eor_sent}};
+            {"eor_sent", family.eor_sent},
+            {"add_path_receive", family.add_path_receive},
+            {"add_path_send", family.add_path_send == 0 ? json::value(nullptr) : family.add_path_send == 255 ? json::value("all") : json::value(family.add_path_send)}};
   });
   out["messages_in"] = view.messages_in;
   out["messages_out"] = view.messages_out;

@@ -68,6 +68,14 @@ rib::EncodingClass Distribution::encoding_of(const session::EstablishedPeer& inf
     encoding.local_as = info.group->local_as;
     if (info.group->next_hop_self) encoding.next_hop_self = info.local_address;
   }
+  for (Family f : {Family::vpnv4, Family::vpnv6}) {
+    if (!info.families.contains(f)) continue;
+    rib::Selection& selection = encoding.selection[f == Family::vpnv6 ? 1 : 0];
+    selection.with_path_ids = info.add_path_send.contains(f);
+    if (selection.with_path_ids) selection.count = info.group->add_path_send_max[wire::index(f)];
+    // Paths from non-clients would take the places of those that a non-client can be sent.
+    selection.reflectable = info.group->role == PeerRole::non_client && (selection.with_path_ids || info.group->best_external);
+  }
   return encoding;
 }
 
@@ -314,7 +322,6 @@ void Distribution::reconcile(Peer& peer, std::uint32_t r) {
   if (peer.touched_all || link.dirty) {
     for (rib::RtSetId id = 0; id < source.rt_sets.size(); ++id)
       if (source.rt_sets[id].defined) reconcile_member(peer, r, id);
-    if (peer.drained == 0) link.drain_again = false;
     return;
   }
   for (std::uint64_t target : peer.touched) {
@@ -333,7 +340,7 @@ void Distribution::reconcile_member(Peer& peer, std::uint32_t r, rib::RtSetId id
     Link& link = peer.links[r];
     if (link.lagging || link.catching_up || !peer.output.empty()) return;
     --peer.drained;
-    if (link.drain_again) {
+    if (std::exchange(member->again, false)) {
       member->state = MemberState::draining;
       sources_[r].withdraw[id].push_back(number);
       ++link.walks;
@@ -378,7 +385,7 @@ Distribution::Member& Distribution::add_member(RtSetInfo& set, std::uint32_t pee
   if (set.members.empty() || set.members.back().peer < peer) return set.members.emplace_back(Member{peer, state});
   auto at = std::lower_bound(set.members.begin(), set.members.end(), peer, [](const Member& m, std::uint32_t p) { return m.peer < p; });
   if (at->peer != peer) at = set.members.insert(at, Member{peer, state});
-  at->state = state;
+  *at = Member{peer, state};
   return *at;
 }
 
@@ -470,6 +477,8 @@ bool Distribution::role_allows(const Peer& peer, const ProvenanceInfo& p, Family
   if (peer.export_policy != 0 && (p.rejected_by >> (peer.export_policy - 1) & 1) != 0) return false;
   if ((p.scope & (rib::scope::no_advertise | rib::scope::ineligible)) != 0) return false;
   if ((p.scope & rib::scope::no_export) != 0 && peer.info.group->role == PeerRole::external) return false;
+  // RFC 4456 §6: clients of a cluster that are meshed have it already.
+  if ((p.scope & rib::scope::meshed) != 0 && peer.info.group->role == PeerRole::client && peer.info.group->cluster_id == p.source_cluster) return false;
   bool own_next_hop = peer.info.group->role == PeerRole::external && peer.info.group->next_hop_self;
   if ((p.scope & rib::scope::ipv6_next_hop) != 0 && family == Family::vpnv4 && !own_next_hop && !peer.info.ipv6_next_hop.contains(family))
     return false;
@@ -628,7 +637,7 @@ void Distribution::handle(std::uint32_t r, Message&& message) {
   } else if (auto* defined = std::get_if<RtSetDefined>(&message)) {
     define_rt_set(r, std::move(*defined));
   } else if (auto* provenance = std::get_if<ProvenanceDefined>(&message)) {
-    grown(sources_[r].provenances, provenance->id) = {provenance->source, provenance->source_role, provenance->rt_set, provenance->scope, provenance->rejected_by};
+    grown(sources_[r].provenances, provenance->id) = {provenance->source, provenance->source_role, provenance->rt_set, provenance->scope, provenance->rejected_by, provenance->source_cluster};
   } else if (auto* retired = std::get_if<Retired>(&message)) {
     retire(r, *retired);
   } else if (std::get_if<PolicySwitched>(&message) != nullptr) {

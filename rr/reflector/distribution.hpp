@@ -109,6 +109,7 @@ class Distribution {
   struct Member {
     std::uint32_t peer;
     MemberState state;
+    bool again = false;               // draining, drained: withdrawals were dropped, it is to be drained once more
   };
   struct RtSetInfo {
     bool defined = false;
@@ -121,6 +122,7 @@ class Distribution {
     rib::RtSetId rt_set = rib::kNoId;
     std::uint8_t scope = 0;
     std::uint16_t rejected_by = 0;
+    std::uint32_t source_cluster = 0;
   };
   struct Peer;
   // What is known of one RIB shard's stream.
@@ -145,7 +147,6 @@ class Distribution {
     bool lagging = false;
     bool catching_up = false;
     bool dirty = false;               // reconcile once the walks under way are done
-    bool drain_again = false;         // withdrawals of a membership that ended were dropped
     std::uint32_t walks = 0;          // requested, not done
     rib::Stamp routes_since = 0, withdrawn_since = 0;
     // Withdrawals that came as images (of a catch-up, of a membership that ended) may still be queued: should they be dropped, the

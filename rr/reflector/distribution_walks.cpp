@@ -397,7 +397,8 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
     link.lagging = true;
     if (images_dropped) {
       // Withdrawals of memberships that ended may be among them.
-      link.drain_again = true;
+      for (RtSetInfo& set : sources_[r].rt_sets)
+        if (Member* m = member_of(set, number); m != nullptr && m->state >= MemberState::draining) m->again = true;
       link.dirty = true;
     }
   }

@@ -24,11 +24,14 @@ struct OwnedAttributes {
   std::uint8_t scope = 0;
   std::vector<std::uint64_t> targets;
   std::vector<wire::RouteTarget6> targets6;
+  std::optional<rib::DecisionExtras> extras;
 
   explicit OwnedAttributes(const rib::CanonicalAttributes& a)
       : next_hop(a.next_hop.begin(), a.next_hop.end()), bytes(a.bytes.begin(), a.bytes.end()), key(a.key), scope(a.scope),
-        targets(a.targets.begin(), a.targets.end()), targets6(a.targets6.begin(), a.targets6.end()) {}
-  rib::CanonicalAttributes view() const { return {next_hop, bytes, key, scope, 0, targets, targets6}; }
+        targets(a.targets.begin(), a.targets.end()), targets6(a.targets6.begin(), a.targets6.end()) {
+    if (a.extras != nullptr) extras = *a.extras;
+  }
+  rib::CanonicalAttributes view() const { return {next_hop, bytes, key, scope, 0, targets, targets6, extras ? &*extras : nullptr}; }
 };
 
 // --- to a RIB shard ---
@@ -38,6 +41,7 @@ struct PeerUp {
   wire::IpAddress address;
   session::PeerRole role;
   std::string group = {};
+  std::uint32_t cluster_id = 0;
 };
 struct PeerDown {
   PeerId peer;
@@ -120,6 +124,7 @@ struct ProvenanceDefined {
   rib::RtSetId rt_set;
   std::uint8_t scope;
   std::uint16_t rejected_by;
+  std::uint32_t source_cluster;
 };
 struct Retired {
   std::vector<rib::ProvenanceId> provenances;

@@ -35,6 +35,22 @@ std::size_t as4_growth(Bytes as_path4) {
   return both > as_path4.size() ? both - as_path4.size() : 0;
 }
 
+// The points of insertion that are known (custom-decision §3, as IOS uses them): 128 before everything else, 129 after
+// the IGP metric. A cost community is a non-transitive opaque one: type 0x43, subtype 1, point, id, cost.
+constexpr std::uint8_t kCostType = 0x43, kCostSubtype = 0x01, kFirstPoint = 128, kIgpPoint = 129;
+
+void collect_costs(Bytes communities, rib::DecisionExtras& extras) {
+  for (std::size_t at = 0; at + 8 <= communities.size(); at += 8) {
+    const std::uint8_t* c = communities.data() + at;
+    if (c[0] != kCostType || c[1] != kCostSubtype || (c[2] != kFirstPoint && c[2] != kIgpPoint)) continue;
+    auto& costs = c[2] == kFirstPoint ? extras.first_costs : extras.igp_costs;
+    rib::DecisionExtras::Cost cost{c[3], load_be32(c + 4)};
+    auto place = std::find_if(costs.begin(), costs.end(), [&](const auto& other) { return other.id >= cost.id; });
+    if (place != costs.end() && place->id == cost.id) place->value = std::min(place->value, cost.value);
+    else costs.insert(place, cost);
+  }
+}
+
 template <class T>
 void sort_unique(std::vector<T>& v) {
   std::sort(v.begin(), v.end());
@@ -77,7 +93,11 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
   const wire::AttributeView* clusters = update.find(attr::cluster_list);
   if (!external) {
     if (originator != nullptr && load_be32(originator->value.data()) == source.own_router_id) return Exclusion::originator_loop;
-    if (clusters != nullptr && contains_cluster(clusters->value, source.own_cluster_id)) return Exclusion::cluster_loop;
+    if (clusters != nullptr) {
+      if (contains_cluster(clusters->value, source.own_cluster_id)) return Exclusion::cluster_loop;
+      for (std::uint32_t id : source.other_cluster_ids)
+        if (contains_cluster(clusters->value, id)) return Exclusion::cluster_loop;
+    }
   }
 
   // Attribute order is by type: the indices sorted, with the attributes that are made here merged in.
@@ -91,6 +111,8 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
   out.key.originator_id = originator != nullptr && !external ? load_be32(originator->value.data()) : source.router_id;
   out.key.cluster_list_length = clusters != nullptr && !external ? static_cast<std::uint8_t>(std::min<std::size_t>(clusters->value.size() / 4, 255)) : 0;
   out.key.is_external = external;
+  out.key.is_reflectable = source.role != PeerRole::non_client;
+  if (source.is_meshed && source.role == PeerRole::client) out.scope |= rib::scope::meshed;
 
   // RFC 8326 §4: "set the LOCAL_PREF attribute of the paths ... to a low value", of which 0 is recommended.
   const wire::AttributeView* communities = source.heeds_graceful_shutdown ? update.find(attr::communities) : nullptr;
@@ -171,6 +193,10 @@ void Canonicaliser::start(rib::CanonicalAttributes& out) {
   targets6_.clear();
   growth_ = 0;
   out = rib::CanonicalAttributes{};
+  if (options_.missing_med_is_worst) out.key.med = 0xffffffff;
+  extras_.first_costs.clear();
+  extras_.igp_costs.clear();
+  extras_.has_aigp = false;
 }
 
 void Canonicaliser::note(std::uint8_t type, Bytes value, rib::CanonicalAttributes& out) {
@@ -191,7 +217,17 @@ void Canonicaliser::note(std::uint8_t type, Bytes value, rib::CanonicalAttribute
           wire::contains_community(value, wire::community::no_export_subconfed))
         out.scope |= rib::scope::no_export;
       break;
-    case attr::extended_communities: wire::collect_route_targets(value, found_); break;
+    case attr::extended_communities:
+      wire::collect_route_targets(value, found_);
+      if (options_.cost_communities) collect_costs(value, extras_);
+      break;
+    case attr::aigp:
+      if (!options_.aigp) break;
+      if (auto metric = wire::find_aigp(value)) {
+        extras_.has_aigp = true;
+        extras_.aigp = *metric;
+      }
+      break;
     case attr::ipv6_extended_communities:
       for (std::size_t at = 0; at + 20 <= value.size(); at += 20) {
         const std::uint8_t* c = value.data() + at;
@@ -205,8 +241,8 @@ void Canonicaliser::note(std::uint8_t type, Bytes value, rib::CanonicalAttribute
 
 Exclusion Canonicaliser::describe(Bytes next_hop, Bytes canonical, const rib::DecisionKey& like, rib::CanonicalAttributes& out) {
   start(out);
+  rib::DecisionKey fresh = out.key;
   out.key = like;
-  rib::DecisionKey fresh;
   out.key.local_pref = fresh.local_pref;
   out.key.med = fresh.med;
   for (Bytes rest = canonical; !rest.empty();) {
@@ -225,6 +261,8 @@ Exclusion Canonicaliser::finish(Bytes next_hop, Bytes bytes, rib::CanonicalAttri
   if (message + growth_ > wire::kMaxExtendedMessage) return Exclusion::too_long;
   if (message > wire::kMaxMessage) out.scope |= rib::scope::extended_size;
   else if (message + growth_ > wire::kMaxMessage) out.scope |= rib::scope::two_octet_size;
+  out.key.has_extras = extras_.has_aigp || !extras_.first_costs.empty() || !extras_.igp_costs.empty();
+  if (out.key.has_extras) out.extras = &extras_;
   out.next_hop = next_hop;
   out.bytes = bytes;
   out.targets = targets_;

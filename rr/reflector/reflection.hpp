@@ -1,6 +1,7 @@
 // Reflection rules (RFC 4456, RFC 4271 §5 and §9.1): from the attributes of a received UPDATE to the canonical form in
 // which they leave to iBGP peers, with everything computed that the RIB wants to know. Pure; scratch is reused.
 #pragma once
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -16,9 +17,18 @@ struct Source {
   std::uint32_t router_id = 0;        // of the peer
   bool four_octet_as = true;
   std::uint32_t own_router_id = 0;
-  std::uint32_t own_cluster_id = 0;   // prepended to CLUSTER_LIST and looked for in it
+  std::uint32_t own_cluster_id = 0;   // of the peer's cluster: prepended to CLUSTER_LIST and looked for in it
   Asn own_as = 0;
   bool heeds_graceful_shutdown = false;  // RFC 8326: LOCAL_PREF 0 for what carries the community
+  std::span<const std::uint32_t> other_cluster_ids;  // further ones of this reflector, looked for too
+  bool is_meshed = false;             // its cluster reflects among clients by itself
+};
+
+// What of the attributes the decision looks at beyond RFC 4271.
+struct DecisionOptions {
+  bool aigp = false;                  // RFC 7311
+  bool cost_communities = true;       // draft-ietf-idr-custom-decision
+  bool missing_med_is_worst = false;
 };
 
 // Why the routes of an UPDATE are not used (and withdrawn if they were). too_long: fits no message any more.
@@ -27,6 +37,8 @@ std::string_view exclusion_name(Exclusion exclusion);
 
 class Canonicaliser {
  public:
+  explicit Canonicaliser(const DecisionOptions& options = {}) : options_(options) {}
+
   // Fills `out`, whose spans point into this object and into the message, until the next call. An excluded route's
   // attributes are not filled.
   Exclusion build(const wire::UpdateView& update, Bytes next_hop, const Source& source, rib::CanonicalAttributes& out);
@@ -48,6 +60,8 @@ class Canonicaliser {
   std::vector<wire::RouteTarget> found_;
   std::vector<wire::RouteTarget6> targets6_;
   std::size_t growth_ = 0;  // towards two-octet neighbours
+  DecisionOptions options_;
+  rib::DecisionExtras extras_;
 };
 
 // May a path learned from a peer of role `from` be sent to a peer of role `to` (RFC 4456 §6, RFC 4271 §9.2)?

@@ -39,7 +39,8 @@ std::chrono::seconds seconds_since(session::TimePoint t) {
 
 struct Reflector::PeerFacts {
   Distribution::PeerState state;
-  wire::FamilySet families, eor_received;
+  wire::FamilySet families, eor_received, add_path_receive;
+  std::array<std::uint32_t, wire::kFamilyCount> add_path_send{};
   std::string last_update_error;
   std::uint64_t now_ms = 0;
   std::size_t memberships = 0;
@@ -192,6 +193,9 @@ std::vector<PeerView> Reflector::peers() {
         facts[p].state = shard.distribution().state(PeerId(p));
         facts[p].families = record->info.families;
         facts[p].eor_received = record->end_of_rib_received;
+        facts[p].add_path_receive = record->info.add_path_receive;
+        for (Family f : {Family::vpnv4, Family::vpnv6})
+          if (record->info.add_path_send.contains(f)) facts[p].add_path_send[wire::index(f)] = record->info.group->add_path_send_max[wire::index(f)];
         facts[p].last_update_error = record->last_update_error;
         facts[p].now_ms = shard.milliseconds_since_start();
         if (const Membership* m = shard.distribution().membership(PeerId(p))) facts[p].memberships = m->size();
@@ -227,6 +231,8 @@ std::vector<PeerView> Reflector::peers() {
         fv.eor_sent = fact.state.end_of_rib_sent.contains(f);
       }
       fv.eor_received = fact.eor_received.contains(f);
+      fv.add_path_receive = fact.add_path_receive.contains(f);
+      fv.add_path_send = fact.add_path_send[wire::index(f)];
       v.families.push_back(fv);
     }
     for (std::uint64_t n : s.messages_in) v.messages_in += n;
@@ -322,6 +328,13 @@ std::vector<EncodingClassView> Reflector::encoding_classes() {
   for (std::size_t c = 0; c < peers.size(); ++c) {
     std::string name = classes[c].is_external ? "ebgp" : "ibgp";
     if (!classes[c].four_octet_as) name += ",2-octet-as";
+    for (std::size_t f = 0; f < 2; ++f) {
+      const rib::Selection& selection = classes[c].selection[f];
+      if (selection.is_plain()) continue;
+      name += f == 0 ? ",vpnv4 " : ",vpnv6 ";
+      if (selection.with_path_ids) name += "add-path " + (selection.count == rib::Selection::kAll ? "all" : std::to_string(selection.count));
+      else name += "best-external";
+    }
     if (classes[c].next_hop_self) name += ",next-hop-self " + wire::format_ip(*classes[c].next_hop_self);
     views.push_back({name, peers[c]});
   }

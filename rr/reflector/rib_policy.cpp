@@ -111,6 +111,7 @@ AttributeId RibPolicy::find_or_make(Peer& peer, AttributeId received, PolicyTest
   }
   if (auto found = store.find_derived(received, passed, peer.round)) return *found;
   bool changed = evaluate(peer, store[received], passed);
+  if (result_.key.has_extras && result_.extras == nullptr) result_.extras = store.extras(received);
   policies_->count(outcome_.statements, 1);
   if (!changed && (passed & policies_->export_tests()) == 0) {
     if (passed == 0) store.set_mark(received, peer.mark());
@@ -143,6 +144,7 @@ bool RibPolicy::evaluate(const Peer& peer, const AttributeSet& received, PolicyT
     result_.key.is_eligible = false;
     return true;
   }
+  result_.scope |= provenance.scope & rib::scope::meshed;
   if (!outcome_.changed) {
     const rib::RtSet& targets = shared_.provenances.rt_set(provenance.rt_set);
     result_ = rib::CanonicalAttributes{};

@@ -18,6 +18,8 @@ class RibPolicy {
  public:
   explicit RibPolicy(rib::RibShared& shared) : shared_(shared) {}
   ~RibPolicy();
+  // What the decision looks at in the attributes that a policy made.
+  void set_options(const DecisionOptions& options) { canonicaliser_ = Canonicaliser(options); }
 
   const RoutePolicies* policies() const { return policies_.get(); }
   // Peers whose results may change are in a new round; the old policies are handed back.

@@ -41,11 +41,6 @@ T& grown(std::vector<T>& v, std::size_t i) {
 }  // namespace
 
 template <>
-rib::FamilyRib<Address4>& RibShard::family<Address4>() { return rib4_; }
-template <>
-rib::FamilyRib<Address6>& RibShard::family<Address6>() { return rib6_; }
-
-template <>
 RibShard::Waiting<Address4>& RibShard::waiting<Address4>() { return waiting4_; }
 template <>
 RibShard::Waiting<Address6>& RibShard::waiting<Address6>() { return waiting6_; }
@@ -83,6 +78,7 @@ class RibShard::ClassExport final : public rib::ExportTransform {
 
 void RibShard::peer_up(const PeerUp& up) {
   grown(peers_, up.peer.value).role = up.role;
+  peers_[up.peer.value].cluster_id = up.cluster_id;
   grown(shared_.peers, up.peer.value).address = up.address;
   policy_.peer_up(up.peer, up.group, {up.address, up.role});
 }
@@ -264,16 +260,9 @@ void RibShard::handle(Message&& message) {
       return w.request.walk == cancelled->walk && w.request.session_shard == cancelled->session_shard;
     });
   } else if (auto* class_up = std::get_if<ClassUp>(&message)) {
-    // What was staged before is not owed to the class's peers: they are armed later in the stream.
-    seal_turn();
-    Class& c = grown(classes_, class_up->id);
-    c.encoding = class_up->encoding;
-    c.encoding.graceful_shutdown = graceful_shutdown_;
-    if (c.encoding.export_policy != 0 && c.transform == nullptr) c.transform = std::make_unique<ClassExport>(policy_, c.encoding.export_policy);
-    ++c.session_shards;
-    streams_[class_up->session_shard].push_back(ClassReady{class_up->id});
+    this->class_up(*class_up);
   } else if (auto* class_down = std::get_if<ClassDown>(&message)) {
-    --grown(classes_, class_down->id).session_shards;
+    this->class_down(*class_down);
   } else if (auto* mark = std::get_if<LagMark>(&message)) {
     lag_marks_[mark->session_shard] = mark->since;
     tombstones_full_ = false;
@@ -290,15 +279,45 @@ void RibShard::set_graceful_shutdown(bool on) {
   for (Class& c : classes_) c.encoding.graceful_shutdown = on;
 }
 
+void RibShard::class_up(const ClassUp& up) {
+  // What was staged before is not owed to the class's peers: they are armed later in the stream.
+  seal_turn();
+  Class& c = grown(classes_, up.id);
+  c.encoding = up.encoding;
+  c.encoding.graceful_shutdown = graceful_shutdown_;
+  if (c.encoding.export_policy != 0 && c.transform == nullptr) c.transform = std::make_unique<ClassExport>(policy_, c.encoding.export_policy);
+  if (c.session_shards++ == 0) {
+    const auto& [v4, v6] = c.encoding.selection;
+    if (!v4.is_plain()) c.view[0] = rib4_.acquire_view(v4);
+    if (!v6.is_plain()) c.view[1] = rib6_.acquire_view(v6);
+  }
+  streams_[up.session_shard].push_back(ClassReady{up.id});
+}
+
+void RibShard::class_down(const ClassDown& down) {
+  Class& c = grown(classes_, down.id);
+  if (--c.session_shards != 0) return;
+  if (c.view[0]) rib4_.release_view(*c.view[0]);
+  if (c.view[1]) rib6_.release_view(*c.view[1]);
+  c.view = {};
+}
+
 // --- Turns ----------------------------------------------------------------------------------------------------------
 
 template <class Address>
 void RibShard::seal_family(rib::FamilyRib<Address>& rib, Family family) {
-  rib::ChangeLog& log = rib.log();
+  seal_log(rib, rib.log(), family, std::nullopt);
+  for (std::uint8_t view = 0; view < rib.view_limit(); ++view)
+    if (rib.has_view(view)) seal_log(rib, rib.view_log(view), family, view);
+}
+
+// The log of the best paths, or of a view, for the classes that take it.
+template <class Address>
+void RibShard::seal_log(rib::FamilyRib<Address>& rib, rib::ChangeLog& log, Family family, std::optional<std::uint8_t> view) {
   if (log.empty()) return;
   packer_.sort(log);
   for (std::size_t c = 0; c < classes_.size(); ++c) {
-    if (classes_[c].session_shards == 0) continue;
+    if (classes_[c].session_shards == 0 || classes_[c].view[rib.kIsV6 ? 1 : 0] != view) continue;
     rib::BatchRef batch = packer_.pack(log, family, classes_[c].encoding, mailboxes_.retained(self_).changes, classes_[c].transform.get());
     batch->encoding_class = static_cast<std::uint8_t>(c);
     batch->stamp = shared_.turn;
@@ -312,7 +331,7 @@ void RibShard::seal_family(rib::FamilyRib<Address>& rib, Family family) {
 
 void RibShard::seal_turn() {
   apply_waiting();
-  if (rib4_.log().empty() && rib6_.log().empty()) return;
+  if (!rib4_.has_changes() && !rib6_.has_changes()) return;
   send_events();
   seal_family(rib4_, Family::vpnv4);
   seal_family(rib6_, Family::vpnv6);
@@ -333,7 +352,7 @@ void RibShard::send_events() {
       for (auto& stream : streams_) stream.push_back(RtSetDefined{event.id, set.targets, set.targets6});
     } else if (event.kind == Kind::provenance_defined) {
       const rib::Provenance& p = shared_.provenances.provenance(event.id);
-      for (auto& stream : streams_) stream.push_back(ProvenanceDefined{event.id, p.peer, peers_[p.peer.value].role, p.rt_set, p.scope, p.rejected_by});
+      for (auto& stream : streams_) stream.push_back(ProvenanceDefined{event.id, p.peer, peers_[p.peer.value].role, p.rt_set, p.scope, p.rejected_by, peers_[p.peer.value].cluster_id});
     } else if (event.kind == Kind::provenance_retired) {
       retired.provenances.push_back(event.id);
       retiring_.emplace_back(event.id, 0);
@@ -472,6 +491,10 @@ bool RibShard::begin_next(Walk& walk) {
   } else if (r.universe) {
     return false;
   }
+  if (!walk.started) {
+    begin_views<Address4>(walk);
+    begin_views<Address6>(walk);
+  }
   walk.started = true;
   walk.current = kNoId;
   if (!r.universe) {
@@ -491,6 +514,8 @@ bool RibShard::begin_next(Walk& walk) {
 bool RibShard::walk_slice(Walk& walk, std::size_t& budget) {
   const WalkRequest& r = walk.request;
   std::size_t byte_limit = r.shared ? 256 << 10 : 64 << 10;
+  follow_views<Address4>(walk);
+  follow_views<Address6>(walk);
   for (;;) {
     if (!walk.tables_done) {
       std::size_t end = r.universe ? walk.limit4 + walk.limit6 : walk.tables.size();
@@ -515,7 +540,8 @@ bool RibShard::walk_slice(Walk& walk, std::size_t& budget) {
         walk.tombstones_started = true;
       }
       if (walk_tombstones<Address4>(walk, rib4_, walk.tombstone4, budget, byte_limit) &&
-          walk_tombstones<Address6>(walk, rib6_, walk.tombstone6, budget, byte_limit))
+          walk_tombstones<Address6>(walk, rib6_, walk.tombstone6, budget, byte_limit) && walk_changes<Address4>(walk, budget, byte_limit) &&
+          walk_changes<Address6>(walk, budget, byte_limit))
         break;
     }
     if (budget == 0 || image_bytes() >= byte_limit) {
@@ -540,12 +566,15 @@ bool RibShard::walk_table(Walk& walk, std::uint32_t table, rib::PrefixKey<Addres
     return true;
   }
   std::uint64_t rd = rib.rd_of(table);
+  bool plain = walk.plain[rib.kIsV6 ? 1 : 0], views = !views_of<Address>(walk).empty();
   bool done = rib.walk_table(table, next, [&](const rib::PrefixKey<Address>& key, const rib::Slot& slot, const rib::PathRef& best) {
     if (budget == 0 || image_bytes() >= byte_limit) {
       next = key;
       return false;
     }
     --budget;
+    if (views) stage_views<Address>(walk, rd, key, slot);
+    if (!plain) return true;
     rib::ProvenanceId provenance = shared_.attributes[best.attributes].provenance;
     if (!r.universe && shared_.provenances.provenance(provenance).rt_set != walk.current) return true;
     if (r.kind == WalkRequest::Kind::withdraw) {
@@ -563,6 +592,7 @@ bool RibShard::walk_table(Walk& walk, std::uint32_t table, rib::PrefixKey<Addres
 template <class Address>
 bool RibShard::walk_tombstones(Walk& walk, rib::FamilyRib<Address>& rib, std::uint64_t& next, std::size_t& budget, std::size_t byte_limit) {
   const WalkRequest& r = walk.request;
+  if (!walk.plain[rib.kIsV6 ? 1 : 0]) return true;
   rib::ChangeLog& log = sizeof(Address) == 4 ? image4_ : image6_;
   next = std::max(next, rib.first_tombstone());
   for (; next < rib.end_tombstone(); ++next) {
@@ -585,11 +615,11 @@ bool RibShard::walk_tombstones(Walk& walk, rib::FamilyRib<Address>& rib, std::ui
 }
 
 template <class Address>
-void RibShard::flush_image(Walk& walk, rib::FamilyRib<Address>& rib, rib::ChangeLog& log, Family family) {
+void RibShard::flush_image(Walk& walk, rib::FamilyRib<Address>& rib, rib::ChangeLog& log, Family family, std::optional<std::uint8_t> view) {
   if (log.empty()) return;
   packer_.sort(log);
   for (std::size_t c = 0; c < classes_.size(); ++c) {
-    if (classes_[c].session_shards == 0 || (walk.request.classes >> c & 1) == 0) continue;
+    if (classes_[c].session_shards == 0 || (walk.request.classes >> c & 1) == 0 || classes_[c].view[rib.kIsV6 ? 1 : 0] != view) continue;
     rib::BatchRef batch = packer_.pack(log, family, classes_[c].encoding, mailboxes_.retained(self_).images, classes_[c].transform.get());
     batch->encoding_class = static_cast<std::uint8_t>(c);
     batch->walk = walk.request.walk;
@@ -603,10 +633,14 @@ void RibShard::flush_image(Walk& walk, rib::FamilyRib<Address>& rib, rib::Change
 }
 
 void RibShard::flush_images(Walk& walk) {
-  if (image4_.empty() && image6_.empty()) return;
+  if (image_bytes() == 0) return;
   send_events();
-  flush_image(walk, rib4_, image4_, Family::vpnv4);
-  flush_image(walk, rib6_, image6_, Family::vpnv6);
+  flush_image(walk, rib4_, image4_, Family::vpnv4, std::nullopt);
+  flush_image(walk, rib6_, image6_, Family::vpnv6, std::nullopt);
+  if (view_image_bytes_ == 0) return;
+  for (std::uint8_t v = 0; v < view_images_[0].size(); ++v) flush_image(walk, rib4_, view_images_[0][v], Family::vpnv4, v);
+  for (std::uint8_t v = 0; v < view_images_[1].size(); ++v) flush_image(walk, rib6_, view_images_[1][v], Family::vpnv6, v);
+  view_image_bytes_ = 0;
 }
 
 void RibShard::observe_batches() {
@@ -623,9 +657,15 @@ void RibShard::trim_tombstones() {
   }
   for (const Walk& walk : walks_)
     if (walk.request.kind == WalkRequest::Kind::catch_up) keep_after = std::min(keep_after, walk.request.withdrawn_since);
+  for (Walk& walk : walks_) {
+    if (!walk.started) continue;
+    follow_views<Address4>(walk);
+    follow_views<Address6>(walk);
+  }
   rib4_.trim_tombstones(keep_after);
   rib6_.trim_tombstones(keep_after);
-  std::size_t kept = (rib4_.end_tombstone() - rib4_.first_tombstone()) + (rib6_.end_tombstone() - rib6_.first_tombstone());
+  std::size_t kept = (rib4_.end_tombstone() - rib4_.first_tombstone()) + (rib6_.end_tombstone() - rib6_.first_tombstone()) +
+                     rib4_.change_count() + rib6_.change_count();
   if (behind && kept > limits_.tombstones && !tombstones_full_) {
     tombstones_full_ = true;  // said once until a mark moves
     for (auto& stream : streams_) stream.push_back(TombstonesFull{keep_after});

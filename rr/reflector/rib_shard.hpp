@@ -3,7 +3,9 @@
 // output is one ordered stream of messages per session shard. No sockets, no clock; its shard's thread only.
 #pragma once
 #include <array>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <deque>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -50,7 +52,7 @@ class RibShard final : public rib::TurnSealer {
 
   // From now on everything is encoded with (or again without) the marks of RFC 8326.
   void set_graceful_shutdown(bool on);
-  std::size_t staged_bytes() const { return rib4_.log().bytes() + rib6_.log().bytes() + waiting4_.size * 32 + waiting6_.size * 48; }
+  std::size_t staged_bytes() const { return rib4_.staged_bytes() + rib6_.staged_bytes() + waiting4_.size * 32 + waiting6_.size * 48; }
   void seal_turn() override;
   // Purges, seals, walks: bounded. Returns true when work is left that need not wait for anybody.
   // `now_ms`: milliseconds since start.
@@ -80,6 +82,7 @@ class RibShard final : public rib::TurnSealer {
  private:
   struct Peer {
     session::PeerRole role = session::PeerRole::client;
+    std::uint32_t cluster_id = 0;
     std::uint64_t serial = 0;
     rib::AttributeId attributes = 0;  // of `serial`; one reference is held when serial != 0
     std::array<std::optional<std::uint32_t>, 2> refresh_since;  // by family: generation at a BoRR whose EoRR is to come
@@ -105,6 +108,25 @@ class RibShard final : public rib::TurnSealer {
     std::optional<rib::PrefixKey<rib::Address4>> next4;
     std::optional<rib::PrefixKey<rib::Address6>> next6;
   };
+  // The part of a walk that is about one view.
+  template <class Address>
+  struct ViewWalk {
+    struct PathKey {
+      std::uint64_t rd;
+      rib::PrefixKey<Address> key;
+      std::uint32_t sent_id;
+      bool operator==(const PathKey&) const = default;
+      friend std::size_t hash_value(const PathKey& k) {
+        std::uint64_t h = (k.rd ^ std::uint64_t{k.sent_id} << 20 ^ k.key.length) * 0x9e3779b97f4a7c15;
+        h = (h ^ h >> 31 ^ static_cast<std::uint64_t>(k.key.address)) * 0xbf58476d1ce4e5b9;
+        if constexpr (sizeof(Address) == 16) h = (h ^ h >> 29 ^ static_cast<std::uint64_t>(k.key.address >> 64)) * 0x94d049bb133111eb;
+        return h ^ h >> 32;
+      }
+    };
+    boost::unordered_flat_set<PathKey> said;     // announced in the stream since the walk was armed, or by the catch-up
+    std::uint64_t seen = 0;                      // changes up to here are in `said`
+    std::uint64_t next = 0;                      // catch-up: next change to look at
+  };
   struct Walk {
     WalkRequest request;
     bool started = false;
@@ -119,6 +141,9 @@ class RibShard final : public rib::TurnSealer {
     bool tables_done = false;
     std::uint64_t tombstone4 = 0, tombstone6 = 0;
     bool tombstones_started = false;
+    std::map<std::uint8_t, ViewWalk<rib::Address4>> views4;  // by view, of classes with one
+    std::map<std::uint8_t, ViewWalk<rib::Address6>> views6;
+    std::array<bool, 2> plain{true, true};       // by family: somebody takes best paths
   };
 
   // Announcements of single prefixes wait here for a few more, so that the cache misses of their places in the RIB
@@ -151,7 +176,10 @@ class RibShard final : public rib::TurnSealer {
   }
 
   template <class Address>
-  rib::FamilyRib<Address>& family();
+  rib::FamilyRib<Address>& family() {
+    if constexpr (sizeof(Address) == 4) return rib4_;
+    else return rib6_;
+  }
   template <class Address>
   void apply(PeerId peer, const rib::AttributeId* attributes, bool has_path_id, Bytes nlri);
   template <class Address>
@@ -162,6 +190,10 @@ class RibShard final : public rib::TurnSealer {
   void send_events();
   template <class Address>
   void seal_family(rib::FamilyRib<Address>& rib, wire::Family family);
+  template <class Address>
+  void seal_log(rib::FamilyRib<Address>& rib, rib::ChangeLog& log, wire::Family family, std::optional<std::uint8_t> view);
+  void class_up(const ClassUp& up);
+  void class_down(const ClassDown& down);
   void acknowledge(Ack& ack);
 
   void policy_change(PolicyChange&& change);
@@ -180,11 +212,25 @@ class RibShard final : public rib::TurnSealer {
   template <class Address>
   bool walk_table(Walk& walk, std::uint32_t table, rib::PrefixKey<Address>& next, std::size_t& budget, std::size_t byte_limit);
   template <class Address>
+  static auto& views_of(Walk& walk) {
+    if constexpr (sizeof(Address) == 4) return walk.views4;
+    else return walk.views6;
+  }
+  template <class Address>
+  void begin_views(Walk& walk);
+  template <class Address>
+  void follow_views(Walk& walk);
+  template <class Address>
+  void stage_views(Walk& walk, std::uint64_t rd, const rib::PrefixKey<Address>& key, const rib::Slot& slot);
+  template <class Address>
+  bool walk_changes(Walk& walk, std::size_t& budget, std::size_t byte_limit);
+  template <class Address>
   bool walk_tombstones(Walk& walk, rib::FamilyRib<Address>& rib, std::uint64_t& next, std::size_t& budget, std::size_t byte_limit);
   void flush_images(Walk& walk);
   template <class Address>
-  void flush_image(Walk& walk, rib::FamilyRib<Address>& rib, rib::ChangeLog& log, wire::Family family);
-  std::size_t image_bytes() const { return image4_.bytes() + image6_.bytes(); }
+  void flush_image(Walk& walk, rib::FamilyRib<Address>& rib, rib::ChangeLog& log, wire::Family family, std::optional<std::uint8_t> view);
+  std::size_t image_bytes() const { return image4_.bytes() + image6_.bytes() + view_image_bytes_; }
+  rib::ChangeLog& view_image(bool is_v6, std::uint8_t view);
   void trim_tombstones();
 
   std::uint32_t self_;
@@ -200,6 +246,7 @@ class RibShard final : public rib::TurnSealer {
     rib::EncodingClass encoding;
     std::uint32_t session_shards = 0;              // that have peers of the class
     std::unique_ptr<ClassExport> transform;        // null: no export policy
+    std::array<std::optional<std::uint8_t>, 2> view; // by family; nothing: best paths
   };
   std::vector<Class> classes_;
   bool graceful_shutdown_ = false;
@@ -211,6 +258,9 @@ class RibShard final : public rib::TurnSealer {
   std::optional<Reevaluation> reevaluation_;
   std::vector<PolicyChange> policy_changes_;         // of the session shards that said so, until all have
   rib::ChangeLog image4_, image6_;
+  std::array<std::deque<rib::ChangeLog>, 2> view_images_;  // by family and view
+  std::size_t view_image_bytes_ = 0;
+  std::vector<rib::SelectedPath> selected_;          // scratch
   Streams streams_;
   std::vector<rib::NlriEntry<rib::Address4>> entries4_;
   std::vector<rib::NlriEntry<rib::Address6>> entries6_;

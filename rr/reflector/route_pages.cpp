@@ -67,12 +67,12 @@ bool covers(const rib::PrefixKey<Address>& outer, const rib::PrefixKey<Address>&
 
 struct Row {
   RouteView view;
-  rib::ProvenanceId best;
+  std::vector<rib::ProvenanceId> provenances;  // of each path, when asked for what a peer is sent
 };
 
 // One step on one shard: fills rows, moves the position. Returns false at the end of the shard's tables.
 template <class Address>
-bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query, std::optional<PeerId> from, Position& position,
+bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query, std::optional<PeerId> from, const rib::Selection* sent, Position& position,
              std::vector<Row>& rows, std::size_t row_limit) {
   rib::RibShared& shared = shard.rib().shared();
   std::size_t seen = 0;
@@ -85,6 +85,7 @@ bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query
     position.table = *only;
   }
   std::vector<rib::PathRef> paths;
+  std::vector<rib::SelectedPath> selected;
   for (; position.table < rib.table_limit(); ++position.table, position.address = 0, position.length = 0) {
     if (only && position.table != *only) return false;
     if (!rib.has_table(position.table)) {
@@ -114,13 +115,17 @@ bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query
       if (from && std::none_of(paths.begin(), paths.end(), [&](const rib::PathRef& p) { return shared.attributes[p.attributes].peer == *from; }))
         return true;
       Row& row = rows.emplace_back();
-      row.best = provenance;
       row.view.prefix = prefix_of(rd, key);
+      if (sent != nullptr) rib.selected_paths(slot, *sent, selected);
       std::vector<rib::DecisionStep> steps = paths.size() > 1 ? rib.lost_at(slot) : std::vector<rib::DecisionStep>(1);
       auto now = static_cast<std::uint32_t>(shard.milliseconds_since_start() / 1000);
       for (std::size_t i = 0; i < paths.size(); ++i) {
         const rib::AttributeSet& set = shared.attributes[paths[i].attributes];
         if (from && set.peer != *from) continue;
+        if (sent != nullptr) {
+          if (std::none_of(selected.begin(), selected.end(), [&](const rib::SelectedPath& s) { return s.path == paths[i]; })) continue;
+          row.provenances.push_back(set.provenance);
+        }
         // A rejected path is shown as it was received: that is all there is of it.
         bool as_received = query.as_received || (set.is_derived() && !set.key.is_eligible);
         const rib::AttributeSet& shown = as_received ? shared.attributes[shared.attributes.received_of(paths[i].attributes)] : set;
@@ -131,6 +136,7 @@ bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query
         }
         view.from = shared.peers[set.peer.value].address;
         view.path_id = paths[i].path_id;
+        view.sent_path_id = shared.path_ids.outgoing(set.peer, paths[i].path_id);
         view.best = i == 0 && set.key.is_eligible;
         if (!set.key.is_eligible) view.lost_at = rib::decision_step_name(rib::DecisionStep::eligible);
         else if (i != 0) view.lost_at = rib::decision_step_name(steps[i]);
@@ -167,22 +173,34 @@ RoutePage Reflector::routes(const RouteQuery& query) {
     if (query.to && s.address == *query.to) to = s.peer;
   }
   if ((query.from && !from) || (query.to && !to)) return page;
+  rib::Selection selection;
+  std::uint32_t home = to ? to->value % static_cast<std::uint32_t>(shards_.size()) : 0;
+  if (to) {
+    std::uint8_t encoding_class = on_shard(home, [&] { return shards_[home]->distribution().state(*to).encoding_class; });
+    std::vector<rib::EncodingClass> classes = mailboxes_.classes();
+    if (encoding_class < classes.size()) selection = classes[encoding_class].selection_of(query.family);
+  }
   while (page.routes.size() < query.limit) {
     std::vector<Row> rows;
     std::size_t room = std::min<std::size_t>(query.limit - page.routes.size(), kRowsPerStep);
     std::uint32_t at = position.shard;
     bool more = on_shard(at, [&] {
       Shard& shard = *shards_[at];
-      return query.family == Family::vpnv6 ? collect<Address6>(shard, shard.rib().rib6(), query, from, position, rows, room)
-                                           : collect<Address4>(shard, shard.rib().rib4(), query, from, position, rows, room);
+      const rib::Selection* sent = to ? &selection : nullptr;
+      return query.family == Family::vpnv6 ? collect<Address6>(shard, shard.rib().rib6(), query, from, sent, position, rows, room)
+                                           : collect<Address4>(shard, shard.rib().rib4(), query, from, sent, position, rows, room);
     });
     if (to) {
-      std::uint32_t home = to->value % static_cast<std::uint32_t>(shards_.size());
       on_shard(home, [&] {
-        std::erase_if(rows, [&](const Row& row) { return !shards_[home]->distribution().is_eligible(*to, at, row.best, query.family); });
+        for (Row& row : rows) {
+          std::size_t kept = 0;
+          for (std::size_t i = 0; i < row.view.paths.size(); ++i)
+            if (shards_[home]->distribution().is_eligible(*to, at, row.provenances[i], query.family)) row.view.paths[kept++] = row.view.paths[i];
+          row.view.paths.resize(kept);
+        }
         return 0;
       });
-      for (Row& row : rows) std::erase_if(row.view.paths, [](const PathView& p) { return !p.best; });
+      std::erase_if(rows, [](const Row& row) { return row.view.paths.empty(); });
     }
     for (Row& row : rows) page.routes.push_back(std::move(row.view));
     if (more) continue;

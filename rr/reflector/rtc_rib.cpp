@@ -55,8 +55,8 @@ rib::EncodingClass class_of(const RtcGroup& key) {
 
 }  // namespace
 
-RtcRib::RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id)
-    : mailboxes_(mailboxes), own_router_id_(own_router_id), streams_(mailboxes.shards()) {}
+RtcRib::RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id, const rib::DecisionRules& rules)
+    : mailboxes_(mailboxes), own_router_id_(own_router_id), rules_(rules), streams_(mailboxes.shards()) {}
 
 void RtcRib::handle(Message&& message) {
   if (auto* u = std::get_if<RtcUpdate>(&message)) {
@@ -98,11 +98,15 @@ void RtcRib::update(RtcUpdate& u) {
   }
 }
 
+rib::Candidate RtcRib::candidate_of(const Path& path) {
+  return {&path.attributes->key, path.address, 0, path.attributes->extras ? &*path.attributes->extras : nullptr};
+}
+
 std::vector<rib::DecisionStep> RtcRib::lost_at(const std::vector<Path>& paths) const {
   std::vector<rib::Candidate> candidates;
-  for (const Path& p : paths) candidates.push_back({&p.attributes->key, p.address, 0});
+  for (const Path& p : paths) candidates.push_back(candidate_of(p));
   std::vector<rib::DecisionStep> steps(paths.size(), rib::DecisionStep::none);
-  rib::select_best(candidates, steps);
+  rib::select_best(candidates, steps, rules_);
   return steps;
 }
 
@@ -112,8 +116,8 @@ void RtcRib::select(std::vector<Path>& paths) const {
   if (paths.size() < 2) return;
   std::vector<rib::Candidate> candidates;
   candidates.reserve(paths.size());
-  for (const Path& p : paths) candidates.push_back({&p.attributes->key, p.address, 0});
-  std::size_t best = rib::select_best(candidates);
+  for (const Path& p : paths) candidates.push_back(candidate_of(p));
+  std::size_t best = rib::select_best(candidates, {}, rules_);
   std::swap(paths[0], paths[best]);
 }
 
@@ -146,11 +150,11 @@ bool RtcRib::advert(const Group& group, const RtMembership& nlri, Advert& out) c
     std::vector<const Path*> allowed;
     for (const Path& p : at->second) {
       if (p.role != PeerRole::client) continue;
-      candidates.push_back({&p.attributes->key, p.address, 0});
+      candidates.push_back(candidate_of(p));
       allowed.push_back(&p);
     }
     if (allowed.empty()) return false;
-    path = allowed[rib::select_best(candidates)];
+    path = allowed[rib::select_best(candidates, {}, rules_)];
   }
   if (group.key.only.valid() && path->peer == group.key.only) return false;
   const OwnedAttributes& a = *path->attributes;

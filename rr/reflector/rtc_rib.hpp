@@ -17,7 +17,7 @@ namespace helio::reflector {
 
 class RtcRib {
  public:
-  RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id);
+  RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id, const rib::DecisionRules& rules = {});
 
   void handle(Message&& message);
   // Works out what each group is owed and puts it into streams() (by session shard).
@@ -54,6 +54,7 @@ class RtcRib {
   };
 
   void update(RtcUpdate& update);
+  static rib::Candidate candidate_of(const Path& path);
   void select(std::vector<Path>& paths) const;
   bool advert(const Group& group, const wire::RtMembership& nlri, Advert& out) const;
   bool default_advert(const Group& group, Advert& out) const;
@@ -64,6 +65,7 @@ class RtcRib {
 
   ShardMailboxes& mailboxes_;
   std::uint32_t own_router_id_;
+  rib::DecisionRules rules_;
   std::map<wire::RtMembership, std::vector<Path>> routes_;
   std::set<wire::RtMembership> dirty_;
   std::vector<Group> groups_;

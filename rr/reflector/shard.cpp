@@ -10,11 +10,10 @@ namespace helio::reflector {
 
 using session::PeerRole;
 using wire::Family;
+using wire::is_vpn;
 using wire::NlriStatus;
 
 namespace {
-
-bool is_vpn(Family f) { return f == Family::vpnv4 || f == Family::vpnv6; }
 
 // Which shard holds a prefix: by RD and first octet, so that one huge VRF spreads while a small one stays together.
 std::uint32_t shard_of(std::uint64_t rd, std::uint8_t first_octet, std::uint32_t shards) {
@@ -27,9 +26,12 @@ std::uint32_t shard_of(std::uint64_t rd, std::uint8_t first_octet, std::uint32_t
 
 Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailboxes, session::SessionControl& control)
     : self_(self.value), settings_(settings), mailboxes_(mailboxes), control_(control), rib_(self.value, mailboxes, settings.rib, settings.policies),
-      distribution_(self.value, mailboxes, settings.distribution, control), outbox_(mailboxes.shards()), parts_(mailboxes.shards()) {
+      distribution_(self.value, mailboxes, settings.distribution, control), canonicaliser_(settings.decision_options), outbox_(mailboxes.shards()), parts_(mailboxes.shards()) {
   distribution_.start_policies(settings_.policies);
-  if (self_ == 0) rtc_ = std::make_unique<RtcRib>(mailboxes, settings.router_id);
+  rib_.shared().rules = settings.decision;
+  rib_.policy().set_options(settings.decision_options);
+  settings_.cluster_ids.push_back(settings.cluster_id);
+  if (self_ == 0) rtc_ = std::make_unique<RtcRib>(mailboxes, settings.router_id, settings.decision);
 }
 
 Shard::~Shard() = default;
@@ -48,8 +50,8 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
   peer->context.add_path_receive = info.add_path_receive;
   peer->context.ipv6_next_hop = info.ipv6_next_hop;
   peer->source = {info.group->role, info.router_id, info.four_octet_as, settings_.router_id, info.group->cluster_id, info.group->local_as,
-                  info.group->heeds_graceful_shutdown};
-  to_all_ribs(PeerUp{info.peer, info.address, info.group->role, info.group->name});
+                  info.group->heeds_graceful_shutdown, settings_.cluster_ids, !info.group->client_to_client};
+  to_all_ribs(PeerUp{info.peer, info.address, info.group->role, info.group->name, info.group->cluster_id});
   bool rtc = info.families.contains(Family::rtc);
   bool vpn = info.families.contains(Family::vpnv4) || info.families.contains(Family::vpnv6);
   if (rtc) {

@@ -22,6 +22,9 @@ struct EngineSettings {
   Asn local_as = 0;
   std::uint32_t router_id = 0;
   std::uint32_t cluster_id = 0;
+  std::vector<std::uint32_t> cluster_ids;   // of peer groups, where they differ from it
+  rib::DecisionRules decision;
+  DecisionOptions decision_options;
   std::uint32_t shards = 1;
   std::shared_ptr<const RoutePolicies> policies;     // null: none
   RibLimits rib;

@@ -39,8 +39,10 @@ struct PeerFamilyView {
   wire::Family family = wire::Family::vpnv4;
   bool negotiated = false;
   std::uint64_t received = 0;             // prefixes in Adj-RIB-In
-  std::uint64_t sent = 0;                 // prefixes announced and not withdrawn since; follows from the RIB
+  std::uint64_t sent = 0;                 // prefixes (with ADD-PATH: by their best paths) announced and not withdrawn since; follows from the RIB
   bool eor_received = false, eor_sent = false;
+  bool add_path_receive = false;          // negotiated (RFC 7911)
+  std::uint32_t add_path_send = 0;        // paths per prefix it is sent; 0: not negotiated, 255: all
 };
 
 struct BfdSessionView {
@@ -76,7 +78,8 @@ struct PathView {
   wire::IpAddress from;                   // peer
   wire::IpAddress next_hop;
   std::vector<std::uint32_t> labels;      // 20-bit values
-  std::uint32_t path_id = 0;
+  std::uint32_t path_id = 0;              // as received, 0 without ADD-PATH
+  std::uint32_t sent_path_id = 0;         // what peers with ADD-PATH are sent it with
   bool best = false;
   std::uint32_t local_pref = 0;
   std::optional<std::uint32_t> med;

@@ -44,9 +44,10 @@ Offer Offer::without_refused(const wire::Notification& notification) const {
       if (code == wire::capability::graceful_restart) out.graceful_restart = false;
       if (code == wire::capability::enhanced_route_refresh) out.enhanced_route_refresh = false;
       if (code == wire::capability::fqdn) out.fqdn = false;
+      if (code == wire::capability::add_path) out.add_path = false;
     }
   }
-  if (out == *this) out = {false, false, false, false, false};
+  if (out == *this) out = {false, false, false, false, false, false};
   return out;
 }
 
@@ -67,6 +68,12 @@ wire::OpenMessage make_open(const GroupSettings& group, const Offer& offer) {
     // RFC 4724 §3: without families it says that we help a restarting neighbour and send End-of-RIB.
     capabilities.graceful_restart.emplace();
     capabilities.graceful_restart->restart_time = std::min<std::uint16_t>(group.graceful_restart_time, 0xfff);
+  }
+  if (offer.add_path) {
+    for_each_family(group.families, [&](wire::Family family) {  // RFC 7911 §4
+      bool receive = group.add_path_receive.contains(family), send = group.add_path_send_max[wire::index(family)] > 1;
+      if (receive || send) capabilities.add_path.push_back({wire::afi_safi(family), receive, send});
+    });
   }
   if (offer.fqdn && !group.hostname.empty()) capabilities.fqdn = wire::Fqdn{group.hostname.substr(0, 64), ""};
   return open;

@@ -18,6 +18,7 @@ struct Offer {
   bool graceful_restart = true;
   bool enhanced_route_refresh = true;
   bool fqdn = true;
+  bool add_path = true;
   bool operator==(const Offer&) const = default;
   // Without the capabilities listed in the data of a NOTIFICATION 2/7; without all of these when none is named. 2/4
   // (Unsupported Optional Parameter) counts as "none named".

@@ -1,5 +1,6 @@
 // What a session needs to know of one neighbour: plain values, made from the configuration by the application.
 #pragma once
+#include <array>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -43,6 +44,10 @@ struct GroupSettings {
   bool passive = false;
   bool extended_messages = true;                   // RFC 8654 offered
   bool next_hop_self = false;                      // external groups only
+  bool client_to_client = true;                    // clients: false where the clients of the cluster are meshed (RFC 4456 §6)
+  wire::FamilySet add_path_receive;                // RFC 7911 offered
+  std::array<std::uint8_t, wire::kFamilyCount> add_path_send_max{};  // paths per prefix; up to 1: not offered; 255: all
+  bool best_external = false;                      // non-clients: the best path that they may be sent
   bool without_rtc_send_all = true;                // families.without-rtc = "send-all"
   std::vector<std::uint64_t> configured_targets;   // families.without-rtc = "configured": what a peer without RTC is sent
   enum class RtcAdvertise : std::uint8_t { specific, only_default, both, automatic };

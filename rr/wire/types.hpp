@@ -19,6 +19,7 @@ namespace helio::wire {
 enum class Family : std::uint8_t { vpnv4, vpnv6, rtc, ipv4_unicast, ipv6_unicast };
 inline constexpr std::size_t kFamilyCount = 5;
 inline constexpr std::size_t index(Family f) { return static_cast<std::size_t>(f); }
+inline constexpr bool is_vpn(Family f) { return f == Family::vpnv4 || f == Family::vpnv6; }
 
 struct AfiSafi {
   std::uint16_t afi = 0;

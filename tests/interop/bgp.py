@@ -3,7 +3,7 @@
 Written from the RFCs alone and sharing nothing with rr/wire, so that both agree only when both are right. The
 decoder is strict: it raises `Violation` for anything a correct speaker would not send. The encoder says whatever it
 is told, also what is malformed.
-RFC 4271 (messages), 4760 (MP), 4364/4659 (VPN), 4684 (RTC), 6793 (4-octet AS), 7313, 8277, 8654, 8950, 9072.
+RFC 4271 (messages), 4760 (MP), 4364/4659 (VPN), 4684 (RTC), 6793 (4-octet AS), 7313, 7911 (ADD-PATH), 8277, 8654, 8950, 9072.
 """
 import ipaddress
 import struct
@@ -76,13 +76,14 @@ def label_field(label, bottom=True):
     return struct.pack(">I", label << 4 | int(bottom))[1:]
 
 
-def vpn_nlri(rd_text, prefix, labels=(16,), raw_labels=None):
-    """One VPN NLRI; `raw_labels` replaces the encoded label stack octet for octet."""
+def vpn_nlri(rd_text, prefix, labels=(16,), raw_labels=None, path_id=None):
+    """One VPN NLRI; `raw_labels` replaces the encoded label stack octet for octet; `path_id` goes in front (RFC 7911 §3)."""
     net = ipaddress.ip_network(prefix)
     stack = raw_labels if raw_labels is not None else b"".join(
         label_field(l, i == len(labels) - 1) for i, l in enumerate(labels))
     octets = net.network_address.packed[:(net.prefixlen + 7) // 8]
-    return bytes([len(stack) * 8 + 64 + net.prefixlen]) + stack + rd(rd_text) + octets
+    in_front = b"" if path_id is None else struct.pack(">I", path_id)
+    return in_front + bytes([len(stack) * 8 + 64 + net.prefixlen]) + stack + rd(rd_text) + octets
 
 
 def rtc_nlri(origin_as=0, target=b"", bits=None):
@@ -120,6 +121,12 @@ def capabilities(families, asn, route_refresh=True, enhanced_refresh=True, four_
     if graceful_restart is not None:
         out += capability(64, graceful_restart)
     return out + extra
+
+
+def add_path_capability(receive=(), send=()):
+    """RFC 7911 §4: 1 receive, 2 send, 3 both."""
+    families = list(dict.fromkeys(tuple(receive) + tuple(send)))
+    return capability(69, b"".join(struct.pack(">HBB", afi, safi, ((afi, safi) in receive) + 2 * ((afi, safi) in send)) for afi, safi in families))
 
 
 def open_message(asn, hold_time, router_id, caps, version=4, parameters=None):
@@ -306,10 +313,14 @@ def rtc_key(origin_as=0, target=b"", bits=None):
     return (RTC, nlri[1:], nlri[0])
 
 
-def _decode_vpn(family, data, withdraw):
-    """Yields (key, labels). RFC 8277 §2.4: a withdrawal carries one compatibility field, 0x800000 or any."""
+def _decode_vpn(family, data, withdraw, add_path):
+    """Yields (key, labels). RFC 8277 §2.4: a withdrawal carries one compatibility field, 0x800000 or any. With ADD-PATH the key
+    ends with the path id."""
     limit = 32 if family == VPNV4 else 128
     while data:
+        path_id = ()
+        if add_path:
+            path_id, data = struct.unpack(">I", data[:4]), data[4:]
         bits, size = data[0], (data[0] + 7) // 8
         body, data = data[1:1 + size], data[1 + size:]
         if len(body) != size or size < 11:
@@ -331,7 +342,7 @@ def _decode_vpn(family, data, withdraw):
             raise Violation("host bits set in " + body.hex())
         if withdraw and body[:3] != WITHDRAW_LABEL and strict:
             raise Violation("withdrawal with label field %s (RFC 8277 §2.4 says 0x800000)" % body[:3].hex())
-        yield (family, body[at:at + 8], length, prefix), labels
+        yield (family, body[at:at + 8], length, prefix) + path_id, labels
 
 
 def _decode_rtc(data):
@@ -345,9 +356,9 @@ def _decode_rtc(data):
         yield (RTC, body, bits), []
 
 
-def _decode_nlri(family, data, withdraw=False):
+def _decode_nlri(family, data, withdraw=False, add_path=()):
     if family in (VPNV4, VPNV6):
-        return list(_decode_vpn(family, data, withdraw))
+        return list(_decode_vpn(family, data, withdraw, family in add_path))
     if family == RTC:
         return list(_decode_rtc(data))
     raise Violation("family %s was not negotiated" % (family,))
@@ -356,7 +367,7 @@ def _decode_nlri(family, data, withdraw=False):
 class Update:
     """A decoded UPDATE: `withdrawn` keys, `announced` Routes, `end_of_rib` family or None."""
 
-    def __init__(self, body, internal=True, as_width=4):
+    def __init__(self, body, internal=True, as_width=4, add_path=()):
         self.withdrawn, self.announced, self.end_of_rib, self.attributes = [], [], None, {}
         withdrawn_size = struct.unpack(">H", body[:2])[0]
         attr_size = struct.unpack(">H", body[2 + withdrawn_size:4 + withdrawn_size])[0]
@@ -383,13 +394,13 @@ class Update:
         if MP_UNREACH in self.attributes:
             value = self.attributes[MP_UNREACH][1]
             family = struct.unpack(">HB", value[:3])
-            self.withdrawn = [key for key, _ in _decode_nlri(family, value[3:], withdraw=True)]
+            self.withdrawn = [key for key, _ in _decode_nlri(family, value[3:], withdraw=True, add_path=add_path)]
             if not value[3:] and len(order) == 1:
                 self.end_of_rib = family
         if MP_REACH in self.attributes:
-            self._decode_reach(self.attributes[MP_REACH][1], internal, as_width)
+            self._decode_reach(self.attributes[MP_REACH][1], internal, as_width, add_path)
 
-    def _decode_reach(self, value, internal, as_width):
+    def _decode_reach(self, value, internal, as_width, add_path):
         family, size = struct.unpack(">HB", value[:3]), value[3]
         next_hop, rest = value[4:4 + size], value[4 + size:]
         legal = (4, 16) if family == RTC else (12, 24, 48)
@@ -406,7 +417,7 @@ class Update:
             if kind in attrs:
                 raise Violation("attribute %d must not be sent here" % kind)
         check_values(attrs, as_width)
-        for key, labels in _decode_nlri(family, rest[1:]):
+        for key, labels in _decode_nlri(family, rest[1:], add_path=add_path):
             self.announced.append(Route(family, key, labels, next_hop, attrs))
         if not self.announced:
             raise Violation("MP_REACH without NLRI")

@@ -244,8 +244,9 @@ class Bird:
 
     GATEWAY4, GATEWAY6 = "10.8.0.2", "2001:db8:8::2"
 
-    def __init__(self, t, address, reflector, port=1790, routes=()):
-        """`routes`: (prefix, rd, label, rt)."""
+    def __init__(self, t, address, reflector, port=1790, routes=(), channel="", extra=""):
+        """`routes`: (prefix, rd, label, rt). `channel`: more for the vpn4 channel; `extra`: more protocols."""
+        self.channel, self.extra = channel, extra
         need("bird", "birdc")
         t.addresses("10.8.0.1/24", "2001:db8:8::1/64")
         self.folder = t.folder / "bird"
@@ -266,8 +267,8 @@ class Bird:
             'log "%s/bird-daemon.log" all;\ndebug protocols { states };\nrouter id %s;\nvpn4 table vpntab4;\nvpn6 table vpntab6;\n' % (self.folder, self.address) +
             "protocol device { scan time 10; }\nprotocol direct { ipv4; ipv6; }\n" + static(4, self.GATEWAY4) + static(6, self.GATEWAY6) +
             "protocol bgp reflector {\n  local %s as 65000;\n  strict bind yes;\n  neighbor %s port %d as 65000;\n  connect delay time 1;\n  connect retry time 1;\n"
-            "  vpn4 mpls { import all; export where source = RTS_STATIC; };\n"
-            "  vpn6 mpls { import all; export where source = RTS_STATIC; };\n}\n" % (self.address, self.reflector, self.port))
+            "  vpn4 mpls { import all; export where source = RTS_STATIC; %s };\n"
+            "  vpn6 mpls { import all; export where source = RTS_STATIC; };\n}\n" % (self.address, self.reflector, self.port, self.channel) + self.extra)
 
     def reconfigure(self, routes):
         self.write(routes)

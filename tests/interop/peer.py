@@ -30,9 +30,13 @@ class Event:
 
 class Peer:
     def __init__(self, address, target="127.0.0.1", port=1790, asn=65000, router_id=None, hold_time=90,
-                 families=(bgp.VPNV4, bgp.RTC), reflector_as=65000, receive_buffer=None, **caps):
+                 families=(bgp.VPNV4, bgp.RTC), reflector_as=65000, receive_buffer=None, paths_in=(), paths_out=(), **caps):
+        """`paths_in`, `paths_out`: families in which path ids are received and sent (RFC 7911), if the reflector agrees."""
         self.arguments = dict(caps, address=address, target=target, port=port, asn=asn, router_id=router_id, hold_time=hold_time,
-                              families=families, reflector_as=reflector_as, receive_buffer=receive_buffer)
+                              families=families, reflector_as=reflector_as, receive_buffer=receive_buffer, paths_in=paths_in, paths_out=paths_out)
+        if paths_in or paths_out:
+            caps = dict(caps, extra=caps.get("extra", b"") + bgp.add_path_capability(paths_in, paths_out))
+        self.paths_in, self.paths_out = tuple(paths_in), tuple(paths_out)
         self.address, self.target, self.port, self.asn, self.hold_time = address, target, port, asn, hold_time
         self.router_id = router_id or (address if ":" not in address else "10.6.0.1")
         self.families, self.caps, self.receive_buffer = tuple(families), caps, receive_buffer
@@ -134,11 +138,11 @@ class Peer:
 
     # ------------------------------------------------------------ saying
 
-    def announce(self, rd, prefix, rts=(), label=16, labels=None, next_hop=None, raw_labels=None, raw_next_hop=None, **attributes):
+    def announce(self, rd, prefix, rts=(), label=16, labels=None, next_hop=None, raw_labels=None, raw_next_hop=None, path_id=1, **attributes):
         """Announces one VPN prefix, or a list of them with the same attributes."""
         prefixes = [prefix] if isinstance(prefix, str) else prefix
         family = bgp.VPNV6 if ":" in prefixes[0] else bgp.VPNV4
-        nlri = b"".join(bgp.vpn_nlri(rd, p, labels or (label,), raw_labels) for p in prefixes)
+        nlri = b"".join(bgp.vpn_nlri(rd, p, labels or (label,), raw_labels, path_id if family in self.paths_out else None) for p in prefixes)
         hop = raw_next_hop if raw_next_hop is not None else bgp.vpn_next_hop(next_hop or self._next_hop(family))
         if not self.internal:
             attributes.setdefault("path", [self.asn])
@@ -151,10 +155,10 @@ class Peer:
             return "2001:db8::%d" % int(self.router_id.split(".")[-1])
         return "10.6.0.1" if ":" in self.address else "10.1." + self.address.split(".", 2)[2]
 
-    def withdraw(self, rd, prefix, raw_labels=bgp.WITHDRAW_LABEL):
+    def withdraw(self, rd, prefix, raw_labels=bgp.WITHDRAW_LABEL, path_id=1):
         prefixes = [prefix] if isinstance(prefix, str) else prefix
         family = bgp.VPNV6 if ":" in prefixes[0] else bgp.VPNV4
-        nlri = b"".join(bgp.vpn_nlri(rd, p, raw_labels=raw_labels) for p in prefixes)
+        nlri = b"".join(bgp.vpn_nlri(rd, p, raw_labels=raw_labels, path_id=path_id if family in self.paths_out else None) for p in prefixes)
         return self.send(bgp.update(bgp.mp_unreach(family, nlri)))
 
     def rtc(self, *targets, origin_as=None, nlri=None, **attributes):
@@ -202,6 +206,16 @@ class Peer:
 
     def route(self, rd, prefix):
         return self.adj_in.get(bgp.vpn_key(rd, prefix))
+
+    def paths(self, rd, prefix):
+        """{path id: Route} of a prefix, for families of `paths_in`."""
+        key = bgp.vpn_key(rd, prefix)
+        return {k[4]: r for k, r in list(self.adj_in.items()) if k[:4] == key}
+
+    def wait_paths(self, rd, prefix, labels, deadline=DEADLINE):
+        """The paths of a prefix once their labels are these."""
+        self.wait(lambda: sorted(r.labels[0] for r in self.paths(rd, prefix).values()) == sorted(labels), "paths %s of %s %s" % (labels, rd, prefix), deadline)
+        return self.paths(rd, prefix)
 
     def wait_route(self, rd, prefix, label=None, test=None, deadline=DEADLINE):
         """The route once it is there, and, if asked, has the label and satisfies the test."""
@@ -301,7 +315,7 @@ class Peer:
             afi, subtype, safi = struct.unpack(">HBB", body)
             self.history.append(Event("refresh", family=(afi, safi), subtype=subtype))
         elif kind == bgp.UPDATE:
-            self._on_update(bgp.Update(body, self.internal, self.as_width))
+            self._on_update(bgp.Update(body, self.internal, self.as_width, self.paths_in))
         else:
             raise bgp.Violation("message type %d" % kind)
 

@@ -74,3 +74,79 @@ def succession(t):
             sources[i].withdraw("65000:1", prefixes)
     for prefix in prefixes:
         observer.wait_gone("65000:1", prefix)
+
+
+def cost(point, number, value):
+    """draft-ietf-idr-custom-decision: a non-transitive opaque extended community, type 0x43, subtype 1."""
+    return bytes([0x43, 1, point, number]) + value.to_bytes(4, "big")
+
+
+def aigp(metric):
+    return (bgp.AIGP, bytes([1, 0, 11]) + metric.to_bytes(8, "big"))
+
+
+# As STEPS, with [best-path] options.
+OPTION_STEPS = [
+    ("MED between neighbouring ASes", dict(path=[65001], med=20), dict(path=[65002], med=10), "B"),
+    ("MED absent is worst", dict(path=[65001]), dict(path=[65001], med=4000), "B"),
+    ("cost community before everything", dict(ext=[cost(128, 1, 100)]), dict(local_pref=50, ext=[cost(128, 1, 99)]), "B"),
+    ("no cost community is the middle of the range", dict(local_pref=200), dict(ext=[cost(128, 1, 0x7ffffffe)]), "B"),
+    ("a cost above the middle is worse than none", dict(), dict(local_pref=200, ext=[cost(128, 1, 0x80000000)]), "A"),
+    ("cost community at the IGP metric", dict(ext=[cost(129, 1, 100)]), dict(ext=[cost(129, 1, 99)]), "B"),
+    ("which comes after AS_PATH", dict(path=[65001], ext=[cost(129, 1, 100)]), dict(path=[65001, 65002], ext=[cost(129, 1, 99)]), "A"),
+    ("AIGP after LOCAL_PREF", dict(local_pref=101, extra=[aigp(30)]), dict(extra=[aigp(20)]), "A"),
+    ("AIGP before AS_PATH", dict(extra=[aigp(30)]), dict(path=[65001, 65002], extra=[aigp(20)]), "B"),
+    ("AIGP against none", dict(path=[65001]), dict(path=[65001, 65002], extra=[aigp(5000)]), "B"),
+]
+OPTIONS = "[best-path]\nalways-compare-med = true\nmissing-as-worst = true\naigp = true\n"
+
+
+@test("RFC 4271 §9.1.2.2 c options, RFC 7311 §4.1, custom-decision §3: [best-path], every step, both orders")
+def options(t):
+    rr = t.reflector(tail=OPTIONS)
+    a, b, observer = (t.peer(address, families=VPN) for address in (A, B, "127.1.0.13"))
+    for i, (_, of_a, of_b, _) in enumerate(OPTION_STEPS):
+        first = [(a, of_a, 1), (b, of_b, 2)]
+        for order, rd in ((first, "65000:1"), (first[::-1], "65000:2")):
+            for peer, attributes, label in order:
+                peer.announce(rd, "10.0.%d.0/24" % i, ["65000:1"], label=label, next_hop="10.4.0.1", **attributes)
+            observer.wait_route(rd, "10.0.%d.0/24" % i)
+    quiet(observer)
+    for i, (name, _, _, winner) in enumerate(OPTION_STEPS):
+        for rd in ("65000:1", "65000:2"):
+            label = observer.route(rd, "10.0.%d.0/24" % i).labels[0]
+            check(label == {"A": 1, "B": 2}[winner], "%s (order %s): %s should win" % (name, rd[-1], winner))
+    lost = [p["lost_at"] for p in rr.show("routes", "--rd", "65000:1", "--prefix", "10.0.8.0/24")["routes"][0]["paths"]]
+    check(lost == [None, "higher AIGP metric"], "the step that decided, in helioctl", lost)
+
+
+@test("RFC 4271 §9.1.2.2, RFC 7311 §4.1: AIGP does not count unless it is turned on, cost communities can be turned off")
+def options_off(t):
+    t.reflector(tail="[best-path]\ncost-community = false\n")
+    a, b = (t.peer(address, families=VPN) for address in (A, B))
+    observer = t.peer("127.1.0.13", families=VPN)
+    a.announce("65000:1", "10.0.0.0/24", ["65000:1"], label=1, extra=[aigp(30)])
+    a.announce("65000:1", "10.0.1.0/24", ["65000:1"], label=1, ext=[cost(128, 1, 100)])
+    observer.wait_route("65000:1", "10.0.1.0/24")
+    b.announce("65000:1", "10.0.0.0/24", ["65000:1"], label=2, path=[65001], extra=[aigp(20)])
+    b.announce("65000:1", "10.0.1.0/24", ["65000:1"], label=2, local_pref=99, ext=[cost(128, 1, 99)])
+    quiet(observer)
+    for prefix in ("10.0.0.0/24", "10.0.1.0/24"):
+        check(observer.route("65000:1", prefix).labels == [1], "the ordinary steps decide", observer.route("65000:1", prefix))
+
+
+@test("RFC 5004 §3: the external path in use stays when only the BGP identifier speaks for another one")
+def oldest_external(t):
+    t.reflector(tail="[best-path]\nprefer-oldest-external = true\n")
+    observer = t.peer("127.1.0.13", families=VPN)
+    old = t.peer("127.3.0.9", families=VPN, asn=65100)
+    old.announce("65000:1", "10.0.0.0/24", ["65000:1"], label=1)
+    observer.wait_route("65000:1", "10.0.0.0/24", 1)
+    new = t.peer("127.3.0.8", families=VPN, asn=65100)  # lower identifier and address
+    new.announce("65000:1", "10.0.0.0/24", ["65000:1"], label=2)
+    new.announce("65000:1", "10.0.1.0/24", ["65000:1"], label=2)
+    observer.wait_route("65000:1", "10.0.1.0/24", 2)
+    quiet(observer)
+    check(observer.route("65000:1", "10.0.0.0/24").labels == [1], "the path in use stays")
+    old.withdraw("65000:1", "10.0.0.0/24")
+    observer.wait_route("65000:1", "10.0.0.0/24", 2)

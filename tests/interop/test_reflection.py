@@ -1,8 +1,9 @@
 """Reflection between client, non-client and eBGP peers under the foreign configuration (RFC 4456, RFC 4271 §5)."""
 import bgp
-from harness import check, quiet, test
+from harness import check, group_toml, quiet, range_toml, test
 
 VPN = (bgp.VPNV4,)
+VPN_NAMES = ("l3vpn-ipv4-unicast",)
 RR = "10.255.0.1"
 
 
@@ -206,3 +207,52 @@ def redundant_pair(t):
     t.capture.stop()
     between = t.capture.tshark("ip.src==127.0.1.0/24 and ip.dst==127.0.1.0/24 and bgp.type==2", "frame.time_relative")
     check(len(between) < 60, "the two reflectors sent each other %d frames of UPDATEs" % len(between))
+
+
+@test("RFC 4456 §6, §8: several clusters on one reflector: the cluster's id is prepended, every id of ours is a loop; meshed clients")
+def clusters(t):
+    groups = (group_toml("east", families=VPN_NAMES, extra='cluster-id = "10.255.1.1"\nclient-to-client = false') +
+              group_toml("west", families=VPN_NAMES, extra='cluster-id = "10.255.1.2"') + group_toml("mesh", "non-client", families=VPN_NAMES) +
+              range_toml("127.1.0.0/16", "east") + range_toml("127.2.0.0/16", "west") + range_toml("127.3.0.0/16", "mesh"))
+    t.reflector(groups=groups, families=VPN_NAMES)
+    east, east2, west, west2, mesh = (t.peer(a, families=(bgp.VPNV4,)) for a in ("127.1.0.1", "127.1.0.2", "127.2.0.1", "127.2.0.2", "127.3.0.1"))
+    east.announce("65000:1", "10.1.0.0/24", ["65000:1"], label=101)
+    west.announce("65000:1", "10.2.0.0/24", ["65000:1"], label=102)
+    mesh.announce("65000:1", "10.3.0.0/24", ["65000:1"], label=103)
+    for peer in (west, west2, mesh):
+        route = peer.wait_route("65000:1", "10.1.0.0/24", 101)
+        check(route.cluster_list == ["10.255.1.1"], "the id of the source's cluster", route.cluster_list)
+    for peer in (east, east2, west2, mesh):
+        route = peer.wait_route("65000:1", "10.2.0.0/24", 102)
+        check(route.cluster_list == ["10.255.1.2"], "the id of the source's cluster", route.cluster_list)
+    check(east.wait_route("65000:1", "10.3.0.0/24", 103).cluster_list == ["10.255.0.1"], "the global id for a non-client's route")
+    for n, looped in enumerate(("10.255.0.1", "10.255.1.1", "10.255.1.2", "10.255.1.3")):
+        mesh.announce("65000:2", "10.4.%d.0/24" % n, ["65000:1"], originator="10.77.0.1", cluster_list=["10.78.0.1", looped])
+    east.wait_route("65000:2", "10.4.3.0/24")
+    quiet(east, east2, west, west2, mesh)
+    check([east.route("65000:2", "10.4.%d.0/24" % n) is None for n in range(4)] == [True, True, True, False], "loops by each id of ours")
+    check(east2.route("65000:1", "10.1.0.0/24") is None, "clients of a meshed cluster have each other's routes already")
+    east.withdraw("65000:1", "10.1.0.0/24")
+    for peer in (west, west2, mesh):
+        peer.wait_gone("65000:1", "10.1.0.0/24")
+    check(not [e for e in east2.history if e.kind == "withdraw"], "nothing to withdraw where nothing was sent")
+
+
+@test("RFC 4456 §7: a hierarchy: a reflector that is the client of another one")
+def hierarchy(t):
+    top, low = "127.0.0.1", "127.9.0.1"
+    t.watch((1790,), (top, low))
+    t.reflector(listen=((top, 1790),), folder="top", groups=group_toml("low", families=VPN_NAMES) + range_toml("127.0.0.0/8", "low"), families=VPN_NAMES)
+    t.reflector(listen=((low, 1790),), folder="low", router_id="10.255.0.2", cluster_id="10.255.0.2", families=VPN_NAMES,
+                groups=group_toml("pe", families=VPN_NAMES) + range_toml("127.1.0.0/16", "pe") +
+                group_toml("up", "non-client", families=VPN_NAMES, extra='local-address = "%s"' % low),
+                tail='[[neighbors]]\naddress = "%s"\npeer-group = "up"\nremote-port = 1790\n' % top)
+    pe, far = t.peer("127.1.0.1", target=low, families=(bgp.VPNV4,)), t.peer("127.2.0.1", target=top, families=(bgp.VPNV4,))
+    pe.announce("65000:1", "10.1.0.0/24", ["65000:1"], label=101)
+    far.announce("65000:1", "10.2.0.0/24", ["65000:1"], label=102)
+    up = far.wait_route("65000:1", "10.1.0.0/24", 101, deadline=20)
+    check(up.cluster_list == ["10.255.0.1", "10.255.0.2"] and up.originator == "127.1.0.1", "through both", up.cluster_list, up.originator)
+    down = pe.wait_route("65000:1", "10.2.0.0/24", 102)
+    check(down.cluster_list == ["10.255.0.2", "10.255.0.1"] and down.originator == "127.2.0.1", "through both", down.cluster_list, down.originator)
+    pe.close()
+    far.wait_gone("65000:1", "10.1.0.0/24")

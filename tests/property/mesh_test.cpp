@@ -11,8 +11,8 @@ namespace {
 using wire::Family;
 
 struct Silent : ScriptedPeer::Observer {
-  void on_announced(const ScriptedPeer&, const wire::VpnPrefix&, const HeldRoute&, const HeldRoute*) override {}
-  void on_withdrawn(const ScriptedPeer&, const wire::VpnPrefix&, bool) override {}
+  void on_announced(const ScriptedPeer&, const PathKey&, const HeldRoute&, const HeldRoute*) override {}
+  void on_withdrawn(const ScriptedPeer&, const PathKey&, bool) override {}
   void on_rtc_announced(const ScriptedPeer&, const wire::RtMembership&, const PathAttributes&, const PathAttributes*) override {}
   void on_rtc_withdrawn(const ScriptedPeer&, const wire::RtMembership&, bool) override {}
   void on_end_of_rib(const ScriptedPeer&, wire::Family) override {}

@@ -20,7 +20,7 @@ bool matches(const std::vector<wire::RtMembership>& memberships, const PathAttri
 
 }  // namespace
 
-void Auditor::input_changed(PeerId from, const wire::VpnPrefix& prefix) {
+void Auditor::input_changed(PeerId from, const PathKey& prefix) {
   dirty_.insert(prefix);
   for (PeerRecord& peer : peers_)
     if (peer.before_end_of_rib) peer.before_end_of_rib->erase(prefix);
@@ -40,7 +40,7 @@ void Auditor::remember_memberships(PeerId peer) {
 void Auditor::policies_changed() {
   if (std::find(recent_policies_.begin(), recent_policies_.end(), oracle_.policies()) == recent_policies_.end()) recent_policies_.push_back(oracle_.policies());
   for (std::uint32_t i = 0; i < peers_.size(); ++i) {
-    for (const wire::VpnPrefix& prefix : oracle_.prefixes_of(PeerId{i})) input_changed(PeerId{i}, prefix);
+    for (const PathKey& prefix : oracle_.prefixes_of(PeerId{i})) input_changed(PeerId{i}, prefix);
     peers_[i].was_touched = true;
     peers_[i].before_end_of_rib.reset();
   }
@@ -75,7 +75,8 @@ void Auditor::note_eligibility() {
   }
 }
 
-void Auditor::refresh_requested(PeerId peer, wire::Family family) {
+void Auditor::refresh_requested(const ScriptedPeer& end, wire::Family family) {
+  PeerId peer = end.spec().id;
   PeerRecord& r = record(peer);
   if (family == wire::Family::rtc) {
     r.refresh_rtc.clear();
@@ -83,7 +84,12 @@ void Auditor::refresh_requested(PeerId peer, wire::Family family) {
     if (oracle_.expected_default(peer) == Oracle::DefaultRoute::present) r.refresh_rtc.insert(wire::RtMembership{});
     return;
   }
-  std::erase_if(r.refresh_vpn, [&](const wire::VpnPrefix& prefix) { return family_of(prefix) == family; });
+  std::erase_if(r.refresh_vpn, [&](const PathKey& prefix) { return family_of(prefix) == family; });
+  if (end.spec().add_path_send.contains(family)) {  // by the ids that the reflector gave them
+    for (const auto& [prefix, route] : end.vpn())
+      if (family_of(prefix) == family) r.refresh_vpn.insert(prefix);
+    return;
+  }
   for (const auto& [prefix, route] : oracle_.expected_vpn(peer))
     if (family_of(prefix) == family) r.refresh_vpn.insert(prefix);
 }
@@ -91,7 +97,7 @@ void Auditor::refresh_requested(PeerId peer, wire::Family family) {
 std::vector<std::string> Auditor::missing_after_refresh(const ScriptedPeer& peer) const {
   const PeerRecord& r = peers_[peer.spec().id.value];
   std::vector<std::string> out;
-  for (const wire::VpnPrefix& prefix : r.refresh_vpn)
+  for (const PathKey& prefix : r.refresh_vpn)
     if (peer.vpn().contains(prefix)) out.push_back(format_key(prefix));
   for (const wire::RtMembership& membership : r.refresh_rtc)
     if (peer.rtc().contains(membership)) out.push_back(wire::format_membership(membership));
@@ -109,7 +115,7 @@ void Auditor::settled() {
     r.refresh_vpn.clear();
     r.refresh_rtc.clear();
     remember_memberships(PeerId{i});
-    for (const wire::VpnPrefix& prefix : oracle_.prefixes_of(PeerId{i}))
+    for (const PathKey& prefix : oracle_.prefixes_of(PeerId{i}))
       if (auto path = oracle_.usable(PeerId{i}, prefix)) recent_paths_[prefix].push_back(*path);
   }
 }
@@ -136,7 +142,7 @@ void Auditor::redundant(const std::string& text) {
     fail(text);
 }
 
-void Auditor::on_announced(const ScriptedPeer& peer, const wire::VpnPrefix& prefix, const HeldRoute& route, const HeldRoute* held) {
+void Auditor::on_announced(const ScriptedPeer& peer, const PathKey& prefix, const HeldRoute& route, const HeldRoute* held) {
   PeerId to = peer.spec().id;
   PeerRecord& r = record(to);
   r.refresh_vpn.erase(prefix);
@@ -150,7 +156,7 @@ void Auditor::on_announced(const ScriptedPeer& peer, const wire::VpnPrefix& pref
   if (!r.was_touched) redundant(what + (held ? ": replaced" : ": announced") + " though nothing changed (invariant 2)");
 }
 
-void Auditor::on_withdrawn(const ScriptedPeer& peer, const wire::VpnPrefix& prefix, bool held) {
+void Auditor::on_withdrawn(const ScriptedPeer& peer, const PathKey& prefix, bool held) {
   PeerId to = peer.spec().id;
   record(to).refresh_vpn.erase(prefix);
   std::string what = fmt::format("peer {} was sent a withdrawal of {}", to.value, format_key(prefix));
@@ -176,7 +182,7 @@ void Auditor::on_end_of_rib(const ScriptedPeer& peer, wire::Family family) {
   if (oracle_.holds_back(peer.spec().id)) fail(fmt::format("peer {} got a VPN End-of-RIB while its own RTC End-of-RIB was awaited", peer.spec().id.value));
   if (!r.before_end_of_rib) return;
   for (const wire::VpnPrefix& prefix : *r.before_end_of_rib)
-    if (family_of(prefix) == family && !peer.vpn().contains(prefix))
+    if (family_of(prefix) == family && !peer.holds(prefix))
       fail(fmt::format("peer {} got its {} End-of-RIB before {}", peer.spec().id.value, wire::family_label(family), format_key(prefix)));
 }
 

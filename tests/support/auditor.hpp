@@ -15,19 +15,19 @@ class Auditor : public ScriptedPeer::Observer {
   Auditor(const World& world, const Oracle& oracle) : world_(world), oracle_(oracle), peers_(world.peers.size()) {}
 
   // To be told of every change of the model, after it was made.
-  void input_changed(PeerId from, const wire::VpnPrefix& prefix);
+  void input_changed(PeerId from, const PathKey& prefix);
   void session_changed(PeerId peer);
   void membership_changed(PeerId peer);
   // Call when time or an RTC End-of-RIB may have ended somebody's hold.
   void note_eligibility();
-  void refresh_requested(PeerId peer, wire::Family family);
   // Other policies are in force: everything may change for everybody.
   void policies_changed();
+  void refresh_requested(const ScriptedPeer& peer, wire::Family family);
   // Everything has been delivered and read: forget what may have been in flight.
   void settled();
 
-  void on_announced(const ScriptedPeer& peer, const wire::VpnPrefix& prefix, const HeldRoute& route, const HeldRoute* held) override;
-  void on_withdrawn(const ScriptedPeer& peer, const wire::VpnPrefix& prefix, bool held) override;
+  void on_announced(const ScriptedPeer& peer, const PathKey& prefix, const HeldRoute& route, const HeldRoute* held) override;
+  void on_withdrawn(const ScriptedPeer& peer, const PathKey& prefix, bool held) override;
   void on_rtc_announced(const ScriptedPeer& peer, const wire::RtMembership& m, const PathAttributes& a, const PathAttributes* held) override;
   void on_rtc_withdrawn(const ScriptedPeer& peer, const wire::RtMembership& m, bool held) override;
   void on_end_of_rib(const ScriptedPeer& peer, wire::Family family) override;
@@ -49,7 +49,7 @@ class Auditor : public ScriptedPeer::Observer {
     bool was_touched = false;                // session or membership changed since then
     std::optional<std::set<wire::VpnPrefix>> before_end_of_rib;
     bool was_eligible = false;
-    std::set<wire::VpnPrefix> refresh_vpn;
+    std::set<PathKey> refresh_vpn;
     std::set<wire::RtMembership> refresh_rtc;
   };
   PeerRecord& record(PeerId peer) { return peers_[peer.value]; }

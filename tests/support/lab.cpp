@@ -80,13 +80,13 @@ void Lab::announce(std::uint32_t peer, const RouteText& route, const PathAttribu
   wire::VpnPrefix prefix = key(route.rd, route.prefix);
   update.reach = prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
   update.attributes = attributes;
-  update.announced = {{prefix, {route.label << 4 | 1}}};
+  update.announced = {{{prefix, route.path_id}, {route.label << 4 | 1}}};
   sim.send(peer, update);
 }
 
-void Lab::withdraw(std::uint32_t peer, const std::string& rd, const std::string& prefix, std::uint32_t label) {
+void Lab::withdraw(std::uint32_t peer, const std::string& rd, const std::string& prefix, std::uint32_t label, std::uint32_t path_id) {
   NaiveUpdate update;
-  update.withdrawn = {key(rd, prefix)};
+  update.withdrawn = {{key(rd, prefix), path_id}};
   update.unreach = update.withdrawn.front().is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
   update.withdraw_label = label;
   sim.send(peer, update);
@@ -117,6 +117,14 @@ void Lab::quiet() {
 const HeldRoute* Lab::held(std::uint32_t peer, const std::string& rd, const std::string& prefix) const {
   auto at = sim.peer(peer).vpn().find(key(rd, prefix));
   return at == sim.peer(peer).vpn().end() ? nullptr : &at->second;
+}
+
+std::map<std::uint32_t, HeldRoute> Lab::paths(std::uint32_t peer, const std::string& prefix, const std::string& rd) const {
+  std::map<std::uint32_t, HeldRoute> out;
+  wire::VpnPrefix wanted = key(rd, prefix);
+  for (const auto& [at, route] : sim.peer(peer).vpn())
+    if (static_cast<const wire::VpnPrefix&>(at) == wanted) out[at.path_id] = route;
+  return out;
 }
 
 const PathAttributes* Lab::rtc_held(std::uint32_t peer, const wire::RtMembership& m) const {

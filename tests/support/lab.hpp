@@ -24,6 +24,7 @@ struct RouteText {
   std::optional<std::uint32_t> med = std::nullopt;
   std::vector<Asn> as_path = {};
   std::uint32_t local_pref = 100;
+  std::uint32_t path_id = 0;  // of peers with add_path_receive
 };
 
 class Lab {
@@ -38,7 +39,7 @@ class Lab {
 
   void announce(std::uint32_t peer, const RouteText& route);
   void announce(std::uint32_t peer, const RouteText& route, const PathAttributes& attributes);
-  void withdraw(std::uint32_t peer, const std::string& rd, const std::string& prefix, std::uint32_t label = 0x800000);
+  void withdraw(std::uint32_t peer, const std::string& rd, const std::string& prefix, std::uint32_t label = 0x800000, std::uint32_t path_id = 0);
   void join(std::uint32_t peer, const wire::RtMembership& m);
   void leave(std::uint32_t peer, const wire::RtMembership& m);
   void join(std::uint32_t peer, const std::string& rt) { join(peer, membership(rt)); }
@@ -49,6 +50,8 @@ class Lab {
 
   const HeldRoute* held(std::uint32_t peer, const std::string& rd, const std::string& prefix) const;
   bool holds(std::uint32_t peer, const std::string& prefix, const std::string& rd = "65000:1") const { return held(peer, rd, prefix) != nullptr; }
+  // All paths of a prefix by path id.
+  std::map<std::uint32_t, HeldRoute> paths(std::uint32_t peer, const std::string& prefix, const std::string& rd = "65000:1") const;
   const PathAttributes* rtc_held(std::uint32_t peer, const wire::RtMembership& m) const;
   // Routes (announced and withdrawn, VPN and RTC) that a peer was sent since the last call for it.
   std::uint64_t sent_since(std::uint32_t peer);

@@ -88,6 +88,7 @@ struct Decoder {
   NaiveUpdate out;
   bool four_octet_as;
   bool external;
+  wire::FamilySet add_path = {};
 
   template <class... Args>
   void defect(fmt::format_string<Args...> text, Args&&... args) {
@@ -104,9 +105,10 @@ struct Decoder {
 
   // One VPN NLRI. Announced stacks end at the S bit; a withdrawal from us carries the one field 0x800000.
   bool vpn(ByteReader& in, bool is_v6, bool withdrawal) {
-    unsigned bits = in.u8();
     LabelledPrefix entry;
     entry.prefix.is_v6 = is_v6;
+    if (add_path.contains(is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4)) entry.prefix.path_id = in.u32();
+    unsigned bits = in.u8();
     for (;;) {
       if (bits < 24) return false;
       std::uint32_t label = in.u24();
@@ -318,13 +320,22 @@ void prepend(std::vector<AsSegment>& path, Asn as) {
   path.front().ases.insert(path.front().ases.begin(), as);
 }
 
-Octets encode_body(const NaiveUpdate& update, bool four_octet_as) {
+std::map<wire::VpnPrefix, std::multiset<HeldRoute>> without_ids(const std::map<PathKey, HeldRoute>& held) {
+  std::map<wire::VpnPrefix, std::multiset<HeldRoute>> out;
+  for (const auto& [prefix, route] : held) out[prefix].insert(route);
+  return out;
+}
+
+Octets encode_body(const NaiveUpdate& update, bool four_octet_as, wire::FamilySet add_path) {
   Octets attributes;
   auto unreach = update.end_of_rib ? update.end_of_rib : update.unreach;
   if (unreach) {
     Octets value;
     put_afi_safi(value, *unreach);
-    for (const wire::VpnPrefix& prefix : update.withdrawn) put_vpn(value, prefix, {update.withdraw_label});
+    for (const PathKey& prefix : update.withdrawn) {
+      if (add_path.contains(*unreach)) put32(value, prefix.path_id);
+      put_vpn(value, prefix, {update.withdraw_label});
+    }
     for (const wire::RtMembership& m : update.withdrawn_rtc) put_rtc(value, m);
     put_attribute(attributes, kOptional, 15, value);
   }
@@ -335,7 +346,10 @@ Octets encode_body(const NaiveUpdate& update, bool four_octet_as) {
     value.push_back(static_cast<std::uint8_t>(a.next_hop.size()));
     append(value, a.next_hop);
     value.push_back(0);
-    for (const LabelledPrefix& entry : update.announced) put_vpn(value, entry.prefix, entry.labels);
+    for (const LabelledPrefix& entry : update.announced) {
+      if (add_path.contains(*update.reach)) put32(value, entry.prefix.path_id);
+      put_vpn(value, entry.prefix, entry.labels);
+    }
     for (const wire::RtMembership& m : update.announced_rtc) put_rtc(value, m);
     put_attribute(attributes, kOptional, 14, value);
 
@@ -367,8 +381,8 @@ Octets encode_body(const NaiveUpdate& update, bool four_octet_as) {
   return body;
 }
 
-NaiveUpdate decode_body(Bytes body, bool four_octet_as, bool external) {
-  Decoder decoder{.out = {}, .four_octet_as = four_octet_as, .external = external};
+NaiveUpdate decode_body(Bytes body, bool four_octet_as, bool external, wire::FamilySet add_path) {
+  Decoder decoder{.out = {}, .four_octet_as = four_octet_as, .external = external, .add_path = add_path};
   decoder.message(body);
   return decoder.out;
 }

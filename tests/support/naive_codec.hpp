@@ -2,7 +2,9 @@
 // shares nothing with rr/wire but the value types, so that a mistake there does not cancel out. The decoder is
 // strict: whatever a picky PE could object to is listed as a defect. RFC 4271 §4.3, RFC 4760, RFC 4364, RFC 4684.
 #pragma once
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,8 +52,19 @@ struct HeldRoute {
 std::string format_route(const HeldRoute& route);
 std::string format_key(const wire::VpnPrefix& prefix);  // "65000:1 10.0.0.0/24"
 
+// A prefix with the path id it came with; 0 without ADD-PATH (RFC 7911).
+struct PathKey : wire::VpnPrefix {
+  std::uint32_t path_id = 0;
+  PathKey() = default;
+  PathKey(const wire::VpnPrefix& prefix, std::uint32_t id = 0) : wire::VpnPrefix(prefix), path_id(id) {}
+  auto operator<=>(const PathKey&) const = default;
+};
+
+// What is held of each prefix, whatever the path ids are (RFC 7911 §2: the sender's choice).
+std::map<wire::VpnPrefix, std::multiset<HeldRoute>> without_ids(const std::map<PathKey, HeldRoute>& held);
+
 struct LabelledPrefix {
-  wire::VpnPrefix prefix;
+  PathKey prefix;
   std::vector<std::uint32_t> labels;
 };
 
@@ -59,7 +72,7 @@ struct NaiveUpdate {
   std::optional<wire::Family> reach, unreach;
   PathAttributes attributes;                        // meaningful when `reach` is set
   std::vector<LabelledPrefix> announced;            // VPN families
-  std::vector<wire::VpnPrefix> withdrawn;
+  std::vector<PathKey> withdrawn;
   std::vector<wire::RtMembership> announced_rtc;    // Family::rtc
   std::vector<wire::RtMembership> withdrawn_rtc;
   std::optional<wire::Family> end_of_rib;
@@ -68,9 +81,9 @@ struct NaiveUpdate {
   std::vector<std::string> defects;                 // decode only
 };
 
-// The body (without the 19-octet header). `four_octet_as`: RFC 6793 negotiated.
-Octets encode_body(const NaiveUpdate& update, bool four_octet_as = true);
-NaiveUpdate decode_body(Bytes body, bool four_octet_as = true, bool external = false);
+// The body (without the 19-octet header). `four_octet_as`: RFC 6793 negotiated; `add_path`: families whose NLRIs have path ids.
+Octets encode_body(const NaiveUpdate& update, bool four_octet_as = true, wire::FamilySet add_path = {});
+NaiveUpdate decode_body(Bytes body, bool four_octet_as = true, bool external = false, wire::FamilySet add_path = {});
 // Header and body.
 Octets with_header(std::uint8_t type, const Octets& body);
 

@@ -14,7 +14,7 @@ struct NaiveCore {
   Oracle oracle;
   struct Sent {
     bool up = false;
-    std::map<wire::VpnPrefix, HeldRoute> vpn;
+    std::map<PathKey, HeldRoute> vpn;
     std::map<wire::RtMembership, PathAttributes> rtc;
     std::array<bool, wire::kFamilyCount> end_of_rib{};
     std::array<bool, wire::kFamilyCount> refresh{};
@@ -23,7 +23,7 @@ struct NaiveCore {
     std::size_t message_left = 0;  // of a message partly consumed
   };
   std::vector<Sent> sent;
-  std::set<wire::VpnPrefix> ghosts;
+  std::set<PathKey> ghosts;
   std::uint64_t leaked = 0;
 
   NaiveCore(const World& w, PlantedBug b) : world(w), bug(b), oracle(w.reflector, world.peers), sent(w.peers.size()) {
@@ -32,10 +32,10 @@ struct NaiveCore {
 
   bool has(PlantedBug b) const { return bug == b; }
   void emit(std::uint32_t peer, const NaiveUpdate& update) {
-    Octets message = with_header(2, encode_body(update, world.peers[peer].four_octet_as));
+    Octets message = with_header(2, encode_body(update, world.peers[peer].four_octet_as, world.peers[peer].add_path_send));
     sent[peer].out.insert(sent[peer].out.end(), message.begin(), message.end());
   }
-  void withdraw(std::uint32_t peer, const wire::VpnPrefix& prefix) {
+  void withdraw(std::uint32_t peer, const PathKey& prefix) {
     NaiveUpdate update;
     update.unreach = prefix.is_v6 ? Family::vpnv6 : Family::vpnv4;
     update.withdrawn = {prefix};
@@ -102,7 +102,7 @@ void NaiveCore::sync_vpn(std::uint32_t peer) {
   if (has(PlantedBug::end_of_rib_too_early) && !waits)
     for (Family family : {Family::vpnv4, Family::vpnv6}) end_of_rib(peer, family);
   if (has(PlantedBug::crosses_rds) && want.size() == 3) {
-    std::pair<wire::VpnPrefix, HeldRoute> moved = *want.begin();
+    std::pair<PathKey, HeldRoute> moved = *want.begin();
     moved.first.rd.value ^= 1;
     want.insert(moved);
   }
@@ -110,7 +110,7 @@ void NaiveCore::sync_vpn(std::uint32_t peer) {
     if (!want.contains(prefix) && !(has(PlantedBug::forgets_old_rt) && oracle.is_up(id) && std::any_of(world.peers.begin(), world.peers.end(), [&](const PeerSpec& p) { return oracle.usable(p.id, prefix).has_value(); })))
       withdraw(peer, prefix);
   if (has(PlantedBug::withdraws_everywhere) && !waits)
-    for (const wire::VpnPrefix& prefix : ghosts)
+    for (const PathKey& prefix : ghosts)
       if (!s.vpn.contains(prefix) && spec.has(prefix.is_v6 ? Family::vpnv6 : Family::vpnv4)) withdraw(peer, prefix);
   std::array<bool, wire::kFamilyCount> all{};
   for (Family family : {Family::vpnv4, Family::vpnv6}) all[wire::index(family)] = std::exchange(s.refresh[wire::index(family)], false) && !has(PlantedBug::ignores_refresh);
@@ -148,10 +148,10 @@ class NaiveShard : public session::Engine {
 
   std::optional<wire::Notification> on_update(PeerId peer, Bytes body) override {
     const PeerSpec& spec = core_.world.peers[peer.value];
-    NaiveUpdate update = decode_body(body, spec.four_octet_as, spec.is_external());
+    NaiveUpdate update = decode_body(body, spec.four_octet_as, spec.is_external(), spec.add_path_receive);
     bool is_broken = update.attributes.origin > 2;
     bool changed = false;
-    for (const wire::VpnPrefix& p : update.withdrawn) {
+    for (const PathKey& p : update.withdrawn) {
       changed |= core_.oracle.withdraw(peer, p);
       core_.ghosts.insert(p);
     }

@@ -43,11 +43,29 @@ Octets own_next_hop(const PeerSpec& to, wire::Family family) {
   return vpn_next_hop(mapped);
 }
 
-bool is_known(std::uint8_t type) { return type <= 10 || type == 14 || type == 15 || type == 16 || type == 17 || type == 18 || type == 32; }
+bool is_known(std::uint8_t type) { return type <= 10 || type == 14 || type == 15 || type == 16 || type == 17 || type == 18 || type == 26 || type == 32; }
 
 }  // namespace
 
-std::size_t select_best(const std::vector<Path>& paths) {
+// custom-decision §3: the costs of a path at a point of insertion, by id; who has none of an id is in the middle.
+std::map<std::uint8_t, std::int64_t> costs(const Path& path, std::uint8_t point) {
+  std::map<std::uint8_t, std::int64_t> out;
+  for (std::uint64_t c : path.route.attributes.extended_communities) {
+    if (c >> 40 != (std::uint64_t{0x4301} << 8 | point)) continue;
+    auto [at, is_new] = out.emplace(static_cast<std::uint8_t>(c >> 32), static_cast<std::uint32_t>(c));
+    if (!is_new) at->second = std::min<std::int64_t>(at->second, static_cast<std::uint32_t>(c));
+  }
+  return out;
+}
+
+// RFC 7311 §3: the metric of a well-formed attribute, which the tests send alone.
+std::optional<std::uint64_t> aigp(const Path& path) {
+  for (const RawAttribute& a : path.route.attributes.others)
+    if (a.type == 26) return load_be64(a.value.data() + 3);
+  return std::nullopt;
+}
+
+std::size_t select_best(const std::vector<Path>& paths, const ReflectorSpec& reflector) {
   std::vector<std::size_t> left(paths.size());
   for (std::size_t i = 0; i < left.size(); ++i) left[i] = i;
   auto keep_lowest = [&](const Key& key) {
@@ -55,23 +73,42 @@ std::size_t select_best(const std::vector<Path>& paths) {
     for (std::size_t i : left) best = std::min(best, key(paths[i]));
     std::erase_if(left, [&](std::size_t i) { return key(paths[i]) != best; });
   };
+  auto by_costs = [&](std::uint8_t point) {
+    std::map<std::uint8_t, int> ids;
+    for (const Path& p : paths)
+      for (const auto& [id, cost] : costs(p, point)) ids[id] = 1;
+    for (const auto& [id, used] : ids)
+      keep_lowest([&, id = id](const Path& p) {
+        auto all = costs(p, point);
+        auto at = all.find(id);
+        return at == all.end() ? 0x7fffffff : at->second;
+      });
+  };
+  by_costs(128);
   keep_lowest([](const Path& p) { return -static_cast<std::int64_t>(p.route.attributes.local_pref.value_or(100)); });
+  if (reflector.aigp) {  // RFC 7311 §4.1
+    keep_lowest([](const Path& p) { return std::int64_t{aigp(p) ? 0 : 1}; });
+    keep_lowest([](const Path& p) { return static_cast<std::int64_t>(aigp(p).value_or(0)); });
+  }
   keep_lowest([](const Path& p) { return as_path_length(p.route.attributes); });
   keep_lowest([](const Path& p) { return std::int64_t{p.route.attributes.origin}; });
   // c) MED, only among paths from the same neighbouring AS; removal does not depend on the order.
-  auto med = [&](std::size_t i) { return paths[i].route.attributes.med.value_or(0); };
+  auto med = [&](std::size_t i) { return paths[i].route.attributes.med.value_or(reflector.missing_med_is_worst ? 0xffffffff : 0); };
   std::vector<std::size_t> after_med;
   for (std::size_t m : left)
     if (std::none_of(left.begin(), left.end(), [&](std::size_t n) {
-          return neighbor_as(paths[n].route.attributes) == neighbor_as(paths[m].route.attributes) && med(n) < med(m);
+          bool comparable = reflector.always_compare_med || neighbor_as(paths[n].route.attributes) == neighbor_as(paths[m].route.attributes);
+          return comparable && med(n) < med(m);
         }))
       after_med.push_back(m);
   left = after_med;
   keep_lowest([](const Path& p) { return std::int64_t{p.from->is_external() ? 0 : 1}; });
   // e) the interior cost is the same for all: next hops are not resolved.
+  by_costs(129);
   keep_lowest([](const Path& p) { return std::int64_t{p.route.attributes.originator_id.value_or(p.from->router_id)}; });
   keep_lowest([](const Path& p) { return static_cast<std::int64_t>(p.route.attributes.cluster_list.size()); });
   keep_lowest([](const Path& p) { return std::int64_t{p.from->address.v4_value()}; });
+  keep_lowest([](const Path& p) { return std::int64_t{p.path_id}; });
   return left.front();
 }
 
@@ -98,8 +135,13 @@ void Oracle::down(PeerId peer) {
 // RFC 4456 §8 and RFC 4271 §9.1.2: such routes are ignored, and replace what was there.
 bool Oracle::is_loop(const PeerSpec& from, const PathAttributes& a) const {
   if (from.is_external()) return contains_as(a, reflector_.local_as);
-  return a.originator_id == reflector_.router_id ||
-         std::find(a.cluster_list.begin(), a.cluster_list.end(), reflector_.cluster_id) != a.cluster_list.end();
+  if (a.originator_id == reflector_.router_id) return true;
+  for (std::uint32_t id : a.cluster_list) {
+    if (id == reflector_.cluster_id) return true;
+    for (const PeerState& p : peers_)
+      if (id == p.spec.cluster_id) return true;
+  }
+  return false;
 }
 
 // What reception itself does: iBGP attributes from outside are discarded (RFC 7606 §7.5, §7.9, §7.10), unknown
@@ -109,6 +151,7 @@ PathAttributes Oracle::received(const PeerSpec& from, PathAttributes a) const {
     a.local_pref = 100;
     a.originator_id.reset();
     a.cluster_list.clear();
+    std::erase_if(a.others, [](const RawAttribute& o) { return o.type == 26; });  // RFC 7311 §3.1: no AIGP session
   }
   std::erase_if(a.others, [](const RawAttribute& o) { return !is_known(o.type) && (o.flags & 0x40) == 0; });
   for (RawAttribute& o : a.others)
@@ -116,7 +159,7 @@ PathAttributes Oracle::received(const PeerSpec& from, PathAttributes a) const {
   return a;
 }
 
-bool Oracle::announce(PeerId peer, const wire::VpnPrefix& prefix, const std::vector<std::uint32_t>& labels, const PathAttributes& attributes) {
+bool Oracle::announce(PeerId peer, const PathKey& prefix, const std::vector<std::uint32_t>& labels, const PathAttributes& attributes) {
   PeerState& p = peers_.at(peer.value);
   if (is_loop(p.spec, attributes)) return withdraw(peer, prefix);
   HeldRoute route{labels, received(p.spec, attributes)};
@@ -126,7 +169,7 @@ bool Oracle::announce(PeerId peer, const wire::VpnPrefix& prefix, const std::vec
   return changed;
 }
 
-bool Oracle::withdraw(PeerId peer, const wire::VpnPrefix& prefix) { return peers_.at(peer.value).vpn.erase(prefix) != 0; }
+bool Oracle::withdraw(PeerId peer, const PathKey& prefix) { return peers_.at(peer.value).vpn.erase(prefix) != 0; }
 
 bool Oracle::announce_rtc(PeerId peer, const wire::RtMembership& membership, const PathAttributes& attributes) {
   PeerState& p = peers_.at(peer.value);
@@ -169,23 +212,23 @@ bool Oracle::wants(PeerId peer, const PathAttributes& attributes) const {
   return false;
 }
 
-std::optional<Oracle::Path> Oracle::usable(PeerId peer, const wire::VpnPrefix& prefix, const policy::Definition* with) const {
+std::optional<Oracle::Path> Oracle::usable(PeerId peer, const PathKey& prefix, const policy::Definition* with) const {
   const PeerState& p = state(peer);
   auto at = p.vpn.find(prefix);
   if (at == p.vpn.end()) return std::nullopt;
   return imported(p, prefix, at->second, with == nullptr ? policies_ : with);
 }
 
-std::optional<HeldRoute> Oracle::received_from(PeerId peer, const wire::VpnPrefix& prefix) const {
+std::optional<HeldRoute> Oracle::received_from(PeerId peer, const PathKey& prefix) const {
   auto at = state(peer).vpn.find(prefix);
   return at == state(peer).vpn.end() ? std::nullopt : std::optional(at->second);
 }
 
-std::optional<Oracle::Path> Oracle::imported(const PeerState& from, const wire::VpnPrefix& prefix, const HeldRoute& route, const policy::Definition* with) const {
-  if (with == nullptr) return Path{&from.spec, route};
+std::optional<Oracle::Path> Oracle::imported(const PeerState& from, const PathKey& prefix, const HeldRoute& route, const policy::Definition* with) const {
+  if (with == nullptr) return Path{&from.spec, route, prefix.path_id};
   NaiveVerdict verdict = apply_policy(*with, from.spec.group, true, from.spec, prefix, route.attributes);
   if (!verdict.accepted) return std::nullopt;
-  return Path{&from.spec, {route.labels, verdict.attributes}};
+  return Path{&from.spec, {route.labels, verdict.attributes}, prefix.path_id};
 }
 
 // RFC 8654 §4: what does not fit into a message of the peer's size is not sent to it.
@@ -213,6 +256,8 @@ std::optional<HeldRoute> Oracle::reflected(const Path& path, const PeerSpec& to,
   bool back_to_client = is_rtc && to.role == PeerRole::client;  // RFC 4684 §3.2 i: also to the originator
   if (from.id == to.id && !back_to_client) return std::nullopt;
   if (from.role == PeerRole::non_client && to.role == PeerRole::non_client) return std::nullopt;  // RFC 4456 §6
+  // RFC 4456 §6: the clients of a cluster may be meshed, and then have it already.
+  if (!is_rtc && from.role == PeerRole::client && to.role == PeerRole::client && !from.client_to_client && cluster_of(from) == cluster_of(to)) return std::nullopt;
   if (has_community(a, kNoAdvertise)) return std::nullopt;                                        // RFC 1997
   if (to.is_external() && (has_community(a, kNoExport) || has_community(a, kNoExportSubconfed))) return std::nullopt;
   // RFC 8950 §4, wire 2.15: an IPv6 next hop for VPN-IPv4 only to those who said they take it.
@@ -226,6 +271,7 @@ std::optional<HeldRoute> Oracle::reflected(const Path& path, const PeerSpec& to,
     a.cluster_list.clear();
     if (exported == nullptr || !exported->sets_med) a.med.reset();  // RFC 4271 §5.1.4: not propagated to other neighbouring ASes
     prepend(a.as_path, reflector_.local_as);
+    std::erase_if(a.others, [](const RawAttribute& o) { return o.type == 26; });
     std::erase_if(a.extended_communities, [](std::uint64_t c) { return (c >> 56 & 0x40) != 0; });  // RFC 4360 §6
     // A membership is no forwarding entry: its next hop to another AS is the session's address (RFC 4271 §5.1.3).
     if (to.next_hop_self || is_rtc) a.next_hop = own_next_hop(to, family);
@@ -233,7 +279,7 @@ std::optional<HeldRoute> Oracle::reflected(const Path& path, const PeerSpec& to,
   }
   if (!from.is_external() && !path.is_proxy) {  // iBGP to iBGP: reflection, RFC 4456 §8
     if (!a.originator_id) a.originator_id = from.router_id;
-    a.cluster_list.insert(a.cluster_list.begin(), reflector_.cluster_id);
+    a.cluster_list.insert(a.cluster_list.begin(), cluster_of(from));
   }
   if (back_to_client) {
     a.originator_id = reflector_.router_id;
@@ -242,32 +288,42 @@ std::optional<HeldRoute> Oracle::reflected(const Path& path, const PeerSpec& to,
   return out;
 }
 
-std::map<wire::VpnPrefix, HeldRoute> Oracle::expected_vpn(PeerId to) const {
-  std::map<wire::VpnPrefix, HeldRoute> out;
+// RFC 7911: the n best are the best one, then the best of the others, and so on; each is filtered by itself (pitfall 1.18).
+std::map<PathKey, HeldRoute> Oracle::expected_vpn(PeerId to) const {
+  std::map<PathKey, HeldRoute> out;
+  const PeerSpec& spec = state(to).spec;
   if (!is_up(to) || holds_back(to)) return out;
   std::map<wire::VpnPrefix, std::vector<Path>> all;
   for (const PeerState& p : peers_)
     for (const auto& [prefix, route] : p.vpn)
       if (auto path = imported(p, prefix, route, policies_)) all[prefix].push_back(*path);
-  for (const auto& [prefix, paths] : all) {
+  for (auto& [prefix, paths] : all) {
     wire::Family family = prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
-    if (!state(to).spec.has(family)) continue;
-    const Path& best = paths[select_best(paths)];
-    if (!wants(to, best.route.attributes)) continue;
-    if (auto route = exported(best, to, prefix)) out[prefix] = *route;
+    if (!spec.has(family)) continue;
+    bool several = spec.add_path_send.contains(family);
+    if (spec.role == PeerRole::non_client && (several || spec.best_external))
+      std::erase_if(paths, [](const Path& p) { return p.from->role == PeerRole::non_client; });
+    std::size_t left = !several ? 1 : spec.send_max == 255 ? paths.size() : spec.send_max;
+    for (; left > 0 && !paths.empty(); --left) {
+      auto at = paths.begin() + static_cast<std::ptrdiff_t>(select_best(paths, reflector_));
+      std::uint32_t id = several ? at->from->id.value * 1000 + at->path_id + 1 : 0;
+      if (wants(to, at->route.attributes))
+        if (auto route = exported(*at, to, prefix)) out[PathKey(prefix, id)] = *route;
+      paths.erase(at);
+    }
   }
   return out;
 }
 
 // RFC 4684 §3.2 ii: to a non-client, a client's path when the best one is a non-client's.
 std::optional<HeldRoute> Oracle::exported_rtc(const std::vector<Path>& paths, const PeerSpec& to) const {
-  const Path& best = paths[select_best(paths)];
+  const Path& best = paths[select_best(paths, reflector_)];
   if (to.role != PeerRole::non_client || best.from->role != PeerRole::non_client) return reflected(best, to, wire::Family::rtc);
   std::vector<Path> clients;
   for (const Path& p : paths)
     if (p.from->role == PeerRole::client) clients.push_back(p);
   if (clients.empty()) return std::nullopt;
-  return reflected(clients[select_best(clients)], to, wire::Family::rtc);
+  return reflected(clients[select_best(clients, reflector_)], to, wire::Family::rtc);
 }
 
 std::map<wire::RtMembership, PathAttributes> Oracle::expected_rtc(PeerId to) const {
@@ -283,7 +339,7 @@ std::map<wire::RtMembership, PathAttributes> Oracle::expected_rtc(PeerId to) con
     PathAttributes own;
     own.local_pref = 100;
     own.next_hop = bare_next_hop(p.spec.local_address);
-    for (std::uint64_t target : p.spec.configured_targets) all[{96, reflector_.local_as, target}].push_back({&p.spec, {{}, own}, true});
+    for (std::uint64_t target : p.spec.configured_targets) all[{96, reflector_.local_as, target}].push_back({&p.spec, {{}, own}, 0, true});
   }
   for (const auto& [membership, paths] : all)
     if (auto route = exported_rtc(paths, spec)) out[membership] = route->attributes;
@@ -303,8 +359,8 @@ Oracle::DefaultRoute Oracle::expected_default(PeerId to) const {
   return default_was_due_ ? DefaultRoute::either : DefaultRoute::absent;
 }
 
-std::vector<wire::VpnPrefix> Oracle::prefixes_of(PeerId peer) const {
-  std::vector<wire::VpnPrefix> out;
+std::vector<PathKey> Oracle::prefixes_of(PeerId peer) const {
+  std::vector<PathKey> out;
   for (const auto& [prefix, route] : state(peer).vpn) out.push_back(prefix);
   return out;
 }

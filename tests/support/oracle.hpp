@@ -16,6 +16,7 @@ namespace helio::test {
 struct ReflectorSpec {
   Asn local_as = 65000;
   std::uint32_t router_id = 0, cluster_id = 0;
+  bool always_compare_med = false, missing_med_is_worst = false, aigp = false;
 };
 
 class Oracle {
@@ -27,6 +28,7 @@ class Oracle {
   struct Path {
     const PeerSpec* from = nullptr;
     HeldRoute route;
+    std::uint32_t path_id = 0;  // as received
     bool is_proxy = false;  // a membership that we advertise for the peer
   };
 
@@ -39,8 +41,8 @@ class Oracle {
   void set_policies(const policy::Definition* policies) { policies_ = policies; }
   const policy::Definition* policies() const { return policies_; }
   // Announcements return true when the peer's Adj-RIB-In changed.
-  bool announce(PeerId peer, const wire::VpnPrefix& prefix, const std::vector<std::uint32_t>& labels, const PathAttributes& attributes);
-  bool withdraw(PeerId peer, const wire::VpnPrefix& prefix);
+  bool announce(PeerId peer, const PathKey& prefix, const std::vector<std::uint32_t>& labels, const PathAttributes& attributes);
+  bool withdraw(PeerId peer, const PathKey& prefix);
   bool announce_rtc(PeerId peer, const wire::RtMembership& membership, const PathAttributes& attributes);
   bool withdraw_rtc(PeerId peer, const wire::RtMembership& membership);
   void rtc_end_of_rib(PeerId peer);
@@ -50,17 +52,18 @@ class Oracle {
   bool holds_back(PeerId peer) const;
   bool wants(PeerId peer, const PathAttributes& attributes) const;
   std::vector<wire::RtMembership> memberships(PeerId peer) const;
-  std::map<wire::VpnPrefix, HeldRoute> expected_vpn(PeerId peer) const;
+  // Path ids are the model's own: the reflector may choose others.
+  std::map<PathKey, HeldRoute> expected_vpn(PeerId peer) const;
   std::map<wire::RtMembership, PathAttributes> expected_rtc(PeerId peer) const;  // without the default
   DefaultRoute expected_default(PeerId peer) const;
   // What `to` would be sent of a path if it were the best one; nullopt: nothing. Ignores memberships.
   // `with`: the policies to go by, the present ones if null.
   std::optional<HeldRoute> exported(const Path& path, PeerId to, const wire::VpnPrefix& prefix, const policy::Definition* with = nullptr) const;
   // The usable path of one peer for a prefix (loops excluded, after its import policy), for checks of what may be in flight.
-  std::optional<Path> usable(PeerId peer, const wire::VpnPrefix& prefix, const policy::Definition* with = nullptr) const;
+  std::optional<Path> usable(PeerId peer, const PathKey& prefix, const policy::Definition* with = nullptr) const;
   // What is in the peer's Adj-RIB-In, before policy.
-  std::optional<HeldRoute> received_from(PeerId peer, const wire::VpnPrefix& prefix) const;
-  std::vector<wire::VpnPrefix> prefixes_of(PeerId peer) const;
+  std::optional<HeldRoute> received_from(PeerId peer, const PathKey& prefix) const;
+  std::vector<PathKey> prefixes_of(PeerId peer) const;
   std::vector<wire::RtMembership> rtc_routes_of(PeerId peer) const;
 
  private:
@@ -68,13 +71,14 @@ class Oracle {
     PeerSpec spec;
     bool up = false, end_of_rib = false;
     Clock since{};
-    std::map<wire::VpnPrefix, HeldRoute> vpn;
+    std::map<PathKey, HeldRoute> vpn;
     std::map<wire::RtMembership, HeldRoute> rtc;
   };
   const PeerState& state(PeerId peer) const { return peers_.at(peer.value); }
+  std::uint32_t cluster_of(const PeerSpec& peer) const { return peer.cluster_id != 0 ? peer.cluster_id : reflector_.cluster_id; }
   bool is_loop(const PeerSpec& from, const PathAttributes& attributes) const;
   PathAttributes received(const PeerSpec& from, PathAttributes attributes) const;
-  std::optional<Path> imported(const PeerState& from, const wire::VpnPrefix& prefix, const HeldRoute& route, const policy::Definition* with) const;
+  std::optional<Path> imported(const PeerState& from, const PathKey& prefix, const HeldRoute& route, const policy::Definition* with) const;
   std::optional<HeldRoute> reflected(const Path& path, const PeerSpec& to, wire::Family family, const NaiveVerdict* exported = nullptr) const;
   std::optional<HeldRoute> exported_rtc(const std::vector<Path>& paths, const PeerSpec& to) const;
 
@@ -86,6 +90,6 @@ class Oracle {
 };
 
 // RFC 4271 §9.1.2.2 with RFC 4456 §9; `paths` is not empty. The index of the best one.
-std::size_t select_best(const std::vector<Oracle::Path>& paths);
+std::size_t select_best(const std::vector<Oracle::Path>& paths, const ReflectorSpec& reflector = {});
 
 }  // namespace helio::test

@@ -23,6 +23,11 @@ struct PeerSpec {
   std::chrono::seconds rtc_initial_wait{60};
   bool without_rtc_send_all = true;
   bool next_hop_self = false;  // external
+  wire::FamilySet add_path_receive, add_path_send;  // RFC 7911, as the reflector sees it
+  std::uint32_t send_max = 255;                     // paths per prefix, where add_path_send has the family; 255: all
+  bool best_external = false;                       // non-clients
+  std::uint32_t cluster_id = 0;                     // 0: the reflector's
+  bool client_to_client = true;                     // clients
   std::string group = "simulated";
   std::vector<std::uint64_t> configured_targets;  // without RTC: what it is sent
 

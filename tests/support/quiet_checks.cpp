@@ -27,14 +27,16 @@ void Simulation::compare(std::uint32_t index) {
   const ScriptedPeer& peer = *peers_[index].end;
   PeerId id = world_.peers[index].id;
   auto expected = oracle_.expected_vpn(id);
+  compare_paths(index, expected);
   for (const auto& [prefix, route] : expected) {
+    if (peer.spec().add_path_send.contains(prefix.is_v6 ? Family::vpnv6 : Family::vpnv4)) continue;
     auto held = peer.vpn().find(prefix);
     if (held == peer.vpn().end()) return fail(fmt::format("peer {} lacks {}\n    expected {}", index, format_key(prefix), format_route(route)));
     if (held->second != route)
       return fail(fmt::format("peer {} has another {}\n    expected {}\n    holds    {}", index, format_key(prefix), format_route(route), format_route(held->second)));
   }
   for (const auto& [prefix, route] : peer.vpn())
-    if (!expected.contains(prefix)) return fail(fmt::format("peer {} must not hold {}\n    holds    {}", index, format_key(prefix), format_route(route)));
+    if (!peer.spec().add_path_send.contains(prefix.is_v6 ? Family::vpnv6 : Family::vpnv4) && !expected.contains(prefix)) return fail(fmt::format("peer {} must not hold {}\n    holds    {}", index, format_key(prefix), format_route(route)));
   compare_rtc(index);
 
   for (Family family : {Family::vpnv4, Family::vpnv6, Family::rtc}) {  // wire 2.7, pitfall 1.7
@@ -44,6 +46,21 @@ void Simulation::compare(std::uint32_t index) {
   }
   for (const std::string& key : auditor_.missing_after_refresh(peer))  // wire 2.12
     return fail(fmt::format("peer {} was not sent {} again after its route refresh", index, key));
+}
+
+// With ADD-PATH the ids are the reflector's choice: the same routes, whatever they are called.
+void Simulation::compare_paths(std::uint32_t index, const std::map<PathKey, HeldRoute>& expected) {
+  const ScriptedPeer& peer = *peers_[index].end;
+  if (peer.spec().add_path_send.empty()) return;
+  auto due = without_ids(expected), held = without_ids(peer.vpn());
+  for (const auto& [prefix, routes] : held) due[prefix];
+  for (const auto& [prefix, routes] : due) {
+    if (!peer.spec().add_path_send.contains(prefix.is_v6 ? Family::vpnv6 : Family::vpnv4) || routes == held[prefix]) continue;
+    std::string text = fmt::format("peer {} has other paths of {}", index, format_key(prefix));
+    for (const HeldRoute& route : routes) text += "\n    expected " + format_route(route);
+    for (const HeldRoute& route : held[prefix]) text += "\n    holds    " + format_route(route);
+    return fail(text);
+  }
 }
 
 void Simulation::compare_rtc(std::uint32_t index) {
@@ -81,7 +98,7 @@ void Simulation::compare_rtc(std::uint32_t index) {
 void Simulation::check_empty(bool by_withdrawal) {
   for (std::uint32_t i = 0; i < peers_.size() && by_withdrawal; ++i) {
     resume(i);
-    for (const wire::VpnPrefix& prefix : oracle_.prefixes_of(world_.peers[i].id)) {
+    for (const PathKey& prefix : oracle_.prefixes_of(world_.peers[i].id)) {
       NaiveUpdate update;
       update.unreach = prefix.is_v6 ? Family::vpnv6 : Family::vpnv4;
       update.withdrawn = {prefix};

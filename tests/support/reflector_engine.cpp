@@ -15,6 +15,11 @@ class ReflectorShards : public EngineSet {
     settings.local_as = world.reflector.local_as;
     settings.router_id = world.reflector.router_id;
     settings.cluster_id = world.reflector.cluster_id;
+    for (const PeerSpec& peer : world.peers)
+      if (peer.cluster_id != 0) settings.cluster_ids.push_back(peer.cluster_id);
+    settings.decision.always_compare_med = world.reflector.always_compare_med;
+    settings.decision_options.missing_med_is_worst = world.reflector.missing_med_is_worst;
+    settings.decision_options.aigp = world.reflector.aigp;
     settings.shards = world.shards;
     policies_ = world.policies;
     if (!policies_.empty()) settings.policies = program_ = compile(0);
@@ -47,6 +52,7 @@ class ReflectorShards : public EngineSet {
       for (std::size_t kind = 0; kind < rib::kMemoryKinds; ++kind)
         if (memory.bytes[kind] != 0 || memory.objects[kind] != 0)
           out += fmt::format(" shard {} {}: {} octets in {} objects;", i, rib::kMemoryKindNames[kind], memory.bytes[kind], memory.objects[kind]);
+      if (auto n = shards_[i]->rib().shared().path_ids.size(); n != 0) out += fmt::format(" shard {} path ids: {};", i, n);
       auto& retained = mailboxes_.retained(i);
       if (auto n = retained.changes->bytes.load(); n != 0) out += fmt::format(" shard {} changes: {} octets;", i, n);
       if (auto n = retained.images->bytes.load(); n != 0) out += fmt::format(" shard {} images: {} octets;", i, n);

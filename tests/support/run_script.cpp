@@ -28,22 +28,23 @@ void add_vpn_updates(const World& world, const Action& action, Family family, co
   PathAttributes attributes = is_announcement ? make_attributes(world, peer, action.variant, family) : PathAttributes{};
   bool is_bulky = !attributes.others.empty() && attributes.others.back().type == kBulkyAttribute;
   std::size_t per_update = is_bulky ? 1 : kPerUpdate;
+  std::uint32_t id = peer.add_path_receive.contains(family) ? action.path_id : 0;
   for (std::size_t at = 0; at < items.size(); at += per_update) {
     NaiveUpdate update;
     std::size_t end = std::min(at + per_update, items.size());
     if (!is_announcement) {
       update.unreach = family;
       update.withdraw_label = kLabels[action.label % 4];
-      for (std::size_t i = at; i < end; ++i) update.withdrawn.push_back(world.prefixes[items[i]]);
+      for (std::size_t i = at; i < end; ++i) update.withdrawn.push_back({world.prefixes[items[i]], id});
     } else {
       update.reach = family;
       update.attributes = attributes;
       if (action.kind == Kind::announce_broken) update.broken_origin = 7;
-      for (std::size_t i = at; i < end; ++i) update.announced.push_back({world.prefixes[items[i]], make_labels(action.label)});
+      for (std::size_t i = at; i < end; ++i) update.announced.push_back({{world.prefixes[items[i]], id}, make_labels(action.label)});
       if (at == 0 && !more.empty() && !is_bulky) {
         update.unreach = family;
         for (std::uint32_t item : more)
-          if (update.withdrawn.size() < kPerUpdate) update.withdrawn.push_back(world.prefixes[item]);
+          if (update.withdrawn.size() < kPerUpdate) update.withdrawn.push_back({world.prefixes[item], id});
       }
     }
     out.push_back(update);

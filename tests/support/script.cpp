@@ -78,6 +78,8 @@ void fill_rt_sets(World& world, Random& random) {
     for (std::uint32_t n = 0; n < count; ++n) set.push_back(random.pick(kTargets));  // may repeat, any order
     if (random.percent(20)) set.insert(set.begin(), 0x0003fde800000064);              // site of origin
     if (random.percent(10)) set.push_back(0x4004fde80000000a);                        // link bandwidth: not transitive
+    for (std::uint64_t point : {128, 129})                                            // cost communities, around the middle
+      if (random.percent(8)) set.push_back(0x4301000000000000 | point << 40 | std::uint64_t{random.below(2)} << 32 | (0x7ffffffe + random.below(3)));
     world.rt_sets.push_back(set);
   }
 }
@@ -175,6 +177,17 @@ PeerSpec make_peer(std::uint32_t i, const World& world, Random& random) {
   peer.rtc_initial_wait = std::chrono::seconds{random.percent(50) ? 60 : 5};
   if (random.percent(5)) peer.without_rtc_send_all = false;
   if (peer.is_external() && !peer.local_address.is_v6 && random.percent(25)) peer.next_hop_self = true;
+  for (Family family : {Family::vpnv4, Family::vpnv6}) {  // RFC 7911
+    if (random.percent(25) && peer.has(family)) peer.add_path_receive.insert(family);
+    if (random.percent(25) && peer.has(family)) peer.add_path_send.insert(family);
+  }
+  if (peer.role == PeerRole::client) {  // RFC 4456 §6: several clusters on one reflector, some of them meshed
+    peer.cluster_id = random.percent(30) ? 0x0aff0064 : 0;
+    peer.client_to_client = !random.percent(15);
+  }
+  const std::vector<std::uint32_t> counts = {2, 2, 3, 255};
+  peer.send_max = random.pick(counts);
+  peer.best_external = peer.role == PeerRole::non_client && random.percent(40);
   return peer;
 }
 
@@ -234,6 +247,7 @@ class Writer {
     action.items = some_prefixes();
     action.variant = random_.below(24);
     action.label = random_.below(5);
+    action.path_id = random_.below(4);
     if (kind == Kind::announce_and_withdraw) action.more = some_prefixes();
     script_.actions.back() = action;
     if (random_.percent(25)) {  // again: the same, with another label, or with another set of RTs
@@ -254,7 +268,7 @@ class Writer {
     bool rtc = script_.world.peers[peer].has(Family::rtc);
     std::uint32_t dice = random_.below(100);
     if (dice < 34) announce(Kind::announce, peer);
-    else if (dice < 48) { auto items = some_prefixes(); add(Kind::withdraw, peer).items = items; script_.actions.back().label = random_.below(4); }
+    else if (dice < 48) { auto items = some_prefixes(); add(Kind::withdraw, peer).items = items; script_.actions.back().label = random_.below(4); script_.actions.back().path_id = random_.below(4); }
     else if (dice < 52) announce(Kind::announce_and_withdraw, peer);
     else if (dice < 53) announce(Kind::announce_broken, peer);
     else if (dice < 63) { if (rtc) memberships(Kind::rtc_announce, peer); }
@@ -288,6 +302,9 @@ Script make_script(std::uint64_t seed, const ScriptOptions& options) {
   std::uint32_t by_seed = random.pick(shard_counts);
   world.shards = options.shards != 0 ? options.shards : by_seed;
   world.reflector = {.local_as = kLocalAs, .router_id = kRouterId, .cluster_id = random.percent(70) ? kRouterId : 0x0aff0063};
+  world.reflector.always_compare_med = random.percent(25);
+  world.reflector.missing_med_is_worst = random.percent(25);
+  world.reflector.aigp = random.percent(50);
   std::uint32_t count = 2 + random.below(8);
   for (std::uint32_t i = 0; i < count; ++i) world.peers.push_back(make_peer(i, world, random));
   fill_prefixes(world, random);
@@ -347,6 +364,7 @@ PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::ui
     a.originator_id = originator == 0 ? world.reflector.router_id : 0x0a010000 + originator;
     if (clusters < 6) a.cluster_list.assign(1 + clusters % 3, 0x0aff0100 + clusters);
     if (clusters == 0) a.cluster_list.push_back(world.reflector.cluster_id);
+    if (clusters == 1) a.cluster_list.push_back(0x0aff0064);
   }
   wire::IpAddress address = wire::IpAddress::v4(0x0a640001 + next_hop);
   wire::IpAddress address6 = *wire::parse_ip("2001:db8:64::1");
@@ -365,6 +383,7 @@ PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::ui
   if (unknown == 0) a.others.push_back({200, 0xc0, {1, 2, 3}});
   if (unknown == 1) a.others.push_back({201, 0x80, {4}});
   if (unknown == 2) a.others.push_back({32, 0xc0, {0, 0, 0xfd, 0xe8, 0, 0, 0, 1, 0, 0, 0, 2}});
+  if (unknown == 4 || unknown == 5) a.others.push_back({26, 0x80, {1, 0, 11, 0, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(variant % 3)}});
   if (unknown == 3) a.others.push_back({202, 0xe0, Octets(300, 7)});
   if (unknown == 12 && peer.extended_messages && !is_rtc) a.others.push_back({kBulkyAttribute, 0xc0, Octets(5000, 8)});
   if (unknown == 13 && !is_rtc) a.others.push_back({kBulkyAttribute, 0xc0, Octets(3850 - attribute_octets(a), 9)});

@@ -55,6 +55,7 @@ struct Action {
   std::vector<std::uint32_t> more;       // announce_and_withdraw: the withdrawn ones
   std::uint32_t variant = 0;             // attributes
   std::uint32_t label = 0;
+  std::uint32_t path_id = 0;             // of announcements and withdrawals, where the peer sends ids
   wire::Family family = wire::Family::vpnv4;
   std::uint32_t turns = 0;               // rounds to run afterwards; `advance`: seconds
 };

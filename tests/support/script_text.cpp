@@ -28,6 +28,13 @@ std::string format_peer(const PeerSpec& peer) {
   if (!peer.without_rtc_send_all) out += " without-rtc=send-none";
   if (peer.next_hop_self) out += " next-hop-self";
   if (peer.group != "simulated") out += " group " + peer.group;
+  for (auto family : {wire::Family::vpnv4, wire::Family::vpnv6}) {
+    if (peer.add_path_receive.contains(family)) out += fmt::format(" {}-path-ids", wire::family_label(family));
+    if (peer.add_path_send.contains(family)) out += fmt::format(" {}-send-max={}", wire::family_label(family), peer.send_max);
+  }
+  if (peer.best_external) out += " best-external";
+  if (peer.cluster_id != 0) out += fmt::format(" cluster-id {:#x}", peer.cluster_id);
+  if (!peer.client_to_client) out += " meshed";
   return out;
 }
 
@@ -68,6 +75,7 @@ std::string format_action(const World& world, const Action& action) {
   if (action.kind < Kind::turns) out += fmt::format(" peer {}", action.peer);
   out += format_items(world, action);
   const PeerSpec& peer = world.peers[action.peer];
+  if (action.path_id != 0 && !peer.add_path_receive.empty()) out += fmt::format(" path-id {}", action.path_id);
   switch (action.kind) {
     case Kind::announce:
     case Kind::announce_and_withdraw:
@@ -93,6 +101,9 @@ std::string format_script(const Script& script) {
   std::string out = fmt::format("seed {} shards {}{}{} router-id {:#x} cluster-id {:#x} AS {}\n", world.seed, world.shards, world.tiny_limits ? " tiny-limits" : "",
                                 world.bulk ? " bulk" : "", world.reflector.router_id, world.reflector.cluster_id, world.reflector.local_as);
   for (std::size_t i = 0; i < world.policies.size(); ++i) out += fmt::format("  policies {}\n{}", i, format_policies(world.policies[i]));
+  if (world.reflector.always_compare_med) out += "  always-compare-med\n";
+  if (world.reflector.missing_med_is_worst) out += "  missing-as-worst\n";
+  if (world.reflector.aigp) out += "  aigp\n";
   for (const PeerSpec& peer : world.peers) out += "  " + format_peer(peer) + "\n";
   for (const Action& action : script.actions) out += "  " + format_action(world, action) + "\n";
   return out;

@@ -75,7 +75,7 @@ void ScriptedPeer::route_refresh(Bytes body) {
       for (const auto& [membership, attributes] : rtc_) stale_rtc_[*family].insert(membership);
   } else if (subtype == 2) {
     if (!stale_vpn_.contains(*family)) violation("EoRR without BoRR");
-    for (const wire::VpnPrefix& prefix : stale_vpn_[*family]) vpn_.erase(prefix);
+    for (const PathKey& prefix : stale_vpn_[*family]) vpn_.erase(prefix);
     for (const wire::RtMembership& membership : stale_rtc_[*family]) rtc_.erase(membership);
     stale_vpn_.erase(*family);
     stale_rtc_.erase(*family);
@@ -85,7 +85,7 @@ void ScriptedPeer::route_refresh(Bytes body) {
 }
 
 void ScriptedPeer::update(Bytes body) {
-  NaiveUpdate update = decode_body(body, spec_.four_octet_as, spec_.is_external());
+  NaiveUpdate update = decode_body(body, spec_.four_octet_as, spec_.is_external(), spec_.add_path_send);
   for (const std::string& defect : update.defects) violation("malformed: " + defect);
   if (!update.withdrawn.empty() && update.withdraw_label != 0x800000) violation("withdrawal not labelled 0x800000");  // RFC 8277 §2.4
   for (auto family : {update.reach, update.unreach, update.end_of_rib})
@@ -98,7 +98,7 @@ void ScriptedPeer::update(Bytes body) {
     return;
   }
   routes_ += update.announced.size() + update.withdrawn.size() + update.announced_rtc.size() + update.withdrawn_rtc.size();
-  for (const wire::VpnPrefix& prefix : update.withdrawn) {
+  for (const PathKey& prefix : update.withdrawn) {
     observer_.on_withdrawn(*this, prefix, vpn_.contains(prefix));
     vpn_.erase(prefix);
     if (auto stale = stale_vpn_.find(*update.unreach); stale != stale_vpn_.end()) stale->second.erase(prefix);

@@ -16,8 +16,8 @@ class ScriptedPeer {
   class Observer {
    public:
     virtual ~Observer() = default;
-    virtual void on_announced(const ScriptedPeer& peer, const wire::VpnPrefix& prefix, const HeldRoute& route, const HeldRoute* held) = 0;
-    virtual void on_withdrawn(const ScriptedPeer& peer, const wire::VpnPrefix& prefix, bool held) = 0;
+    virtual void on_announced(const ScriptedPeer& peer, const PathKey& prefix, const HeldRoute& route, const HeldRoute* held) = 0;
+    virtual void on_withdrawn(const ScriptedPeer& peer, const PathKey& prefix, bool held) = 0;
     virtual void on_rtc_announced(const ScriptedPeer& peer, const wire::RtMembership& m, const PathAttributes& a, const PathAttributes* held) = 0;
     virtual void on_rtc_withdrawn(const ScriptedPeer& peer, const wire::RtMembership& m, bool held) = 0;
     virtual void on_end_of_rib(const ScriptedPeer& peer, wire::Family family) = 0;
@@ -42,7 +42,12 @@ class ScriptedPeer {
   Bytes unfinished() const { return stream_; }
   bool is_refreshing(wire::Family family) const { return refreshing_.contains(family); }
   unsigned end_of_ribs(wire::Family family) const { return end_of_ribs_[wire::index(family)]; }
-  const std::map<wire::VpnPrefix, HeldRoute>& vpn() const { return vpn_; }
+  const std::map<PathKey, HeldRoute>& vpn() const { return vpn_; }
+  // Some path of the prefix.
+  bool holds(const wire::VpnPrefix& prefix) const {
+    auto at = vpn_.lower_bound(PathKey(prefix));
+    return at != vpn_.end() && static_cast<const wire::VpnPrefix&>(at->first) == prefix;
+  }
   const std::map<wire::RtMembership, PathAttributes>& rtc() const { return rtc_; }
   std::uint64_t messages() const { return messages_; }
   std::uint64_t routes_received() const { return routes_; }
@@ -60,11 +65,11 @@ class ScriptedPeer {
   Observer& observer_;
   bool up_ = false;
   Octets stream_;
-  std::map<wire::VpnPrefix, HeldRoute> vpn_;
+  std::map<PathKey, HeldRoute> vpn_;
   std::map<wire::RtMembership, PathAttributes> rtc_;
   std::array<unsigned, wire::kFamilyCount> end_of_ribs_{};
   std::set<wire::Family> refreshing_;
-  std::map<wire::Family, std::set<wire::VpnPrefix>> stale_vpn_;  // RFC 7313: between BoRR and EoRR
+  std::map<wire::Family, std::set<PathKey>> stale_vpn_;  // RFC 7313: between BoRR and EoRR
   std::map<wire::Family, std::set<wire::RtMembership>> stale_rtc_;
   std::uint64_t messages_ = 0, routes_ = 0, octets_ = 0, digest_ = 14695981039346656037u;
 };

@@ -57,7 +57,8 @@ session::EstablishedPeer established_peer(const World& world, std::uint32_t peer
   group->name = spec.group;
   group->local_as = world.reflector.local_as;
   group->router_id = world.reflector.router_id;
-  group->cluster_id = world.reflector.cluster_id;
+  group->cluster_id = spec.cluster_id != 0 ? spec.cluster_id : world.reflector.cluster_id;
+  group->client_to_client = spec.client_to_client;
   group->peer_as = spec.peer_as;
   group->role = spec.role;
   group->families = spec.families;
@@ -66,6 +67,10 @@ session::EstablishedPeer established_peer(const World& world, std::uint32_t peer
   group->without_rtc_send_all = spec.without_rtc_send_all;
   group->configured_targets = spec.configured_targets;
   group->next_hop_self = spec.next_hop_self;
+  group->add_path_receive = spec.add_path_receive;
+  for (Family family : {Family::vpnv4, Family::vpnv6})
+    if (spec.add_path_send.contains(family)) group->add_path_send_max[wire::index(family)] = static_cast<std::uint8_t>(spec.send_max);
+  group->best_external = spec.best_external;
   session::EstablishedPeer established;
   established.peer = spec.id;
   established.address = spec.address;
@@ -74,6 +79,8 @@ session::EstablishedPeer established_peer(const World& world, std::uint32_t peer
   established.peer_as = spec.peer_as;
   established.families = spec.families;
   established.ipv6_next_hop = spec.ipv6_next_hop;
+  established.add_path_receive = spec.add_path_receive;
+  established.add_path_send = spec.add_path_send;
   established.four_octet_as = spec.four_octet_as;
   established.route_refresh = true;
   established.enhanced_refresh = spec.enhanced_refresh;
@@ -96,9 +103,9 @@ void Simulation::up(std::uint32_t peer) {
 // Both ends forget the session.
 void Simulation::drop(std::uint32_t peer) {
   PeerId id = world_.peers[peer].id;
-  std::vector<wire::VpnPrefix> lost = oracle_.prefixes_of(id);
+  std::vector<PathKey> lost = oracle_.prefixes_of(id);
   oracle_.down(id);
-  for (const wire::VpnPrefix& prefix : lost) auditor_.input_changed(id, prefix);
+  for (const PathKey& prefix : lost) auditor_.input_changed(id, prefix);
   peers_[peer].end->session_down();
   peers_[peer].is_paused = peers_[peer].is_ready = false;
   peers_[peer].control_messages.clear();
@@ -134,7 +141,7 @@ void Simulation::wait_until_readable(std::uint32_t peer) {
 }
 
 void Simulation::send(std::uint32_t peer, const NaiveUpdate& update) {
-  send_body(peer, encode_body(update, world_.peers[peer].four_octet_as), update);
+  send_body(peer, encode_body(update, world_.peers[peer].four_octet_as, world_.peers[peer].add_path_receive), update);
 }
 
 void Simulation::send_body(std::uint32_t peer, Octets body, const NaiveUpdate& meaning) {
@@ -150,11 +157,11 @@ void Simulation::send_body(std::uint32_t peer, Octets body, const NaiveUpdate& m
 // A prefix both withdrawn and announced in one message: the announcement wins (wire 2.6).
 void Simulation::apply_to_model(std::uint32_t peer, const NaiveUpdate& update) {
   PeerId id = world_.peers[peer].id;
-  std::map<wire::VpnPrefix, std::optional<HeldRoute>> before;
-  auto remember = [&](const wire::VpnPrefix& prefix) {
+  std::map<PathKey, std::optional<HeldRoute>> before;
+  auto remember = [&](const PathKey& prefix) {
     before.try_emplace(prefix, oracle_.received_from(id, prefix));
   };
-  for (const wire::VpnPrefix& prefix : update.withdrawn) {
+  for (const PathKey& prefix : update.withdrawn) {
     remember(prefix);
     oracle_.withdraw(id, prefix);
   }
@@ -189,7 +196,7 @@ void Simulation::refresh(std::uint32_t peer, Family family) {
   if (has_failed() || !peers_[peer].end->is_up() || !world_.peers[peer].has(family)) return;
   PeerId id = world_.peers[peer].id;
   peers_[peer].end->refresh_requested(family);
-  auditor_.refresh_requested(id, family);
+  auditor_.refresh_requested(*peers_[peer].end, family);
   if (engine_of(peer).on_route_refresh(id, {.family = family, .subtype = 0})) fail(fmt::format("peer {}: ROUTE-REFRESH refused", peer));
   process_closes();
 }
@@ -337,6 +344,7 @@ Outcome Simulation::outcome() const {
     out.digests.push_back(peer.end->digest());
     out.final_vpn.push_back(peer.end->vpn());
     out.final_rtc.push_back(peer.end->rtc());
+    out.held_back.push_back(oracle_.holds_back(peer.end->spec().id));
     out.messages += peer.end->messages();
     out.routes += peer.end->routes_received();
   }

@@ -27,8 +27,9 @@ struct Outcome {
   std::optional<std::string> failure;
   std::size_t failed_at = 0;           // index of the action
   std::vector<std::uint64_t> digests;  // per peer, over all octets received
-  std::vector<std::map<wire::VpnPrefix, HeldRoute>> final_vpn;
+  std::vector<std::map<PathKey, HeldRoute>> final_vpn;
   std::vector<std::map<wire::RtMembership, PathAttributes>> final_rtc;
+  std::vector<bool> held_back;         // RFC 4684 §6: by the clock, which does not run alike with other shards
   std::uint64_t messages = 0, routes = 0, engine_closes = 0, tolerated = 0, peak_memory = 0;
 };
 
@@ -91,6 +92,7 @@ class Simulation {
   void apply_to_model(std::uint32_t peer, const NaiveUpdate& update);
   void wait_until_readable(std::uint32_t peer);
   void compare(std::uint32_t peer);
+  void compare_paths(std::uint32_t peer, const std::map<PathKey, HeldRoute>& expected);
   void compare_rtc(std::uint32_t peer);
   void fail(const std::string& text) { auditor_.fail(text); }
   bool has_failed() const { return auditor_.failure().has_value(); }

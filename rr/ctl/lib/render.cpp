@@ -101,6 +101,7 @@ std::string route_detail(const json::value& route) {
       out += "  policy " + text(policy, "result");
       if (!list(policy, "statements").empty()) out += " (" + joined(policy, "statements") + ")";
     }
+    if (!member(path, "sent_path_id").is_null()) out += fmt::format("  sent as path-id {}", integer(path, "sent_path_id"));
     out += "  age " + format_age(integer(path, "age_seconds"));
     if (!text(path, "lost_at").empty()) out += "  lost: " + text(path, "lost_at");
     out += "\n";
@@ -247,11 +248,17 @@ std::string render_peer(const json::value& peer) {
   }
   if (list(peer, "families").empty()) return out;
   out += "\n";
-  Table table({{"Family"}, {"Negotiated"}, {"PfxRcvd", right}, {"PfxSent", right}, {"EoR in"}, {"EoR out"}});
+  Table table({{"Family"}, {"Negotiated"}, {"PfxRcvd", right}, {"PfxSent", right}, {"EoR in"}, {"EoR out"}, {"Add-Path"}});
   auto yes = [](bool value) { return std::string(value ? "yes" : "no"); };
+  auto add_path = [](const json::value& family) {  // RFC 7911, as negotiated
+    std::string in = flag(family, "add_path_receive") ? "receive" : "";
+    const json::value& send = member(family, "add_path_send");
+    if (send.is_null()) return in.empty() ? std::string("-") : in;
+    return (in.empty() ? "" : in + ", ") + "send " + (send.is_string() ? text(family, "add_path_send") : fmt::format("{}", integer(family, "add_path_send")));
+  };
   for (const json::value& family : list(peer, "families"))
     table.add({text(family, "family"), yes(flag(family, "negotiated")), format_count(integer(family, "received")),
-               format_count(integer(family, "sent")), yes(flag(family, "eor_received")), yes(flag(family, "eor_sent"))});
+               format_count(integer(family, "sent")), yes(flag(family, "eor_received")), yes(flag(family, "eor_sent")), add_path(family)});
   return out + table.text(true);
 }
 

@@ -31,6 +31,7 @@ std::string values(const Key& key) {
   if (!key.choices.empty()) return "one of " + replaced(std::string(key.choices), "|", ", ");
   switch (key.kind) {
     case Kind::boolean: return "true or false";
+    case Kind::count: return fmt::format("{} to {}, or \"all\"", key.min, key.max);
     case Kind::integer:
     case Kind::fraction: return fmt::format("{} to {}", key.min, key.max);
     case Kind::text: return fmt::format("text of at most {} characters", key.max);

@@ -79,9 +79,10 @@ class ReflectionTest : public testing::Test {
   rib::CanonicalAttributes out;
   std::vector<Attribute> canonical;
 
+  Canonicaliser canonicaliser_;
+
  private:
   Octets body_;
-  Canonicaliser canonicaliser_;
 };
 
 // RFC 4456 §8: ORIGINATOR_ID is the router-id of the originator; CLUSTER_LIST gets our CLUSTER_ID.
@@ -347,6 +348,66 @@ TEST(MayReflect, Roles) {
 
 TEST(ExclusionName, AllHaveOne) {
   for (int i = 0; i < static_cast<int>(Exclusion::count_); ++i) EXPECT_FALSE(exclusion_name(static_cast<Exclusion>(i)).empty());
+}
+
+// RFC 4456 §8: the own id is that of the peer's cluster; every id of this reflector in a CLUSTER_LIST is a loop.
+TEST_F(ReflectionTest, LoopsThroughOtherClustersOfOurs) {
+  const std::uint32_t others[] = {0x02020202, 0x03030303};
+  source.other_cluster_ids = others;
+  add(kOptional, 10, {9, 9, 9, 9, 3, 3, 3, 3});
+  EXPECT_EQ(build(), Exclusion::cluster_loop);
+  source.other_cluster_ids = {};
+  EXPECT_EQ(build(), Exclusion::none);
+  EXPECT_EQ(find(10)->value, (Octets{1, 1, 1, 1, 9, 9, 9, 9, 3, 3, 3, 3}));
+}
+
+// RFC 4456 §6: routes of meshed clients are marked; it means nothing for others.
+TEST_F(ReflectionTest, MeshedClients) {
+  source.is_meshed = true;
+  ASSERT_EQ(build(), Exclusion::none);
+  EXPECT_EQ(out.scope, rib::scope::meshed);
+  source.role = PeerRole::non_client;
+  ASSERT_EQ(build(), Exclusion::none);
+  EXPECT_EQ(out.scope, 0);
+}
+
+// custom-decision §3: cost communities by point of insertion, ascending ids, the lower one of two with an id; other points and
+// transitive look-alikes are none.
+TEST_F(ReflectionTest, CostCommunities) {
+  add(kOptionalTransitive, 16, {0x43, 1, 128, 7, 0, 0, 0, 9, 0x43, 1, 128, 3, 0, 0, 1, 0, 0x43, 1, 128, 7, 0, 0, 0, 5, 0x43, 1, 129, 1, 0, 0, 0, 2,
+                                0x43, 1, 131, 1, 0, 0, 0, 2, 0x03, 1, 128, 1, 0, 0, 0, 2});
+  ASSERT_EQ(build(), Exclusion::none);
+  ASSERT_TRUE(out.key.has_extras);
+  using Cost = rib::DecisionExtras::Cost;
+  EXPECT_EQ(out.extras->first_costs, (std::vector<Cost>{{3, 256}, {7, 5}}));
+  EXPECT_EQ(out.extras->igp_costs, (std::vector<Cost>{{1, 2}}));
+  canonicaliser_ = Canonicaliser({.cost_communities = false});
+  ASSERT_EQ(build(), Exclusion::none);
+  EXPECT_FALSE(out.key.has_extras);
+}
+
+// RFC 7311 §3, §4.1: the metric counts only where it is turned on; the attribute is passed on in either case.
+TEST_F(ReflectionTest, AigpWhenTurnedOn) {
+  add(kOptional, 26, {1, 0, 11, 0, 0, 0, 0, 0, 0, 1, 44});
+  ASSERT_EQ(build(), Exclusion::none);
+  EXPECT_FALSE(out.key.has_extras);
+  canonicaliser_ = Canonicaliser({.aigp = true});
+  ASSERT_EQ(build(), Exclusion::none);
+  ASSERT_TRUE(out.key.has_extras);
+  EXPECT_EQ(out.extras->aigp, 300u);
+  EXPECT_NE(find(26), nullptr);
+}
+
+// RFC 4271 §9.1.2.2 c: a missing MED counts as 0, unless told otherwise.
+TEST_F(ReflectionTest, MissingMed) {
+  ASSERT_EQ(build(), Exclusion::none);
+  EXPECT_EQ(out.key.med, 0u);
+  canonicaliser_ = Canonicaliser({.missing_med_is_worst = true});
+  ASSERT_EQ(build(), Exclusion::none);
+  EXPECT_EQ(out.key.med, 0xffffffff);
+  add(kOptional, 4, {0, 0, 0, 7});
+  ASSERT_EQ(build(), Exclusion::none);
+  EXPECT_EQ(out.key.med, 7u);
 }
 
 }  // namespace

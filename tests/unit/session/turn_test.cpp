@@ -178,7 +178,7 @@ TEST(Turn, RetriesWithPauses) {
 TEST(OfferTest, OnlyWhatWasRefusedIsLeftOut) {
   Offer less = Offer{}.without_refused({2, 7, {wire::capability::extended_message, 0, wire::capability::graceful_restart, 2, 0, 120}});
   EXPECT_EQ(less, (Offer{.extended_message = false, .graceful_restart = false}));
-  Offer none{false, false, false, false, false};
+  Offer none{false, false, false, false, false, false};
   EXPECT_EQ(Offer{}.without_refused({2, 7, {}}), none);
   EXPECT_EQ(Offer{}.without_refused({2, 7, {1, 4, 0, 1, 0, 128}}), none);  // names what we cannot do without
   EXPECT_EQ(Offer{}.without_refused({2, 7, {73}}), none);                  // cut short
