@@ -36,6 +36,11 @@ class Actions : public control::ControlActions {
     ++calls;
     return {};
   }
+  control::ActionResult maintenance(bool, const std::string& text) override {
+    HELIO_CHECK(text.size() <= 255, "RFC 9003");
+    ++calls;
+    return {};
+  }
   int calls = 0;
 };
 
