@@ -280,8 +280,10 @@ void RibShard::set_graceful_shutdown(bool on) {
 }
 
 void RibShard::class_up(const ClassUp& up) {
-  // What was staged before is not owed to the class's peers: they are armed later in the stream.
+  // What was staged before is not owed to the class's peers: they are armed later in the stream. RT sets that only paths
+  // have which nobody was sent yet (not the best ones) are defined before, too: the new class's peers ask for them by a walk.
   seal_turn();
+  send_events();
   Class& c = grown(classes_, up.id);
   c.encoding = up.encoding;
   c.encoding.graceful_shutdown = graceful_shutdown_;
