@@ -197,12 +197,8 @@ def flap_storm(t):
         observer.wait(lambda: not observer.vpn_routes(), "no routes")
 
 
-@test("HOSTILE-INPUT §3 slow peer, DESIGN §1 backpressure; wire 2.16: a peer that stops reading delays nobody and ends right when it reads again")
-def slow_reader(t):
-    heliod = t.reflector(watch=False)
-    source, good = t.peer("127.1.0.1", families=VPN), t.peer("127.1.0.2", families=VPN)
-    slow = t.peer("127.1.0.3", families=VPN, receive_buffer=4096)
-    slow.stop_reading()
+def change_while_nobody_waits(source, good):
+    """Twenty rounds of changes, each of which `good` must have within seconds. Returns the prefixes by block."""
     blocks = [["10.%d.%d.0/24" % (block, i) for i in range(50)] for block in range(200)]
     for round_number in range(20):
         for block, prefixes in enumerate(blocks):
@@ -210,6 +206,16 @@ def slow_reader(t):
             source.announce("65000:%d" % block, prefixes, ["65000:1"], label=100 + round_number, med=round_number, extra=[(200, bytes([block]) * 2000, 0xC0)])
         source.announce("65000:999", "10.99.0.0/24", ["65000:1"], label=100 + round_number)
         good.wait_route("65000:999", "10.99.0.0/24", 100 + round_number, deadline=5)
+    return blocks
+
+
+@test("HOSTILE-INPUT §3 slow peer, DESIGN §1 backpressure; wire 2.16: a peer that stops reading delays nobody and ends right when it reads again")
+def slow_reader(t):
+    heliod = t.reflector(watch=False)
+    source, good = t.peer("127.1.0.1", families=VPN), t.peer("127.1.0.2", families=VPN)
+    slow = t.peer("127.1.0.3", families=VPN, receive_buffer=4096)
+    slow.stop_reading()
+    blocks = change_while_nobody_waits(source, good)
     source.withdraw("65000:0", blocks[0])
     last = 100 + 19
     expected = lambda p: len(p.vpn_routes()) == 199 * 50 + 1 and all(r.labels == [last] for r in p.vpn_routes().values())
@@ -230,12 +236,7 @@ def slow_peer_policy(t):
     slow = [t.peer(address, families=VPN, receive_buffer=4096) for address in ("127.1.0.3", "127.1.1.3", "127.1.2.3")]
     for peer in slow:
         peer.stop_reading()
-    blocks = [["10.%d.%d.0/24" % (block, i) for i in range(50)] for block in range(200)]
-    for round_number in range(20):
-        for block, prefixes in enumerate(blocks):
-            source.announce("65000:%d" % block, prefixes, ["65000:1"], label=100 + round_number, med=round_number, extra=[(200, bytes([block]) * 2000, 0xC0)])
-        source.announce("65000:999", "10.99.0.0/24", ["65000:1"], label=100 + round_number)
-        good.wait_route("65000:999", "10.99.0.0/24", 100 + round_number, deadline=5)
+    blocks = change_while_nobody_waits(source, good)
     wait_until(lambda: heliod.text().count("slow-peer") >= 2, "two sessions closed for being slow", 10)
     for peer in slow:
         peer.resume_reading()
