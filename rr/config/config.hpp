@@ -72,6 +72,7 @@ struct FamilySettings {
 struct RtConstrain {
   std::chrono::seconds initial_wait{60};
   RtcAdvertise advertise = RtcAdvertise::automatic;
+  std::uint8_t external_paths = 0;         // 0: all
   std::vector<std::string> route_targets;  // of peers without RTC; per group
 };
 

@@ -103,6 +103,8 @@ void read_rt_constrain(const Reader& in, RtConstrain& out) {
                                                                              {"auto", RtcAdvertise::automatic}};
   in.seconds("initial-wait", out.initial_wait);
   in.choice("advertise", out.advertise, kAdvertise);
+  in.number("external-paths", out.external_paths);
+  if (const Node* n = in.node("external-paths"); n && n->text()) out.external_paths = 0;
   in.texts("route-targets", out.route_targets);
 }
 

@@ -40,6 +40,7 @@ constexpr Key kKeys[] = {
 
     {"rt-constrain.initial-wait", Kind::integer, applied, 0, 3600, "", "60", "Seconds to wait for a peer's rt-constrain End-of-RIB before it is sent VPN routes (RFC 4684 6)."},
     {"rt-constrain.advertise", Kind::choice, applied, 0, 0, "specific|default|both|auto", "\"auto\"", "Memberships the reflector advertises: those of others, only the default route, both, or specific plus the default while an established VPN peer is not filtered."},
+    {"rt-constrain.external-paths", Kind::count, session_reset, 1, 64, "", "\"all\"", "Of the external peers that advertise the same membership (origin AS and target), how many of the best ones are sent the VPN routes (RFC 4684 3.1)."},
 
     {"slow-peer.queue-limit", Kind::size, restart, 64 << 10, 1 << 30, "", "\"8MiB\"", "Bytes of changes a shard holds for peers that have not taken them yet; above it reading pauses, and peers that stall are left behind: their queue is dropped and they are caught up from the RIB when they read again."},
     {"slow-peer.stall-time", Kind::duration, restart, 20, 60000, "", "\"200ms\"", "A peer that takes nothing for this long while others do is left behind once the queue limit is reached; ten times as long when nobody takes anything."},
@@ -82,6 +83,7 @@ constexpr Key kKeys[] = {
     {"peer-groups[].rt-constrain.advertise", Kind::choice, applied, 0, 0, "specific|default|both|auto", "[rt-constrain] advertise", "Overrides the global one."},
     {"peer-groups[].slow-peer.action", Kind::choice, session_reset, 0, 0, "catch-up|close", "[slow-peer] action", "Overrides the global one."},
     {"peer-groups[].slow-peer.max-lag", Kind::integer, session_reset, 0, kDay, "", "[slow-peer] max-lag", "Overrides the global one."},
+    {"peer-groups[].rt-constrain.external-paths", Kind::count, session_reset, 1, 64, "", "[rt-constrain] external-paths", "Overrides the global one for the group's peers; external groups only."},
     {"peer-groups[].rt-constrain.route-targets", Kind::texts, session_reset, 0, 0, "", "[]", "With without-rtc = \"configured\": what peers that do not negotiate rt-constrain are sent; the reflector advertises these memberships for them."},
     {"peer-groups[].add-paths.receive", Kind::boolean, session_reset, 0, 0, "", "that of the family", "Overrides the families' one."},
     {"peer-groups[].add-paths.send-max", Kind::count, session_reset, 1, 64, "", "that of the family", "Overrides the families' one."},

@@ -31,6 +31,7 @@ session::GroupSettings make_group(const Config& config, const PeerGroup& group, 
   out.send_hold_time = config.timers.send_hold_time;
   out.rtc_initial_wait = group.rt_constrain.initial_wait;
   out.rtc_advertise = group.rt_constrain.advertise;
+  out.rtc_external_paths = group.rt_constrain.external_paths;
   out.close_when_behind = group.slow_peer.close;
   out.max_lag = group.slow_peer.max_lag;
   for (const auto& [family, paths] : group.add_paths) {

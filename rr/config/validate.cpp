@@ -136,6 +136,8 @@ class Validator {
     if (group.families.empty() && has(place, "families"))
       error(place, "families", "no family", "leave the key out to offer all of [[families]]");
     bool is_external = group.role == PeerRole::external;
+    if (!is_external && has(place, "rt-constrain.external-paths"))
+      warning(place, "rt-constrain.external-paths", "has no effect in an internal group: memberships of internal peers all count");
     if (is_external) {
       if (has(place, "role"))
         warning(place, "role", fmt::format("has no effect: AS {} is not ours, the group is external", group.peer_as));

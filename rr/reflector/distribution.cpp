@@ -159,6 +159,7 @@ void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) 
   peer.holding = rtc && peer.has_vpn;
   peer.rtc_image_awaited = rtc;
   peer.hold_until = now + info.group->rtc_initial_wait;
+  if (rtc && info.group->role == session::PeerRole::external && info.group->rtc_external_paths != 0) peer.said = std::make_unique<Membership>();
   peer.touched_all = true;
   up_.push_back(&peer);
   join_class(*id, encoding);
@@ -214,34 +215,54 @@ void Distribution::touch(Peer& peer) {
 void Distribution::add_membership(PeerId id, const wire::RtMembership& nlri) {
   Peer* peer = find(id);
   if (peer == nullptr) return;
-  bool had_target = nlri.length == 96 && peer->membership.has_target(nlri.target);
-  bool had_partial = peer->membership.has_partial();
-  if (!peer->membership.add(nlri)) return;
-  if (nlri.length == 96) {
-    if (had_target) return;
-    wanted_by_[nlri.target].push_back(id.value);
-    peer->touched.push_back(nlri.target);
-  } else {
-    if (!had_partial && peer->membership.has_partial()) partial_peers_.push_back(id.value);
-    peer->touched_all = true;
-  }
-  touch(*peer);
+  if (peer->said != nullptr) peer->said->add(nlri);
+  else widen(*peer, nlri);
 }
 
 void Distribution::remove_membership(PeerId id, const wire::RtMembership& nlri) {
   Peer* peer = find(id);
-  if (peer == nullptr || !peer->membership.remove(nlri)) return;
+  if (peer == nullptr) return;
+  if (peer->said != nullptr) peer->said->remove(nlri);
+  else narrow(*peer, nlri);
+}
+
+void Distribution::admit(const RtcAdmission& admission) {
+  Peer* peer = find(admission.peer);
+  if (peer == nullptr) return;
+  for (const wire::RtMembership& nlri : admission.admitted) widen(*peer, nlri);
+  for (const wire::RtMembership& nlri : admission.refused) narrow(*peer, nlri);
+  if (admission.complete) rtc_end_of_rib(admission.peer);
+}
+
+// The filter towards the peer.
+void Distribution::widen(Peer& peer, const wire::RtMembership& nlri) {
+  bool had_target = nlri.length == 96 && peer.membership.has_target(nlri.target);
+  bool had_partial = peer.membership.has_partial();
+  if (!peer.membership.add(nlri)) return;
   if (nlri.length == 96) {
-    if (peer->membership.has_target(nlri.target)) return;  // another origin AS still asks for it (pitfall 1.2)
-    auto at = wanted_by_.find(nlri.target);
-    erase_value(at->second, id.value);
-    if (at->second.empty()) wanted_by_.erase(at);
-    peer->touched.push_back(nlri.target);
+    if (had_target) return;
+    wanted_by_[nlri.target].push_back(peer.info.peer.value);
+    peer.touched.push_back(nlri.target);
   } else {
-    if (!peer->membership.has_partial()) erase_value(partial_peers_, id.value);
-    peer->touched_all = true;
+    if (!had_partial && peer.membership.has_partial()) partial_peers_.push_back(peer.info.peer.value);
+    peer.touched_all = true;
   }
-  touch(*peer);
+  touch(peer);
+}
+
+void Distribution::narrow(Peer& peer, const wire::RtMembership& nlri) {
+  if (!peer.membership.remove(nlri)) return;
+  if (nlri.length == 96) {
+    if (peer.membership.has_target(nlri.target)) return;  // another origin AS still asks for it (pitfall 1.2)
+    auto at = wanted_by_.find(nlri.target);
+    erase_value(at->second, peer.info.peer.value);
+    if (at->second.empty()) wanted_by_.erase(at);
+    peer.touched.push_back(nlri.target);
+  } else {
+    if (!peer.membership.has_partial()) erase_value(partial_peers_, peer.info.peer.value);
+    peer.touched_all = true;
+  }
+  touch(peer);
 }
 
 void Distribution::rtc_end_of_rib(PeerId id) {
@@ -753,7 +774,8 @@ void Distribution::count_sent(std::uint32_t r, std::span<const RtSetCount> count
 
 const Membership* Distribution::membership(PeerId id) const {
   const Peer* peer = find(id);
-  return peer == nullptr ? nullptr : &peer->membership;
+  if (peer == nullptr) return nullptr;
+  return peer->said != nullptr ? peer->said.get() : &peer->membership;
 }
 
 }  // namespace helio::reflector

@@ -47,6 +47,8 @@ class Distribution {
   void add_membership(PeerId peer, const wire::RtMembership& nlri);
   void remove_membership(PeerId peer, const wire::RtMembership& nlri);
   void rtc_end_of_rib(PeerId peer);
+  // External peers with rtc_external_paths: what of their memberships counts comes this way.
+  void admit(const RtcAdmission& admission);
   void refresh(PeerId peer, wire::Family family);
   // Peers whose group gets an export policy move to a class of their own: the moves are returned. Each RIB shard says
   // PolicySwitched when it sends for the new classes.
@@ -172,7 +174,8 @@ class Distribution {
     bool initial_requested = false;
     wire::FamilySet end_of_rib_sent;
     TimePoint hold_until;
-    Membership membership;
+    Membership membership;            // the filter
+    std::unique_ptr<Membership> said; // external peers with rtc_external_paths: all it sent; `membership` has what is admitted
     std::vector<std::uint64_t> touched;   // RTs added or removed since the last reconcile
     bool touched_all = false;
     std::uint32_t drained = 0;            // RT sets it is drained of
@@ -221,6 +224,8 @@ class Distribution {
   bool has_now(const Peer& peer, std::uint32_t r, const ProvenanceInfo& p, wire::Family family, MemberState up_to) const;
   void push(Peer& peer, rib::Batch& batch, std::uint32_t from, std::uint32_t to);
 
+  void widen(Peer& peer, const wire::RtMembership& nlri);
+  void narrow(Peer& peer, const wire::RtMembership& nlri);
   void touch(Peer& peer);
   void release_hold(Peer& peer);
   bool is_initial_pending(const Peer& peer) const;

@@ -3,7 +3,7 @@
 //   session shard --PeerUp/PeerDown/Updates/WalkRequest/ClassUp/Ack--> RIB shard
 //   session shard <--Defined/Retired/Output/WalkArmed/WalkDone-------- RIB shard        (one ordered stream per pair)
 //   session shard --RtcUpdate/RtcJoin/RtcLeave-----------------------> shard 0 (RTC RIB)
-//   session shard <--RtcOutput---------------------------------------- shard 0
+//   session shard <--RtcOutput/RtcAdmission--------------------------- shard 0
 #pragma once
 #include <memory>
 #include <optional>
@@ -175,8 +175,13 @@ struct RtcJoin {
   std::uint32_t incarnation;
   std::uint32_t session_shard;
   RtcGroup group;
+  std::uint8_t external_paths = 0;                     // the peer's memberships wait for an RtcAdmission; 0: they do not
 };
 struct RtcLeave {
+  PeerId peer;
+};
+// The peer's memberships are complete; comes back behind what became of them.
+struct RtcComplete {
   PeerId peer;
 };
 struct RtcRefresh {
@@ -184,6 +189,13 @@ struct RtcRefresh {
 };
 // An established VPN peer is not filtered by RTC: `advertise = "auto"` sends the default route (DESIGN §3).
 struct RtcUnfilteredPeer {};
+// What of the memberships of an external peer filters its VPN routes from now on (GroupSettings::rtc_external_paths).
+struct RtcAdmission {
+  PeerId peer;
+  std::uint32_t incarnation;
+  std::vector<wire::RtMembership> admitted, refused;
+  bool complete = false;
+};
 // Messages for peers of this session shard: changes, or the whole table for a new peer or one that asked for a refresh.
 struct RtcOutput {
   enum class Kind : std::uint8_t { changes, image, refresh };
@@ -198,6 +210,6 @@ struct RtcOutput {
 
 using Message = std::variant<PolicyChange, PeerUp, PeerDown, PeerRefresh, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled, LagMark, Ack, RtSetDefined,
                              ProvenanceDefined, Retired, ClassReady, Output, PolicySwitched, WalkArmed, WalkDone, TombstonesFull, RtcUpdate, RtcJoin, RtcLeave, RtcRefresh,
-                             RtcUnfilteredPeer, RtcOutput>;
+                             RtcUnfilteredPeer, RtcComplete, RtcAdmission, RtcOutput>;
 
 }  // namespace helio::reflector

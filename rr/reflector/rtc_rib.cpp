@@ -62,14 +62,23 @@ void RtcRib::handle(Message&& message) {
   if (auto* u = std::get_if<RtcUpdate>(&message)) {
     update(*u);
   } else if (auto* joined = std::get_if<RtcJoin>(&message)) {
+    if (joined->external_paths != 0) {
+      limited_[joined->peer] = {joined->incarnation, joined->session_shard, joined->external_paths, {}};
+      for (const auto& [nlri, paths] : routes_)
+        if (std::ranges::any_of(paths, [&](const Path& p) { return p.peer == joined->peer; })) unranked_.insert(nlri);
+    }
     joining_.push_back(std::move(*joined));
   } else if (auto* left = std::get_if<RtcLeave>(&message)) {
     std::erase_if(joining_, [&](const RtcJoin& j) { return j.peer == left->peer; });
     std::erase(refreshing_, left->peer);
+    std::erase(complete_, left->peer);
+    limited_.erase(left->peer);
     for (Group& group : groups_) std::erase_if(group.members, [&](const GroupMember& m) { return m.peer == left->peer; });
     std::erase_if(groups_, [](const Group& group) { return group.members.empty(); });
   } else if (auto* refresh = std::get_if<RtcRefresh>(&message)) {
     if (std::find(refreshing_.begin(), refreshing_.end(), refresh->peer) == refreshing_.end()) refreshing_.push_back(refresh->peer);
+  } else if (auto* complete = std::get_if<RtcComplete>(&message)) {
+    complete_.push_back(complete->peer);
   } else if (std::get_if<RtcUnfilteredPeer>(&message) != nullptr) {
     default_changed_ = default_changed_ || !unfiltered_peer_seen_;
     unfiltered_peer_seen_ = true;
@@ -79,7 +88,9 @@ void RtcRib::handle(Message&& message) {
 }
 
 void RtcRib::update(RtcUpdate& u) {
+  bool ranks = u.role == PeerRole::external && !limited_.empty();
   for (const RtMembership& nlri : u.memberships) {
+    if (ranks) unranked_.insert(nlri);
     if (u.attributes == nullptr) {
       auto at = routes_.find(nlri);
       if (at == routes_.end()) continue;
@@ -246,7 +257,45 @@ void RtcRib::join(const RtcJoin& joining) {
   streams_[joining.session_shard].push_back(RtcOutput{RtcOutput::Kind::image, {{joining.peer, joining.incarnation}}, image_of(*at)});
 }
 
+// RFC 4684 §3.1: the rank of a path of an external peer is its place among all of them, by the decision process.
+void RtcRib::rank_external() {
+  std::map<PeerId, RtcAdmission> changes;
+  std::vector<rib::Candidate> candidates;
+  std::vector<const Path*> external;
+  std::vector<std::uint32_t> order;
+  for (const RtMembership& nlri : std::exchange(unranked_, {})) {
+    candidates.clear();
+    external.clear();
+    if (auto at = routes_.find(nlri); at != routes_.end()) {
+      for (const Path& p : at->second) {
+        if (p.role != PeerRole::external) continue;
+        external.push_back(&p);
+        candidates.push_back(candidate_of(p));
+      }
+    }
+    order.resize(candidates.size());
+    if (!candidates.empty()) rib::rank_paths(candidates, order, rules_);
+    for (auto& [peer, limited] : limited_) {
+      auto end = order.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(order.size(), limited.paths));
+      bool admitted = std::any_of(order.begin(), end, [&, peer = peer](std::uint32_t i) { return external[i]->peer == peer; });
+      if (admitted == limited.admitted.contains(nlri)) continue;
+      if (admitted) limited.admitted.insert(nlri);
+      else limited.admitted.erase(nlri);
+      (admitted ? changes[peer].admitted : changes[peer].refused).push_back(nlri);
+    }
+  }
+  for (PeerId peer : std::exchange(complete_, {}))
+    if (limited_.contains(peer)) changes[peer].complete = true;
+  for (auto& [peer, change] : changes) {
+    const Limited& limited = limited_.at(peer);
+    change.peer = peer;
+    change.incarnation = limited.incarnation;
+    streams_[limited.session_shard].push_back(std::move(change));
+  }
+}
+
 void RtcRib::run_turn() {
+  rank_external();
   if (default_changed_) dirty_.insert(kDefault);
   default_changed_ = false;
   if (!dirty_.empty())

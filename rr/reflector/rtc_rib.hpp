@@ -3,6 +3,10 @@
 // (Distribution). This table is small, so it has a real Adj-RIB-Out per group, with equality suppression: meshes of
 // RRs loop without it (pitfall 1.6).
 //
+// RFC 4684 §3.1: of the paths of external peers for one membership (origin AS and target), `external-paths` of a peer says
+// how many of the best ones carry VPN routes; the others wait. Which ones do is decided here and told to the session shard.
+// Paths of internal peers all count (§3.2).
+//
 // RFC 4684 §3.2: towards a client ORIGINATOR_ID is our router-id and the next hop our session address, and the client
 // a route came from is sent it too; towards a non-client a client's path is preferred over the best one.
 #pragma once
@@ -23,7 +27,7 @@ class RtcRib {
   // Works out what each group is owed and puts it into streams() (by session shard).
   void run_turn();
   std::vector<std::vector<Message>>& streams() { return streams_; }
-  bool has_work() const { return !dirty_.empty() || !joining_.empty() || !refreshing_.empty() || default_changed_; }
+  bool has_work() const { return !dirty_.empty() || !joining_.empty() || !refreshing_.empty() || default_changed_ || !unranked_.empty() || !complete_.empty(); }
 
   struct Path {
     PeerId peer;
@@ -40,6 +44,12 @@ class RtcRib {
     PeerId peer;
     std::uint32_t incarnation;
     std::uint32_t session_shard;
+  };
+  // An external peer whose memberships wait for their rank.
+  struct Limited {
+    std::uint32_t incarnation = 0, session_shard = 0;
+    std::uint8_t paths = 0;
+    std::set<wire::RtMembership> admitted;
   };
   // What a group is to be sent for a membership.
   struct Advert {
@@ -61,6 +71,7 @@ class RtcRib {
   void flush_group(Group& group, const std::set<wire::RtMembership>& changed);
   void join(const RtcJoin& joining);
   rib::BatchRef image_of(Group& group);
+  void rank_external();
   rib::BatchRef make_batch(const std::vector<std::uint8_t>& bytes) const;
 
   ShardMailboxes& mailboxes_;
@@ -71,6 +82,9 @@ class RtcRib {
   std::vector<Group> groups_;
   std::vector<RtcJoin> joining_;
   std::vector<PeerId> refreshing_;
+  std::map<PeerId, Limited> limited_;
+  std::set<wire::RtMembership> unranked_;  // paths of external peers changed, while somebody is limited
+  std::vector<PeerId> complete_;           // limited peers whose memberships are complete
   std::vector<std::vector<Message>> streams_;
   bool unfiltered_peer_seen_ = false;  // stays: the default route does not flap with that peer
   bool default_changed_ = false;

@@ -64,7 +64,8 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
       group.only = info.peer;
       group.local_as = info.group->local_as;
     }
-    to_rtc(RtcJoin{info.peer, peer->incarnation, self_, group});
+    std::uint8_t external_paths = group.role == PeerRole::external ? info.group->rtc_external_paths : std::uint8_t{0};
+    to_rtc(RtcJoin{info.peer, peer->incarnation, self_, group, external_paths});
   } else if (vpn && !info.group->configured_targets.empty()) {
     to_rtc(proxy_memberships(info, true));
   } else if (vpn && info.group->without_rtc_send_all) {
@@ -184,7 +185,7 @@ std::optional<wire::Notification> Shard::on_update(PeerId id, Bytes body) {
   if (view.disabled.contains(Family::rtc)) counters_.rtc_invalid.add();
   if (view.end_of_rib) {
     peer.record.end_of_rib_received.insert(*view.end_of_rib);
-    if (*view.end_of_rib == Family::rtc) distribution_.rtc_end_of_rib(id);
+    if (*view.end_of_rib == Family::rtc) memberships_complete(peer);
     return std::nullopt;
   }
   // A prefix that is in both parts of one message is announced, not withdrawn (wire 2.6).
@@ -346,6 +347,13 @@ void Shard::route(PeerId peer, Family family, bool has_path_id, bool is_withdraw
   }
 }
 
+// What limited external peers said is ranked first (RtcRib).
+void Shard::memberships_complete(const Peer& peer) {
+  PeerId id = peer.record.info.peer;
+  if (peer.source.role == PeerRole::external && peer.record.info.group->rtc_external_paths != 0) to_rtc(RtcComplete{id});
+  else distribution_.rtc_end_of_rib(id);
+}
+
 // RT membership routes change the peer's own filter here and are best-pathed on shard 0. `reach` null: withdrawals.
 void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri) {
   PeerId id = peer.record.info.peer;
@@ -411,7 +419,10 @@ void Shard::dispatch(std::uint32_t from, Message&& message) {
       rib_.handle(std::move(message));
       break;
     default:
-      if (auto* output = std::get_if<RtcOutput>(&message)) {
+      if (auto* admission = std::get_if<RtcAdmission>(&message)) {
+        Peer* peer = find(admission->peer);
+        if (peer != nullptr && peer->incarnation == admission->incarnation) distribution_.admit(*admission);
+      } else if (auto* output = std::get_if<RtcOutput>(&message)) {
         for (const RtcOutput::Recipient& recipient : output->recipients) {
           Peer* peer = find(recipient.peer);
           if (peer == nullptr || peer->incarnation != recipient.incarnation) continue;
@@ -421,7 +432,7 @@ void Shard::dispatch(std::uint32_t from, Message&& message) {
         }
       } else if (std::holds_alternative<RtcUpdate>(message) || std::holds_alternative<RtcJoin>(message) ||
                  std::holds_alternative<RtcLeave>(message) || std::holds_alternative<RtcRefresh>(message) ||
-                 std::holds_alternative<RtcUnfilteredPeer>(message)) {
+                 std::holds_alternative<RtcUnfilteredPeer>(message) || std::holds_alternative<RtcComplete>(message)) {
         rtc_->handle(std::move(message));
       } else {
         distribution_.handle(from, std::move(message));

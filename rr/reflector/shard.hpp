@@ -92,6 +92,7 @@ class Shard final : public session::Engine {
   void remember_attributes(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
   void withdraw(Peer& peer, wire::Family family, Bytes nlri, Bytes not_these, bool nlri_is_announcement);
   void receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri);
+  void memberships_complete(const Peer& peer);
   template <class Local>
   void route(PeerId peer, wire::Family family, bool has_path_id, bool is_withdrawal, Bytes nlri, std::uint64_t serial,
              const std::shared_ptr<const OwnedAttributes>& attributes, Local&& local);

@@ -52,6 +52,7 @@ struct GroupSettings {
   std::vector<std::uint64_t> configured_targets;   // families.without-rtc = "configured": what a peer without RTC is sent
   enum class RtcAdvertise : std::uint8_t { specific, only_default, both, automatic };
   RtcAdvertise rtc_advertise = RtcAdvertise::automatic;
+  std::uint8_t rtc_external_paths = 0;             // external: a membership counts if it is among this many best ones of external peers; 0: all
   std::optional<wire::IpAddress> local_address;
   std::string auth_password;                       // TCP-MD5 or TCP-AO; empty = none; never printed
   AuthMethod auth_method = AuthMethod::tcp_md5;

@@ -237,3 +237,20 @@ def refresh_answer(t):
     events = c2.events_since(mark, family=bgp.RTC)
     check([e.subtype for e in events if e.kind == "refresh"] == [1, 2] and events[0].kind == "refresh", "BoRR, routes, EoRR", events)
     check(sum(1 for e in events if e.kind == "announce") == 2, "both memberships again", events)
+
+
+@test("RFC 4684 §3.1: external-paths = 1 sends VPN routes to the external peer with the best membership path only, own AS in the path is a loop")
+def external_paths(t):
+    t.reflector(rtc='advertise = "specific"\nexternal-paths = 1', groups=(
+        group_toml("clients") + group_toml("a", peer_as=65100) + group_toml("b", peer_as=65200) +
+        range_toml("127.1.0.0/16", "clients") + range_toml("127.3.0.0/16", "a") + range_toml("127.4.0.0/16", "b")))
+    source(t, "65000:1")
+    a, b = t.peer("127.3.0.1", asn=65100), t.peer("127.4.0.1", asn=65200)
+    b.rtc("65000:1", origin_as=65400, path=[65200, 65300, 65400])
+    b.wait(lambda: prefixes(b, 0) == 20, "the only path")
+    a.rtc("65000:1", origin_as=65400, path=[65100, 65400])
+    a.wait(lambda: prefixes(a, 0) == 20, "the better path")
+    b.wait(lambda: prefixes(b, 0) == 0, "the second path carries nothing")
+    a.rtc("65000:1", origin_as=65400, path=[65100, 65000, 65400])
+    a.wait(lambda: prefixes(a, 0) == 0, "a membership with our own AS in its path is no membership")
+    b.wait(lambda: prefixes(b, 0) == 20, "the other takes over")

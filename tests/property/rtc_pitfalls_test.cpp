@@ -462,5 +462,81 @@ TEST_P(RtcPitfalls, P26_InterestBeforeTheFirstRoute) {
   EXPECT_TRUE(l.holds(1, "10.0.0.0/24"));
 }
 
+// RFC 4684 §3.1: with external-paths = 1 only the external peer whose membership is the best path gets the VPN routes; the
+// next one takes over when it goes. Another origin AS is another membership. Internal peers are not ranked (§3.2).
+TEST_P(RtcPitfalls, ExternalPathsAreRanked) {
+  auto external = [](Asn as, std::uint32_t paths) {
+    PeerSpec spec = external_peer(as);
+    spec.families.insert(Family::rtc);
+    spec.external_paths = paths;
+    return spec;
+  };
+  Lab l = lab({client_without_rtc(), external(65100, 1), external(65200, 1), external(65300, 2), client_with_rtc()});
+  auto says = [&](std::uint32_t peer, const char* rt, std::vector<Asn> path, Asn origin) {
+    NaiveUpdate update;
+    update.reach = Family::rtc;
+    update.announced_rtc = {Lab::membership(rt, origin)};
+    update.attributes = Lab::attributes({.as_path = path});
+    update.attributes.local_pref.reset();
+    update.attributes.extended_communities.clear();
+    update.attributes.next_hop = bare_next_hop(l.world.peers[peer].address);
+    l.sim.send(peer, update);
+  };
+  for (std::uint32_t peer : {1, 2, 3, 4}) l.end_of_rib(peer);
+  l.announce(0, {.rts = {"65000:1"}});
+  l.announce(0, {.prefix = "10.0.1.0/24", .rts = {"65000:2"}});
+  says(2, "65000:1", {65200, 65400}, 65400);
+  l.quiet();
+  EXPECT_TRUE(l.holds(2, "10.0.0.0/24"));
+  says(1, "65000:1", {65100, 65100, 65400}, 65400);  // longer
+  says(3, "65000:1", {65300, 65300, 65300, 65400}, 65400);  // longest
+  l.join(4, "65000:1");
+  l.quiet();
+  EXPECT_TRUE(!l.holds(1, "10.0.0.0/24") && l.holds(2, "10.0.0.0/24") && !l.holds(3, "10.0.0.0/24") && l.holds(4, "10.0.0.0/24"));
+  says(1, "65000:1", {65100}, 65100);  // its own AS asks for it, too
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24") && l.holds(2, "10.0.0.0/24"));
+  l.leave(1, Lab::membership("65000:1", 65100));
+  l.sim.down(2);
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24") && l.holds(3, "10.0.0.0/24"));  // first and second
+  EXPECT_FALSE(l.holds(1, "10.0.1.0/24"));
+  l.sim.up(2);
+  says(2, "65000:1", {65200, 65400}, 65400);
+  l.end_of_rib(2);
+  l.quiet();
+  EXPECT_TRUE(!l.holds(1, "10.0.0.0/24") && l.holds(2, "10.0.0.0/24") && !l.holds(3, "10.0.0.0/24"));
+  l.leave(2, Lab::membership("65000:1", 65400));
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24") && !l.holds(2, "10.0.0.0/24") && l.holds(3, "10.0.0.0/24"));
+}
+
+// RFC 4684 §3.1 with RFC 4271 §9.1.2: a membership that has been in our AS already is no interest; it replaces what was there.
+TEST_P(RtcPitfalls, ExternalMembershipWithOurAsIsALoop) {
+  PeerSpec other = external_peer(65100);
+  other.families.insert(Family::rtc);
+  Lab l = lab({client_without_rtc(), other, client_with_rtc()});
+  l.end_of_rib(1);
+  l.announce(0, {});
+  auto says = [&](std::vector<Asn> path) {
+    NaiveUpdate update;
+    update.reach = Family::rtc;
+    update.announced_rtc = {Lab::membership("65000:1", 65100)};
+    update.attributes = Lab::attributes({.as_path = path});
+    update.attributes.local_pref.reset();
+    update.attributes.extended_communities.clear();
+    update.attributes.next_hop = bare_next_hop(l.world.peers[1].address);
+    l.sim.send(1, update);
+  };
+  says({65100});
+  l.quiet();
+  EXPECT_TRUE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_NE(l.rtc_held(2, Lab::membership("65000:1", 65100)), nullptr);
+  says({65100, kRrAs});
+  l.quiet();
+  EXPECT_FALSE(l.holds(1, "10.0.0.0/24"));
+  EXPECT_EQ(l.rtc_held(2, Lab::membership("65000:1", 65100)), nullptr);
+}
+
 }  // namespace
 }  // namespace helio::test

@@ -33,8 +33,21 @@ void Auditor::input_changed(PeerId from, const PathKey& prefix) {
 void Auditor::remember_memberships(PeerId peer) {
   PeerRecord& r = record(peer);
   if (!oracle_.is_up(peer) || oracle_.holds_back(peer)) return;
-  for (const wire::RtMembership& m : oracle_.memberships(peer))
+  // Which paths of external peers are the best ones is another matter while messages of others are under way.
+  const PeerSpec& spec = world_.peers[peer.value];
+  bool is_ranked = spec.external_paths != 0 && spec.is_external() && spec.has(wire::Family::rtc);
+  for (const wire::RtMembership& m : is_ranked ? oracle_.rtc_routes_of(peer) : oracle_.memberships(peer))
     if (std::find(r.recent.begin(), r.recent.end(), m) == r.recent.end()) r.recent.push_back(m);
+}
+
+// The memberships of external peers compete.
+void Auditor::touch_ranked() {
+  for (std::uint32_t i = 0; i < peers_.size(); ++i) {
+    if (world_.peers[i].external_paths == 0 || !world_.peers[i].is_external()) continue;
+    peers_[i].was_touched = true;
+    peers_[i].before_end_of_rib.reset();
+    remember_memberships(PeerId{i});
+  }
 }
 
 void Auditor::policies_changed() {
@@ -50,6 +63,7 @@ void Auditor::session_changed(PeerId peer) {
   PeerRecord& r = record(peer);
   r = {};
   r.was_touched = true;
+  touch_ranked();
   note_eligibility();
 }
 
@@ -57,6 +71,7 @@ void Auditor::membership_changed(PeerId peer) {
   record(peer).was_touched = true;
   record(peer).before_end_of_rib.reset();
   remember_memberships(peer);
+  touch_ranked();
 }
 
 void Auditor::note_eligibility() {

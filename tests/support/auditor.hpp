@@ -54,6 +54,7 @@ class Auditor : public ScriptedPeer::Observer {
   };
   PeerRecord& record(PeerId peer) { return peers_[peer.value]; }
   void remember_memberships(PeerId peer);
+  void touch_ranked();
   void redundant(const std::string& text);
   // Some path of the time since the last quiet point that `to` could be sent for `prefix`.
   bool is_justified(PeerId to, const wire::VpnPrefix& prefix, const HeldRoute* content);

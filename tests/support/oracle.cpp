@@ -198,8 +198,23 @@ std::vector<wire::RtMembership> Oracle::memberships(PeerId peer) const {
   if (!p.spec.has(wire::Family::rtc) && !p.spec.without_rtc_send_all)
     for (std::uint64_t target : p.spec.configured_targets) out.push_back({96, reflector_.local_as, target});
   if (!p.spec.has(wire::Family::rtc)) return p.spec.without_rtc_send_all ? std::vector<wire::RtMembership>(1) : out;
-  for (const auto& [membership, route] : p.rtc) out.push_back(membership);
+  for (const auto& [membership, route] : p.rtc)
+    if (is_admitted(p, membership)) out.push_back(membership);
   return out;
+}
+
+// RFC 4684 §3.1: of the paths of external peers for a membership, the first ones in order of preference carry VPN routes.
+bool Oracle::is_admitted(const PeerState& peer, const wire::RtMembership& membership) const {
+  if (!peer.spec.is_external() || peer.spec.external_paths == 0) return true;
+  std::vector<Path> external;
+  for (const PeerState& p : peers_)
+    if (auto at = p.rtc.find(membership); p.spec.is_external() && at != p.rtc.end()) external.push_back({&p.spec, at->second});
+  for (std::uint32_t left = peer.spec.external_paths; left > 0 && !external.empty(); --left) {
+    std::size_t best = select_best(external, reflector_);
+    if (external[best].from == &peer.spec) return true;
+    external.erase(external.begin() + static_cast<std::ptrdiff_t>(best));
+  }
+  return false;
 }
 
 // RFC 4684 §6: "advertised to a peer if that peer has advertised the default, or an NLRI containing any of the targets".

@@ -51,7 +51,7 @@ class Oracle {
   // RFC 4684 §6: VPN routes wait for the peer's RTC End-of-RIB, at most rtc_initial_wait.
   bool holds_back(PeerId peer) const;
   bool wants(PeerId peer, const PathAttributes& attributes) const;
-  std::vector<wire::RtMembership> memberships(PeerId peer) const;
+  std::vector<wire::RtMembership> memberships(PeerId peer) const;  // that count as filter
   // Path ids are the model's own: the reflector may choose others.
   std::map<PathKey, HeldRoute> expected_vpn(PeerId peer) const;
   std::map<wire::RtMembership, PathAttributes> expected_rtc(PeerId peer) const;  // without the default
@@ -80,6 +80,7 @@ class Oracle {
   PathAttributes received(const PeerSpec& from, PathAttributes attributes) const;
   std::optional<Path> imported(const PeerState& from, const PathKey& prefix, const HeldRoute& route, const policy::Definition* with) const;
   std::optional<HeldRoute> reflected(const Path& path, const PeerSpec& to, wire::Family family, const NaiveVerdict* exported = nullptr) const;
+  bool is_admitted(const PeerState& peer, const wire::RtMembership& membership) const;
   std::optional<HeldRoute> exported_rtc(const std::vector<Path>& paths, const PeerSpec& to) const;
 
   ReflectorSpec reflector_;

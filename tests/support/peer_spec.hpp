@@ -21,6 +21,7 @@ struct PeerSpec {
   bool extended_messages = false;
   session::GroupSettings::RtcAdvertise advertise = session::GroupSettings::RtcAdvertise::automatic;
   std::chrono::seconds rtc_initial_wait{60};
+  std::uint32_t external_paths = 0;  // external, with RTC: memberships count if among this many best ones; 0: all
   bool without_rtc_send_all = true;
   bool next_hop_self = false;  // external
   wire::FamilySet add_path_receive, add_path_send;  // RFC 7911, as the reflector sees it

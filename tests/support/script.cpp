@@ -176,6 +176,7 @@ PeerSpec make_peer(std::uint32_t i, const World& world, Random& random) {
   peer.advertise = static_cast<Advertise>(random.below(4));
   peer.rtc_initial_wait = std::chrono::seconds{random.percent(50) ? 60 : 5};
   if (random.percent(5)) peer.without_rtc_send_all = false;
+  if (peer.is_external() && peer.has(Family::rtc)) peer.external_paths = static_cast<std::uint32_t>(world.seed / 2 % 3);
   if (peer.is_external() && !peer.local_address.is_v6 && random.percent(25)) peer.next_hop_self = true;
   for (Family family : {Family::vpnv4, Family::vpnv6}) {  // RFC 7911
     if (random.percent(25) && peer.has(family)) peer.add_path_receive.insert(family);

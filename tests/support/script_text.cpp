@@ -26,6 +26,7 @@ std::string format_peer(const PeerSpec& peer) {
   if (peer.extended_messages) out += " extended-messages";
   if (!peer.ipv6_next_hop.empty()) out += " ipv6-next-hop";
   if (!peer.without_rtc_send_all) out += " without-rtc=send-none";
+  if (peer.external_paths != 0) out += fmt::format(" external-paths={}", peer.external_paths);
   if (peer.next_hop_self) out += " next-hop-self";
   if (peer.group != "simulated") out += " group " + peer.group;
   for (auto family : {wire::Family::vpnv4, wire::Family::vpnv6}) {

@@ -64,6 +64,7 @@ session::EstablishedPeer established_peer(const World& world, std::uint32_t peer
   group->families = spec.families;
   group->rtc_advertise = spec.advertise;
   group->rtc_initial_wait = spec.rtc_initial_wait;
+  group->rtc_external_paths = static_cast<std::uint8_t>(spec.external_paths);
   group->without_rtc_send_all = spec.without_rtc_send_all;
   group->configured_targets = spec.configured_targets;
   group->next_hop_self = spec.next_hop_self;

@@ -22,6 +22,7 @@ send-hold-time = 60
 [rt-constrain]
 initial-wait = 20
 advertise = "both"
+external-paths = 3
 [[families]]
 name = "l3vpn-ipv4-unicast"
 [[families]]
@@ -39,6 +40,7 @@ rt-constrain = { advertise = "default" }
 name = "asbr"
 peer-as = 65100
 multihop = 4
+rt-constrain = { external-paths = 2 }
 next-hop = "self"
 families = ["l3vpn-ipv6-unicast"]
 [[neighbors]]
@@ -77,6 +79,8 @@ max-peers = 12
   EXPECT_EQ(pe.send_hold_time.count(), 60);
   EXPECT_EQ(pe.rtc_initial_wait.count(), 20);
   EXPECT_EQ(pe.rtc_advertise, RtcAdvertise::only_default);
+  EXPECT_EQ(pe.rtc_external_paths, 3);
+  EXPECT_EQ(settings.groups[1]->rtc_external_paths, 2);
   EXPECT_FALSE(pe.without_rtc_send_all);
   EXPECT_EQ(pe.ttl_min, 254);
   EXPECT_EQ(pe.hostname, "rr1.example");
