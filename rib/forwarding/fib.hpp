@@ -5,11 +5,12 @@
 //
 //   leaf   the next hop of the whole region
 //   block  up to kMostBounds bounds of runs, as 2-octet distances where they fit, found by binary search
-//   table  about one slot for eight runs, indexed by (address - base) >> shift, each slot a node
+//   strip  the slot of a table in 64 equal pieces: one bit for each at which a run begins, found by counting bits
+//   table  one slot for up to eight runs, indexed by (address - base) >> shift, each slot a node
 //
-// So a VRF with ten routes is one block (about 15 octets per route), one with a million a table of 2^17 slots over blocks
-// of two cache lines: two dependent reads of memory. Tables fit where the routes are (base and shift), so that neither
-// IPv6 nor a VRF with all its routes in 10.0.0.0/8 needs many levels.
+// So a VRF with ten routes is one block (about 15 octets per route), one with a million a table of 2^18 slots over strips
+// of a cache line: two dependent reads of memory. Tables fit where the routes are (base and shift), so that neither IPv6
+// nor a VRF with all its routes in 10.0.0.0/8 needs many levels.
 //
 // Updates replace the block or table that the prefix lies in and publish it with one store (rcu.hpp): a look-up sees the
 // state before or after. One writer; any number of readers.
@@ -119,7 +120,7 @@ class Fib {
 
  private:
   using Ref = std::uint64_t;  // tag in the low two bits; a leaf has its next hop in the upper half
-  enum Tag : Ref { kLeaf = 0, kBlock = 1, kTable = 2, kTagMask = 3 };
+  enum Tag : Ref { kLeaf = 0, kBlock = 1, kTable = 2, kStrip = 3, kTagMask = 3 };
   static constexpr Address kMax = static_cast<Address>(~Address{0});
   static constexpr std::size_t kRunsPerSlot = 8;
 
@@ -140,6 +141,16 @@ class Fib {
     static std::size_t bytes(std::size_t count, std::size_t width) { return sizeof(Block) + (count + 1) * sizeof(NextHopId) + count * width; }
     std::size_t bytes() const { return bytes(count, width); }
   };
+  // Followed by a next hop for each run. Bit k: a run begins at piece k; bit 0 is clear, a run always begins there.
+  struct Strip {
+    std::uint64_t begins;
+    NextHopId* next_hops() { return reinterpret_cast<NextHopId*>(this + 1); }
+    NextHopId at(unsigned piece) const {
+      std::uint64_t up_to = (std::uint64_t{2} << piece) - 1;
+      return reinterpret_cast<const NextHopId*>(this + 1)[std::popcount(begins & up_to)];
+    }
+    static std::size_t bytes(std::uint64_t begins) { return sizeof(Strip) + (static_cast<std::size_t>(std::popcount(begins)) + 1) * sizeof(NextHopId); }
+  };
   // Slot 0: what lies below base; slot count + 1: what lies above the others.
   struct Table {
     Address base;
@@ -149,6 +160,8 @@ class Fib {
     std::uint8_t shift;
     std::atomic<Ref>* slots() { return reinterpret_cast<std::atomic<Ref>*>(this + 1); }
     const std::atomic<Ref>* slots() const { return reinterpret_cast<const std::atomic<Ref>*>(this + 1); }
+    // The piece of a strip in the slot of `a`.
+    unsigned piece(Address a) const { return static_cast<unsigned>(static_cast<Address>(a - base) >> (shift - 6u)) & 63; }
     std::size_t index(Address a) const {
       if (a < base) return 0;
       Address i = static_cast<Address>(a - base) >> shift;
@@ -176,6 +189,7 @@ class Fib {
 
   static Ref leaf(NextHopId next_hop) { return Ref{next_hop} << 32; }
   static Block* as_block(Ref r) { return reinterpret_cast<Block*>(r & ~Ref{kTagMask}); }
+  static Strip* as_strip(Ref r) { return reinterpret_cast<Strip*>(r & ~Ref{kTagMask}); }
   static Table* as_table(Ref r) { return reinterpret_cast<Table*>(r & ~Ref{kTagMask}); }
   static Address mask(unsigned length) { return length == 0 ? Address{0} : static_cast<Address>(kMax << (kBits - length)); }
   static Address last_of(const Prefix& p) { return static_cast<Address>(p.address | ~mask(p.length)); }
@@ -184,35 +198,40 @@ class Fib {
     if ((ref & kTagMask) == kLeaf) return;
     const char* p = reinterpret_cast<const char*>(ref & ~Ref{kTagMask});
     __builtin_prefetch(p);
-    if ((ref & kTagMask) == kBlock) {
-      __builtin_prefetch(p + 64);
-      __builtin_prefetch(p + 128);
-    }
+    __builtin_prefetch(p + 64);
+    if ((ref & kTagMask) == kBlock) __builtin_prefetch(p + 128);
   }
-  static NextHopId finish(Ref ref, Address a) {
+  // `piece`: of a strip that `ref` may be.
+  static NextHopId finish(Ref ref, Address a, unsigned piece = 0) {
     for (;;) {
       switch (ref & kTagMask) {
         case kLeaf: return static_cast<NextHopId>(ref >> 32);
         case kBlock: return search(as_block(ref), a);
+        case kStrip: return as_strip(ref)->at(piece);
         default: {
           const Table* table = as_table(ref);
           ref = table->slots()[table->index(a)].load(std::memory_order_acquire);
+          if ((ref & kTagMask) == kStrip) piece = table->piece(a);
         }
       }
     }
   }
   static void finish_many(Ref* refs, const Address* addresses, NextHopId* out, std::size_t n) {
     const std::atomic<Ref>* slots[32];
+    std::uint8_t pieces[32];
     for (std::size_t i = 0; i < n; ++i) {
       slots[i] = nullptr;
+      pieces[i] = 0;
       if ((refs[i] & kTagMask) != kTable) continue;
       const Table* table = as_table(refs[i]);
       slots[i] = table->slots() + table->index(addresses[i]);
+      pieces[i] = table->shift >= 6 ? static_cast<std::uint8_t>(table->piece(addresses[i])) : 0;
       __builtin_prefetch(slots[i]);
     }
     for (std::size_t i = 0; i < n; ++i)
       if (slots[i] != nullptr) prefetch(refs[i] = slots[i]->load(std::memory_order_acquire));
-    for (std::size_t i = 0; i < n; ++i) out[i] = finish(refs[i], addresses[i]);
+    for (std::size_t i = 0; i < n; ++i)
+      out[i] = (refs[i] & kTagMask) == kStrip ? as_strip(refs[i])->at(pieces[i]) : finish(refs[i], addresses[i]);
   }
 
   // The number of keys not above `wanted`; key 0 is 0 and counts.
@@ -327,11 +346,40 @@ class Fib {
     return reinterpret_cast<Ref>(block) | kBlock;
   }
 
-  Ref make_table(std::span<const Run> runs, Address low, Address high) {
+  // A strip when the slot that begins at `start` and is 2^shift wide has its runs at multiples of a 64th of it; else 0.
+  Ref make_strip(std::span<const Run> runs, Address start, unsigned shift) {
+    if (runs.size() < 2 || shift < 6) return 0;
+    Address inside = static_cast<Address>((Address{1} << (shift - 6)) - 1);
+    std::uint64_t begins = 0;
+    for (const Run& r : runs.subspan(1)) {
+      Address distance = static_cast<Address>(r.start - start);
+      if ((distance & inside) != 0) return 0;
+      begins |= std::uint64_t{1} << static_cast<unsigned>(distance >> (shift - 6));
+    }
+    auto* strip = static_cast<Strip*>(rib::allocate(rcu_.account(), rib::MemoryKind::leaf, Strip::bytes(begins)));
+    strip->begins = begins;
+    for (std::size_t i = 0; i < runs.size(); ++i) strip->next_hops()[i] = runs[i].next_hop;
+    return reinterpret_cast<Ref>(strip) | kStrip;
+  }
+
+  // The width of a slot as a power of two: for kRunsPerSlot runs each, or narrower, so that most slots can be strips.
+  static unsigned slot_shift(std::span<const Run> runs) {
     Address first = runs[1].start, last = runs.back().start;
     unsigned bits = static_cast<unsigned>(std::bit_width(runs.size() / kRunsPerSlot));
     unsigned span_bits = kBits - leading_zeros(static_cast<Address>(last - first));
     unsigned shift = span_bits > bits ? span_bits - bits : 0;
+    std::size_t aligned[kBits + 1] = {};
+    for (const Run& r : runs.subspan(1)) ++aligned[r.start == 0 ? kBits : trailing_zeros(r.start)];
+    std::size_t finer = 0;
+    unsigned grain = 0;
+    while (grain < kBits && (finer += aligned[grain]) * 8 < runs.size()) ++grain;  // seven of eight bounds are multiples of 2^grain
+    unsigned wanted = grain + 6;
+    return std::max(std::min(shift, wanted), shift > 3 ? shift - 3 : 0);
+  }
+
+  Ref make_table(std::span<const Run> runs, Address low, Address high) {
+    Address first = runs[1].start, last = runs.back().start;
+    unsigned shift = slot_shift(runs);
     Address base = static_cast<Address>(first & ~static_cast<Address>((Address{1} << shift) - 1));
     if (base < low) base = low;
     auto count = static_cast<std::size_t>(static_cast<Address>(last - base) >> shift) + 1;
@@ -351,7 +399,8 @@ class Fib {
         part.clear();
         part.push_back({from, runs[next - 1].next_hop});
         while (next < runs.size() && runs[next].start <= to) part.push_back(runs[next++]);
-        ref = build(part, from, to);
+        ref = i == 0 || i == count + 1 ? Ref{0} : make_strip(part, from, shift);
+        if (ref == 0) ref = build(part, from, to);
       }
       new (table->slots() + i) std::atomic<Ref>(ref);
     }
@@ -359,6 +408,7 @@ class Fib {
   }
 
   void retire(Ref ref) {
+    if ((ref & kTagMask) == kStrip) rcu_.retire(rib::MemoryKind::leaf, as_strip(ref), Strip::bytes(as_strip(ref)->begins));
     if ((ref & kTagMask) == kBlock) rcu_.retire(rib::MemoryKind::leaf, as_block(ref), as_block(ref)->bytes());
     if ((ref & kTagMask) != kTable) return;
     Table* table = as_table(ref);
@@ -366,15 +416,17 @@ class Fib {
     rcu_.retire(rib::MemoryKind::inner, table, Table::bytes(table->count));
   }
 
-  void renew(std::atomic<Ref>& node, Address low, Address high) {
+  // `strip_shift`: the width of the slot, 0 where the node cannot be a strip.
+  void renew(std::atomic<Ref>& node, Address low, Address high, unsigned strip_shift = 0) {
     std::vector<Run>& runs = scratch();
     collect(low, high, runs);
     Ref before = node.load(std::memory_order_relaxed);
-    node.store(build(runs, low, high), std::memory_order_release);
+    Ref fresh = make_strip(runs, low, strip_shift);
+    node.store(fresh != 0 ? fresh : build(runs, low, high), std::memory_order_release);
     retire(before);
   }
   // Routes of [from, to] have changed; the node covers [low, high], which contains it.
-  void refresh(std::atomic<Ref>& node, Address low, Address high, Address from, Address to) {
+  void refresh(std::atomic<Ref>& node, Address low, Address high, Address from, Address to, unsigned strip_shift = 0) {
     Ref ref = node.load(std::memory_order_relaxed);
     if ((ref & kTagMask) == kTable) {
       Table* table = as_table(ref);
@@ -383,12 +435,12 @@ class Fib {
       if (++table->changes <= table->runs && (last - first) * 4 <= table->count) {
         for (std::size_t i = first; i <= last; ++i) {
           Address l = low, h = high;
-          if (table->region(i, l, h)) refresh(table->slots()[i], l, h, std::max(from, l), std::min(to, h));
+          if (table->region(i, l, h)) refresh(table->slots()[i], l, h, std::max(from, l), std::min(to, h), i == 0 || i > table->count ? 0 : table->shift);
         }
         return;
       }
     }
-    renew(node, low, high);
+    renew(node, low, high, strip_shift);
   }
 
   static std::vector<Run>& scratch() {
