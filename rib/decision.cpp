@@ -14,7 +14,7 @@ namespace helio::rib {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(DecisionStep::count_)> kNames = {
-    "best",           "not eligible",          "higher cost community",  "lower LOCAL_PREF",    "higher AIGP metric", "longer AS_PATH",
+    "best",           "not eligible",          "long-lived stale",      "higher cost community",  "lower LOCAL_PREF",    "higher AIGP metric", "longer AS_PATH",
     "worse ORIGIN",   "higher MED",            "iBGP, best is eBGP",     "higher IGP metric",   "higher cost community at the IGP metric",
     "newer external path", "higher ORIGINATOR_ID", "longer CLUSTER_LIST", "higher peer address", "higher path id"};
 
@@ -49,6 +49,7 @@ std::strong_ordering compare_aigp(const DecisionExtras& a, const DecisionExtras&
 std::strong_ordering before_med(const Candidate& a, const Candidate& b) {
   const DecisionKey &x = *a.key, &y = *b.key;
   if (x.is_eligible != y.is_eligible) return y.is_eligible <=> x.is_eligible;
+  if (x.llgr_stale != y.llgr_stale) return x.llgr_stale <=> y.llgr_stale;
   bool extras = a.extras != nullptr || b.extras != nullptr;
   if (extras)
     if (auto c = compare_costs(extras_of(a).first_costs, extras_of(b).first_costs); c != 0) return c;
@@ -157,6 +158,7 @@ std::size_t select_best(std::span<const Candidate> candidates, std::span<Decisio
   using E = const DecisionExtras&;
   bool extras = std::any_of(candidates.begin(), candidates.end(), [](C c) { return c.extras != nullptr; });
   left.keep_lowest(DecisionStep::eligible, [](C c) { return c.key->is_eligible ? 0 : 1; });
+  left.keep_lowest(DecisionStep::llgr_stale, [](C c) { return c.key->llgr_stale ? 1 : 0; });
   if (extras) left.keep_least(DecisionStep::first_cost, [](E a, E b) { return compare_costs(a.first_costs, b.first_costs); });
   left.keep_lowest(DecisionStep::local_pref, [](C c) { return ~c.key->local_pref; });
   if (extras) left.keep_least(DecisionStep::aigp, compare_aigp);

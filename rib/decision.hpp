@@ -24,6 +24,7 @@ struct DecisionKey {
   bool is_external = false;            // learned by eBGP
   bool is_reflectable = true;          // false: from an iBGP non-client, not for other non-clients (RFC 4456 §6)
   bool has_extras = false;             // DecisionExtras are kept beside it
+  bool llgr_stale = false;             // loses to every path that is not (RFC 9494 §4.3)
   bool is_eligible = true;             // false: ranks last and is sent to nobody (next hop lost, rejected by policy)
   bool operator==(const DecisionKey&) const = default;
 };
@@ -61,6 +62,7 @@ struct Candidate {
 enum class DecisionStep : std::uint8_t {
   none,                 // the best path itself
   eligible,             // the others were usable
+  llgr_stale,           // RFC 9494 §4.3: before all others
   first_cost,           // cost community "before best path"
   local_pref,           // §9.1.2.2: higher LOCAL_PREF
   aigp,                 // RFC 7311 §4.1, before a)

@@ -162,9 +162,25 @@ void FamilyRib<Address>::retire(AttributeId attributes) {
   ++retired_count_;
 }
 
+// retire() takes one off for a stale set; a stale path that only changes its set is counted again here.
+template <class Address>
+void FamilyRib<Address>::count_stale(AttributeId id) {
+  const AttributeSet& set = shared_.attributes[id];
+  RibPeer& peer = shared_.peers[set.peer.value];
+  if (set.generation >= peer.stale_below[wire::index(family_)]) return;
+  ++peer.stale[wire::index(family_)];
+  ++shared_.counters.stale[wire::index(family_)];
+}
+
 template <class Address>
 void FamilyRib<Address>::flush_retired() {
-  if (retired_count_ != 0) shared_.attributes.drop_refs(retired_, retired_count_);
+  if (retired_count_ == 0) return;
+  const AttributeSet& set = shared_.attributes[retired_];
+  if (RibPeer& peer = shared_.peers[set.peer.value]; set.generation < peer.stale_below[wire::index(family_)]) {
+    peer.stale[wire::index(family_)] -= retired_count_;
+    shared_.counters.stale[wire::index(family_)] -= retired_count_;
+  }
+  shared_.attributes.drop_refs(retired_, retired_count_);
   retired_count_ = 0;
 }
 
@@ -559,12 +575,42 @@ void FamilyRib<Address>::withdraw_one(std::uint32_t table, const Key& key, PeerI
   if (tables_[table].paths == 0) remove_table(table);
 }
 
+// A stale path gets other attributes: as if its peer had announced it so, but for its age and its generation.
+template <class Address>
+void FamilyRib<Address>::replace_attributes(std::uint32_t table, const Key& key, PeerId peer, std::uint32_t path_id, AttributeId attributes) {
+  Table& t = tables_[table];
+  Slot* slot = tree_.find(t.root, key, finger_);
+  Best before = best(*slot);
+  remember(*slot);
+  AttributeId old = kNoId;
+  if (!slot->has_list()) {
+    old = slot->attributes();
+    slot->set_single(attributes, slot->label());
+  } else {
+    for (std::uint32_t i = 0; i < slot->list_count(); ++i) {
+      Path& p = slot->list()[i];
+      if (p.path_id == path_id && shared_.attributes[p.attributes].peer == peer) old = std::exchange(p.attributes, attributes);
+    }
+  }
+  HELIO_CHECK(old != kNoId, "stale path vanished");
+  path_added(table, provenance_of(attributes));
+  shared_.attributes.add_refs(attributes, 1);
+  count_stale(attributes);
+  if (slot->has_list()) select(*slot);
+  Best after = best(*slot);
+  if (before.label != after.label || !same_content(before.attributes, after.attributes)) emit(t.rd, key, slot, before, after, nullptr);
+  emit_views(t.rd, key, slot);
+  path_removed(table, provenance_of(old));
+  retire(old);
+}
+
 template <class Address>
 std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::purge_table(std::uint32_t table, PeerId peer, std::uint32_t below, Key from,
-                                                                              std::size_t limit) {
+                                                                              std::size_t limit, PathRewriter* rewriter, std::size_t* looked_at) {
   struct Doomed {
     Key key;
     std::uint32_t path_id;
+    AttributeId attributes;
   };
   std::vector<Doomed> doomed;
   std::optional<Key> next;
@@ -579,14 +625,19 @@ std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::purge_table(
       return false;
     }
     if (!slot.has_list()) {
-      if (is_stale(slot.attributes())) doomed.push_back({key, 0});
+      if (is_stale(slot.attributes())) doomed.push_back({key, 0, slot.attributes()});
     } else {
       for (std::uint32_t i = 0; i < slot.list_count(); ++i)
-        if (is_stale(slot.list()[i].attributes)) doomed.push_back({key, slot.list()[i].path_id});
+        if (is_stale(slot.list()[i].attributes)) doomed.push_back({key, slot.list()[i].path_id, slot.list()[i].attributes});
     }
     return true;
   });
-  for (const Doomed& d : doomed) withdraw_one(table, d.key, peer, d.path_id);
+  if (looked_at != nullptr) *looked_at = std::min(seen, limit);
+  for (const Doomed& d : doomed) {
+    AttributeId to = rewriter == nullptr ? kNoId : rewriter->rewrite(d.attributes);
+    if (to == kNoId) withdraw_one(table, d.key, peer, d.path_id);
+    else if (to != d.attributes) replace_attributes(table, d.key, peer, d.path_id, to);
+  }
   flush_retired();
   return next;
 }
@@ -652,6 +703,7 @@ void FamilyRib<Address>::reassign(std::uint32_t table, const Key& key, std::span
     shared_.attributes.add_refs(r.to, 1);
     if (slot->has_list()) slot->list()[r.index].attributes = r.to;
     else slot->set_single(r.to, slot->label());
+    count_stale(r.to);
     retire(from);
   }
   if (slot->has_list()) select(*slot);
@@ -668,8 +720,12 @@ void FamilyRib<Address>::reassign(std::uint32_t table, const Key& key, std::span
   if (has_views_) {
     emit_views(rd, key, slot);
     emit_view_exports(rd, key, *slot, reassigner);
-    for (const PathRef& path : before_) retire(path.attributes);
+    for (const PathRef& path : before_) {
+      count_stale(path.attributes);  // it is no path that is retired here
+      retire(path.attributes);
+    }
   }
+  count_stale(before.attributes);
   retire(before.attributes);
 }
 

@@ -67,6 +67,14 @@ struct SelectedPath {
   std::uint32_t sent_id;
 };
 
+// What becomes of the attributes of stale paths.
+class PathRewriter {
+ public:
+  virtual ~PathRewriter() = default;
+  // The set to have instead (the rewriter holds a reference until its next call), the same one, or kNoId: the path goes.
+  virtual AttributeId rewrite(AttributeId id) = 0;
+};
+
 template <class Address>
 class FamilyRib {
  public:
@@ -123,6 +131,7 @@ class FamilyRib {
   std::uint32_t table_limit() const { return tables_.limit(); }
   std::uint32_t table_count() const { return tables_.live(); }
   bool has_table(std::uint32_t table) const { return tables_[table].paths != 0; }
+  std::uint32_t paths_in(std::uint32_t table) const { return tables_[table].paths; }
   std::uint64_t rd_of(std::uint32_t table) const { return tables_[table].rd; }
   std::optional<std::uint32_t> find_table(std::uint64_t rd) const;
   // True when the table may hold a path of the provenance; exact.
@@ -149,9 +158,11 @@ class FamilyRib {
   // Releases the references the runs hold and empties the log.
   void clear_log(ChangeLog& log);
 
-  // Removes paths of the peer of generations below `below` from the table, from `from` on, looking at `limit` prefixes at
-  // most. Returns where to go on, or nothing when the table is done.
-  std::optional<Key> purge_table(std::uint32_t table, PeerId peer, std::uint32_t below, Key from, std::size_t limit);
+  // Removes paths of the peer of generations below `below` from the table, or rewrites their attributes, from `from` on,
+  // looking at `limit` prefixes at most (`looked_at` tells at how many). Returns where to go on, or nothing when the
+  // table is done.
+  std::optional<Key> purge_table(std::uint32_t table, PeerId peer, std::uint32_t below, Key from, std::size_t limit,
+                                 PathRewriter* rewriter = nullptr, std::size_t* looked_at = nullptr);
 
   // Gives paths of the table other attribute sets, as policies make them now, from `from` on, looking at `limit` prefixes at
   // most: as if their peers had announced them so. The caller seals before and after. Returns where to go on, or nothing.
@@ -217,6 +228,7 @@ class FamilyRib {
   void reassign(std::uint32_t table, const Key& key, std::span<const Reassigned> paths, Reassigner& reassigner);
   void emit_exports(std::uint64_t rd, const Key& key, const Best& before, const Best& after, std::uint16_t exports);
   Candidate candidate(AttributeId attributes, std::uint32_t path_id) const;
+  void replace_attributes(std::uint32_t table, const Key& key, PeerId peer, std::uint32_t path_id, AttributeId attributes);
   void select(Slot& slot);
   void emit(std::uint64_t rd, const Key& key, Slot* slot, const Best& before, const Best& after, const Entry* entry);
   void begin_run(ChangeLog& log);
@@ -235,6 +247,7 @@ class FamilyRib {
     const Path& p = slot.list()[0];
     return {p.attributes, p.label, p.path_id, p.time};
   }
+  void count_stale(AttributeId attributes);
   void retire(AttributeId attributes);     // one reference, batched over runs of equal ids
   void flush_retired();
   void drop_label(std::uint32_t label) {

@@ -31,8 +31,9 @@ inline constexpr std::uint8_t no_advertise = 2;    // to nobody (RFC 1997)
 inline constexpr std::uint8_t ipv6_next_hop = 4;   // IPv6 next hop: VPNv4 routes only where RFC 8950 was negotiated
 inline constexpr std::uint8_t extended_size = 8;   // does not fit 4096 octets: only with extended messages (RFC 8654)
 inline constexpr std::uint8_t two_octet_size = 16; // the same with AS4_PATH beside AS_PATH, for two-octet neighbours (RFC 6793)
-inline constexpr std::uint8_t meshed = 64;         // not to clients of the cluster it comes from (RFC 4456 §6)
 inline constexpr std::uint8_t ineligible = 32;     // to nobody: the decision does not take it (DecisionKey::is_eligible)
+inline constexpr std::uint8_t meshed = 64;         // not to clients of the cluster it comes from (RFC 4456 §6)
+inline constexpr std::uint8_t llgr_stale = 128;    // only to peers that understand long-lived stale routes (RFC 9494 §4.3)
 }  // namespace scope
 
 struct RtSet {

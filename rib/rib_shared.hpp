@@ -18,6 +18,9 @@ struct RibPeer {
   wire::IpAddress address;
   std::uint32_t generation = 0;            // counts sessions; paths of older ones are stale
   std::array<std::uint64_t, wire::kFamilyCount> paths{};
+  // After a session that is expected back (RFC 4724): paths of generations below are stale, and how many there are.
+  std::array<std::uint32_t, wire::kFamilyCount> stale_below{};
+  std::array<std::uint64_t, wire::kFamilyCount> stale{};
 };
 
 // Label stacks of more than one label: interned, few.
@@ -48,7 +51,7 @@ class TurnSealer {
 };
 
 struct RibCounters {
-  std::array<std::uint64_t, wire::kFamilyCount> prefixes{}, paths{}, best_changes{};
+  std::array<std::uint64_t, wire::kFamilyCount> prefixes{}, paths{}, stale{}, best_changes{};  // stale: of paths, RFC 4724
   std::uint64_t duplicates = 0;            // announcements that changed nothing
   std::uint64_t unknown_withdrawals = 0;
   std::uint64_t decisions = 0;

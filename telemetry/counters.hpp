@@ -38,6 +38,9 @@ inline constexpr std::size_t kDirections = 2;
 // Why the routes of an UPDATE were not taken in, and so not reflected.
 enum class Suppressed : std::uint8_t { originator_loop, cluster_loop, as_loop, count_ };
 
+// Why a route was not taken in though nothing is wrong with it.
+enum class Discarded : std::uint8_t { prefix_limit, rd_quota, rt_set_quota, attribute_size, count_ };
+
 // Why a connection was not taken.
 enum class Refused : std::uint8_t { stranger, range_full, rate, memory, wrong_address, count_ };
 
@@ -59,7 +62,8 @@ struct ShardCounters {
   Grid<Counter, kUpdateActions, kAttributes> update_errors;
   std::array<Counter, static_cast<std::size_t>(Suppressed::count_)> suppressed;
 
-  std::array<Gauge, kFamilies> rib_prefixes, rib_paths;
+  std::array<Counter, static_cast<std::size_t>(Discarded::count_)> discarded;
+  std::array<Gauge, kFamilies> rib_prefixes, rib_paths, rib_stale_paths;
   std::array<Counter, kFamilies> best_changes;
   Counter decisions;
   Gauge attribute_sets;

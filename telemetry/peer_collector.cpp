@@ -13,6 +13,7 @@ class PeerFamilies {
 
   static std::uint64_t series_of(const PeerSample& peer, PerPeer tier) {
     std::uint64_t essential = 8 + 2 * peer.families.size();  // up state info established flaps queue lag interest
+    for (const PeerFamilySample& family : peer.families) essential += family.limit != 0 ? 1 : 0;
     return tier == PerPeer::full ? essential + 1 : essential;  // updates
   }
 
@@ -35,6 +36,7 @@ class PeerFamilies {
     interest_.add(labels, static_cast<double>(peer.rt_interest));
     for (const PeerFamilySample& family : peer.families) {
       LabelList more = with("family", names_.families.at(family.family));
+      if (family.limit != 0) limit_.add(more, static_cast<double>(family.received) / static_cast<double>(family.limit));
       more.push_back({"rib", "adj_in"});
       prefixes_.add(more, static_cast<double>(family.received));
       more.back().value = "adj_out";
@@ -44,7 +46,7 @@ class PeerFamilies {
   }
 
   void finish(std::vector<prometheus::MetricFamily>& out) {
-    for (FamilyBuilder* family : {&up_, &state_, &info_, &established_, &flaps_, &prefixes_, &queue_, &lag_, &interest_,
+    for (FamilyBuilder* family : {&up_, &state_, &info_, &established_, &flaps_, &prefixes_, &limit_, &queue_, &lag_, &interest_,
                                   &updates_})
       family->finish(out);
   }
@@ -58,6 +60,7 @@ class PeerFamilies {
   FamilyBuilder established_ = gauge("peer_established_timestamp_seconds", "Since when it is Established, Unix time; 0: it is not.");
   FamilyBuilder flaps_ = counter("peer_flaps_total", "Times an Established session was lost.");
   FamilyBuilder prefixes_ = gauge("peer_prefixes", "Prefixes received from and sent to the peer.");
+  FamilyBuilder limit_ = gauge("peer_prefix_limit_ratio", "Prefixes received as a part of the prefix limit.");
   FamilyBuilder queue_ = gauge("peer_output_queue_bytes", "Octets waiting to be sent to the peer.");
   FamilyBuilder lag_ = gauge("peer_lag_seconds", "Age of the oldest change the peer was not sent yet.");
   FamilyBuilder interest_ = gauge("peer_rt_interest", "Route targets the peer asked for; -1: all.");

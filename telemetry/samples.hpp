@@ -18,6 +18,7 @@ struct PeerIdentity {
 struct PeerFamilySample {
   std::uint8_t family = 0;                       // index into Labels::families
   std::uint64_t received = 0, sent = 0;          // prefixes in Adj-RIB-In, in Adj-RIB-Out
+  std::uint64_t limit = 0;                       // of received; 0: none
 };
 
 struct PeerSample {

@@ -13,6 +13,7 @@ constexpr const char* kMessageNames[ShardCounters::kMessageTypes] = {"other",   
 constexpr std::size_t kUpdate = 2;
 constexpr const char* kActionNames[ShardCounters::kUpdateActions] = {"discard", "withdraw", "disable_family", "reset"};
 constexpr const char* kSuppressedNames[] = {"originator_loop", "cluster_loop", "as_loop"};
+constexpr const char* kDiscardedNames[] = {"prefix_limit", "rd_quota", "rt_set_quota", "attribute_size"};
 constexpr const char* kRefusedNames[] = {"stranger", "range_full", "rate", "memory", "wrong_address"};
 
 class ShardCollector : public prometheus::Collectable {
@@ -80,6 +81,11 @@ class ShardCollector : public prometheus::Collectable {
       suppressed.add({{"reason", kSuppressedNames[i]}}, sum([&](const auto& c) -> const Counter& { return c.suppressed[i]; }));
     suppressed.finish(out);
 
+    FamilyBuilder unwanted = counter("routes_discarded_total", "Routes that were not taken in because a limit was reached, by limit.");
+    for (std::size_t i = 0; i < std::size(kDiscardedNames); ++i)
+      unwanted.add({{"reason", kDiscardedNames[i]}}, sum([&](const auto& c) -> const Counter& { return c.discarded[i]; }));
+    unwanted.finish(out);
+
     FamilyBuilder refused = counter("connections_refused_total", "Connections that were not taken, by reason.");
     for (std::size_t i = 0; i < std::size(kRefusedNames); ++i)
       refused.add({{"reason", kRefusedNames[i]}}, sum([&](const auto& c) -> const Counter& { return c.refused[i]; }));
@@ -97,6 +103,7 @@ class ShardCollector : public prometheus::Collectable {
   void add_rib(std::vector<prometheus::MetricFamily>& out) const {
     FamilyBuilder prefixes = gauge("rib_prefixes", "Prefixes in the RIB.");
     FamilyBuilder paths = gauge("rib_paths", "Paths in the RIB.");
+    FamilyBuilder stale = gauge("rib_stale_paths", "Paths in the RIB that are kept over the restart of their peer (RFC 4724, RFC 9494).");
     FamilyBuilder changes = counter("rib_best_changes_total", "Best path transitions.");
     FamilyBuilder decisions = counter("rib_decisions_total", "Best path selections.");
     FamilyBuilder sets = gauge("rib_attribute_sets", "Attribute sets that are different from each other.");
@@ -108,12 +115,13 @@ class ShardCollector : public prometheus::Collectable {
         LabelList labels = {{"family", names.families[f]}, {"shard", id}};
         prefixes.add(labels, static_cast<double>(c.rib_prefixes[f].get()));
         paths.add(labels, static_cast<double>(c.rib_paths[f].get()));
+        stale.add(labels, static_cast<double>(c.rib_stale_paths[f].get()));
         changes.add(labels, static_cast<double>(c.best_changes[f].get()));
       }
       sets.add({{"shard", id}}, static_cast<double>(c.attribute_sets.get()));
       decisions.add({{"shard", id}}, static_cast<double>(c.decisions.get()));
     }
-    for (FamilyBuilder* family : {&prefixes, &paths, &changes, &decisions, &sets}) family->finish(out);
+    for (FamilyBuilder* family : {&prefixes, &paths, &stale, &changes, &decisions, &sets}) family->finish(out);
   }
 
   void add_loops(std::vector<prometheus::MetricFamily>& out) const {

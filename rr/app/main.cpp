@@ -77,6 +77,13 @@ int run(const config::Config& config) {
     std::vector<policy::DefinitionError> errors;  // none: the configuration was checked
     engine.policies = policy::compile(config.policy, errors);
   }
+  engine.attribute_bytes = config.limits.max_attribute_size;
+  engine.rib.quotas = {config.limits.max_paths_per_rd, config.limits.max_prefixes_per_rt_set};
+  engine.start.enabled = config.graceful_restart.mode == config::GracefulRestart::Mode::full;
+  engine.start.neighbors = static_cast<std::uint32_t>(config.neighbors.size());
+  engine.start.any_peers = !config.listen_ranges.empty();
+  engine.start.restart_time = config.graceful_restart.restart_time;
+  engine.start.most = config.graceful_restart.selection_deferral_time;
   reflector::Reflector reflector(engine, sessions);
   reflector.set_maintenance(config.global.graceful_shutdown);
   auto shared_config = std::make_shared<const config::Config>(config);

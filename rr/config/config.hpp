@@ -53,12 +53,7 @@ struct AddPaths {
   bool operator==(const AddPaths&) const = default;
 };
 
-struct PrefixLimit {
-  enum class Action : std::uint8_t { warn, idle_hold, discard_new };
-  std::uint32_t max_prefixes = 0;
-  std::uint32_t warning_threshold_pct = 80;
-  Action action = Action::warn;
-};
+using PrefixLimit = session::PrefixLimit;
 using PrefixLimits = std::map<wire::Family, PrefixLimit>;
 
 struct FamilySettings {
@@ -156,6 +151,13 @@ struct Security {
   bool seccomp = false;
 };
 
+// Against a leak of one customer: 0 is no limit.
+struct Limits {
+  std::uint32_t max_paths_per_rd = 0;
+  std::uint32_t max_prefixes_per_rt_set = 0;
+  std::uint32_t max_attribute_size = 0;  // octets of the attributes of one UPDATE
+};
+
 struct Control {
   std::string socket = "/run/heliograph/control.sock";
   std::uint32_t mode = 0660;
@@ -205,6 +207,7 @@ struct Config {
   std::vector<ListenRange> listen_ranges;
   policy::Definition policy;
   Security security;
+  Limits limits;
   Control control;
   Telemetry telemetry;
   Log log;

@@ -81,6 +81,7 @@ void read_prefix_limit(const Reader& in, PrefixLimit& out) {
   in.number("max-prefixes", out.max_prefixes);
   in.number("warning-threshold-pct", out.warning_threshold_pct);
   in.choice("action", out.action, kActions);
+  in.seconds("restart-timer", out.restart_timer);
 }
 
 void read_prefix_limits(const Reader& in, PrefixLimits& out) {
@@ -378,6 +379,9 @@ Config decode(const Node& tree, const std::string& directory) {
   security.number("max-pending-sessions", config.security.max_pending_sessions);
   security.number("session-rate", config.security.session_rate);
   security.boolean("seccomp", config.security.seccomp);
+  root.number("limits.max-paths-per-rd", config.limits.max_paths_per_rd);
+  root.number("limits.max-prefixes-per-rt-set", config.limits.max_prefixes_per_rt_set);
+  root.number("limits.max-attribute-size", config.limits.max_attribute_size);
   root.text("control.socket", config.control.socket);
   config.control.socket = resolve_path(config.control.socket, directory);
   root.parsed("control.mode", config.control.mode, parse_mode);

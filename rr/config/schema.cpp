@@ -36,6 +36,7 @@ constexpr Key kKeys[] = {
     {"families[].prefix-limit.max-prefixes", Kind::integer, applied, 1, kU32, "", "required", "Prefixes accepted from a peer."},
     {"families[].prefix-limit.warning-threshold-pct", Kind::integer, applied, 1, 100, "", "80", "Percent of the limit at which a warning is logged."},
     {"families[].prefix-limit.action", Kind::choice, applied, 0, 0, "warn|idle-hold|discard-new", "\"warn\"", "What happens at the limit."},
+    {"families[].prefix-limit.restart-timer", Kind::integer, applied, 0, kDay, "", "60", "Seconds an idle-hold lasts; 0: until the peer is cleared."},
     {"families[].without-rtc", Kind::choice, applied, 0, 0, "send-all|send-none|configured", "\"send-all\"", "What a peer gets that did not negotiate rt-constrain (on the rt-constrain entry); configured: the route targets of its group or neighbor entry."},
 
     {"rt-constrain.initial-wait", Kind::integer, applied, 0, 3600, "", "60", "Seconds to wait for a peer's rt-constrain End-of-RIB before it is sent VPN routes (RFC 4684 6)."},
@@ -91,6 +92,7 @@ constexpr Key kKeys[] = {
     {"peer-groups[].prefix-limits.*.max-prefixes", Kind::integer, applied, 1, kU32, "", "required", "Overrides the family's prefix-limit; the star stands for the family."},
     {"peer-groups[].prefix-limits.*.warning-threshold-pct", Kind::integer, applied, 1, 100, "", "80", "As in a family."},
     {"peer-groups[].prefix-limits.*.action", Kind::choice, applied, 0, 0, "warn|idle-hold|discard-new", "\"warn\"", "As in a family."},
+    {"peer-groups[].prefix-limits.*.restart-timer", Kind::integer, applied, 0, kDay, "", "60", "As in a family."},
     {"peer-groups[].import-policy", Kind::names, applied, 0, 0, "", "[]", "Policy statements for what is received, in order."},
     {"peer-groups[].export-policy", Kind::names, applied, 0, 0, "", "[]", "Policy statements for what is sent, in order."},
 
@@ -108,6 +110,7 @@ constexpr Key kKeys[] = {
     {"neighbors[].prefix-limits.*.max-prefixes", Kind::integer, applied, 1, kU32, "", "required", "Overrides the group's; the star stands for the family."},
     {"neighbors[].prefix-limits.*.warning-threshold-pct", Kind::integer, applied, 1, 100, "", "80", "As in a family."},
     {"neighbors[].prefix-limits.*.action", Kind::choice, applied, 0, 0, "warn|idle-hold|discard-new", "\"warn\"", "As in a family."},
+    {"neighbors[].prefix-limits.*.restart-timer", Kind::integer, applied, 0, kDay, "", "60", "As in a family."},
 
     {"listen-ranges[].prefix", Kind::prefix, applied, 0, 0, "", "required", "Addresses that may connect without a neighbour entry of their own."},
     {"listen-ranges[].peer-group", Kind::name, session_reset, 0, 0, "", "required", "The group whose settings they have."},
@@ -157,6 +160,10 @@ constexpr Key kKeys[] = {
     {"security.max-pending-sessions", Kind::integer, applied, 1, 100000, "", "256", "Connections that are open but not established, altogether."},
     {"security.session-rate", Kind::integer, applied, 0, 100000, "", "0", "New connections accepted per second, and as many at once; 0: no limit."},
     {"security.seccomp", Kind::boolean, restart, 0, 0, "", "false", "Give up the system calls that are not needed."},
+
+    {"limits.max-paths-per-rd", Kind::integer, restart, 0, kU32, "", "0", "Paths one RD may have, from all peers together; new ones beyond are discarded and counted. 0: no limit. With a limit all of an RD is held by one shard."},
+    {"limits.max-prefixes-per-rt-set", Kind::integer, restart, 0, kU32, "", "0", "Prefixes whose best path may carry exactly the same route targets; new ones beyond are discarded and counted. 0: no limit."},
+    {"limits.max-attribute-size", Kind::integer, restart, 0, 65535, "", "0", "Octets the attributes of a route may take; larger ones are treated as withdrawn. 0: no limit."},
 
     {"control.socket", Kind::path, restart, 0, 0, "", "\"/run/heliograph/control.sock\"", "Unix socket of the control API."},
     {"control.mode", Kind::mode, restart, 0, 0, "", "\"0660\"", "Permissions of the socket; who may write to it may control the daemon."},

@@ -16,6 +16,10 @@ std::vector<std::uint64_t> targets_of(const std::vector<std::string>& texts) {
   return out;
 }
 
+void set_limits(session::GroupSettings& out, const PrefixLimits& limits) {
+  for (const auto& [family, limit] : limits) out.prefix_limits[wire::index(family)] = limit;
+}
+
 session::GroupSettings make_group(const Config& config, const PeerGroup& group, const std::string& hostname) {
   session::GroupSettings out;
   out.name = group.name;
@@ -55,8 +59,14 @@ session::GroupSettings make_group(const Config& config, const PeerGroup& group, 
   out.bfd = group.bfd;
   out.heeds_graceful_shutdown = group.heeds_graceful_shutdown;
   out.hostname = hostname;
-  out.graceful_restart_time = static_cast<std::uint16_t>(config.graceful_restart.restart_time.count());
-  out.graceful_restart_helper = config.graceful_restart.mode != GracefulRestart::Mode::off;
+  const GracefulRestart& restart = config.graceful_restart;
+  out.graceful_restart_helper = restart.mode != GracefulRestart::Mode::off;
+  out.graceful_restart_full = restart.mode == GracefulRestart::Mode::full;
+  out.restart_time = restart.restart_time;
+  out.stale_routes_time = restart.stale_routes_time;
+  if (out.graceful_restart_helper) out.long_lived_stale_time = restart.long_lived_stale_time;
+  for (const FamilySettings& family : config.families) out.prefix_limits[wire::index(family.name)] = family.prefix_limit;
+  set_limits(out, group.prefix_limits);
   return out;
 }
 
@@ -74,13 +84,14 @@ SessionSettings make_session_settings(const Config& config, const std::string& h
     settings.remote_port = neighbor.remote_port;
     settings.description = neighbor.description;
     settings.group = out.groups[neighbor.group];
-    if (neighbor.passive || neighbor.local_address || neighbor.bfd || !neighbor.auth_password.empty() || neighbor.route_targets) {
+    if (neighbor.passive || neighbor.local_address || neighbor.bfd || !neighbor.auth_password.empty() || !neighbor.prefix_limits.empty() || neighbor.route_targets) {
       session::GroupSettings own = *settings.group;
       if (neighbor.passive) own.passive = *neighbor.passive;
       if (neighbor.local_address) own.local_address = neighbor.local_address;
       if (neighbor.bfd) own.bfd = *neighbor.bfd;
       if (!neighbor.auth_password.empty()) own.auth_password = neighbor.auth_password;
       if (neighbor.route_targets && is_configured(config)) own.configured_targets = targets_of(*neighbor.route_targets);
+      set_limits(own, neighbor.prefix_limits);
       settings.group = std::make_shared<const session::GroupSettings>(std::move(own));
     }
     out.neighbors.push_back(std::move(settings));

@@ -122,6 +122,12 @@ class Validator {
     Place place = section("graceful-restart");
     if (place.node && !has(place, "mode"))
       error(place, "mode", "missing: the other keys mean nothing without it", "off, helper or full");
+    const GracefulRestart& restart = config_.graceful_restart;
+    if (restart.mode == GracefulRestart::Mode::off) return;
+    if (has(place, "stale-routes-time") && restart.stale_routes_time < restart.restart_time)
+      warning(place, "stale-routes-time", fmt::format("below restart-time {}: peers that need that long are not waited for", restart.restart_time.count()));
+    if (restart.mode != GracefulRestart::Mode::full && has(place, "selection-deferral-time"))
+      warning(place, "selection-deferral-time", "has no effect: only mode \"full\" waits after a start", "mode = \"full\"");
   }
 
   void peer_group(std::size_t i) {

@@ -16,8 +16,15 @@ void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounte
   for (std::size_t family = 0; family < wire::kFamilyCount; ++family) {
     to.rib_prefixes[family].set(from.prefixes[family].get());
     to.rib_paths[family].set(from.paths[family].get());
+    to.rib_stale_paths[family].set(from.stale_paths[family].get());
     to.best_changes[family].set(from.best_changes[family].get());
   }
+  using telemetry::Discarded;
+  auto discarded = [&](Discarded reason, const reflector::Counter& n) { to.discarded[static_cast<std::size_t>(reason)].set(n.get()); };
+  discarded(Discarded::prefix_limit, from.discarded_by_limit);
+  discarded(Discarded::rd_quota, from.discarded_by_rd);
+  discarded(Discarded::rt_set_quota, from.discarded_by_rt_set);
+  discarded(Discarded::attribute_size, from.discarded_by_size);
   to.attribute_sets.set(from.attribute_sets.get());
   to.decisions.set(from.decisions.get());
 }

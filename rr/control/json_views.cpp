@@ -151,7 +151,12 @@ json::value peer_json(const reflector::PeerView& view) {
             {"eor_received", family.eor_received},
             {"eor_sent", family.eor_sent},
             {"add_path_receive", family.add_path_receive},
-            {"add_path_send", family.add_path_send == 0 ? json::value(nullptr) : family.add_path_send == 255 ? json::value("all") : json::value(family.add_path_send)}};
+            {"add_path_send", family.add_path_send == 0 ? json::value(nullptr) : family.add_path_send == 255 ? json::value("all") : json::value(family.add_path_send)},
+            {"stale", family.stale},
+            {"long_lived_stale", family.long_lived},
+            {"disabled", family.disabled},
+            {"limit", family.limit ? json::value(family.limit) : json::value(nullptr)},
+            {"discarded", family.discarded}};
   });
   out["messages_in"] = view.messages_in;
   out["messages_out"] = view.messages_out;
@@ -169,6 +174,9 @@ json::value peer_json(const reflector::PeerView& view) {
   out["import_policy"] = array_of(view.import_policy, [](const std::string& text) { return json::value(text); });
   out["export_policy"] = array_of(view.export_policy, [](const std::string& text) { return json::value(text); });
   out["bfd"] = view.bfd ? bfd_json(*view.bfd) : json::value(nullptr);
+  out["last_bad_message"] = text_or_null(view.last_bad_message);
+  out["restart"] = text_or_null(view.restart);
+  out["restart_seconds"] = view.restart.empty() ? json::value(nullptr) : json::value(view.restart_seconds);
   return out;
 }
 

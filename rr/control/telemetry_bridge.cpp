@@ -131,7 +131,7 @@ telemetry::PeerSample TelemetryBridge::sample_of(const reflector::PeerView& view
   sample.flaps = view.flaps;
   for (const reflector::PeerFamilyView& family : view.families) {
     if (!family.negotiated) continue;
-    sample.families.push_back({static_cast<std::uint8_t>(wire::index(family.family)), family.received, family.sent});
+    sample.families.push_back({static_cast<std::uint8_t>(wire::index(family.family)), family.received, family.sent, family.limit});
   }
   sample.output_queue_bytes = view.output_queue_bytes;
   sample.lag_seconds = view.lag_seconds;

@@ -21,10 +21,11 @@ struct ShardCounters {
   std::array<std::array<Counter, 256>, 4> update_errors;  // [UpdateErrorAction][attribute type]
   std::array<Counter, static_cast<std::size_t>(Exclusion::count_)> excluded;  // UPDATEs by loop check
   Counter rtc_invalid;                                    // RT membership NLRIs of 1..31 bits or unreadable
+  Counter discarded_by_limit, discarded_by_rd, discarded_by_rt_set, discarded_by_size;  // routes
   Counter turns, lag_events;
   // Published at the end of a turn.
   Counter attribute_sets, rt_sets, memory_bytes, walks;
-  std::array<Counter, wire::kFamilyCount> prefixes, paths, best_changes;
+  std::array<Counter, wire::kFamilyCount> prefixes, paths, stale_paths, best_changes;
   Counter decisions, duplicates, unknown_withdrawals;
 };
 

@@ -155,9 +155,9 @@ void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) 
   peer.has_vpn = !(info.families & vpn_families()).empty();
   bool rtc = info.families.contains(Family::rtc);
   peer.filtered = rtc || !info.group->without_rtc_send_all;
-  // A peer that is itself restarting waits for our routes, not the other way round (pitfall 1.8).
-  peer.holding = rtc && peer.has_vpn;
+  peer.holding = (rtc || deferred_) && peer.has_vpn;
   peer.rtc_image_awaited = rtc;
+  peer.rtc_complete = !rtc;
   peer.hold_until = now + info.group->rtc_initial_wait;
   if (rtc && info.group->role == session::PeerRole::external && info.group->rtc_external_paths != 0) peer.said = std::make_unique<Membership>();
   peer.touched_all = true;
@@ -192,8 +192,11 @@ void Distribution::peer_down(PeerId id) {
     walk.peers.erase(at);
     for (auto& [set, peers] : walk.targets) erase_value(peers, number);
     walk.already.erase(number);
-    if (walk.peers.empty()) requests_[walk.source].push_back(WalkCancelled{walk.id, self_});
+    if (!walk.peers.empty()) continue;
+    requests_[walk.source].push_back(WalkCancelled{walk.id, self_});
+    leave_refresh(walk);
   }
+  for (auto& [family, round] : refresh_rounds_) erase_value(round.waiting, number);
   std::erase_if(walks_, [](auto& entry) { return entry.second.peers.empty(); });
   erase_value(holding_, number);
   erase_value(to_reconcile_, number);
@@ -292,11 +295,16 @@ void Distribution::push_rtc_refresh(PeerId id, const rib::BatchRef& image) {
 
 // VPN routes may flow: the peer's memberships are complete and ours are with it, with their End-of-RIB (pitfall 1.7).
 void Distribution::release_hold(Peer& peer) {
-  if (!peer.holding || !peer.rtc_complete || peer.rtc_image_awaited) return;
+  if (!peer.holding || !peer.rtc_complete || peer.rtc_image_awaited || deferred_) return;
   peer.holding = false;
   erase_value(holding_, peer.info.peer.value);
   peer.touched_all = true;
   touch(peer);
+}
+
+void Distribution::end_deferral() {
+  deferred_ = false;
+  for (std::uint32_t number : std::vector<std::uint32_t>(holding_)) release_hold(*peers_[number]);
 }
 
 // What changed in the peer's membership becomes requests for walks (or nothing at all, when what it is sent stays the
@@ -500,6 +508,7 @@ bool Distribution::role_allows(const Peer& peer, const ProvenanceInfo& p, Family
   if ((p.scope & rib::scope::no_export) != 0 && peer.info.group->role == PeerRole::external) return false;
   // RFC 4456 §6: clients of a cluster that are meshed have it already.
   if ((p.scope & rib::scope::meshed) != 0 && peer.info.group->role == PeerRole::client && peer.info.group->cluster_id == p.source_cluster) return false;
+  if ((p.scope & rib::scope::llgr_stale) != 0 && !peer.info.long_lived_capable) return false;  // RFC 9494 §4.3
   bool own_next_hop = peer.info.group->role == PeerRole::external && peer.info.group->next_hop_self;
   if ((p.scope & rib::scope::ipv6_next_hop) != 0 && family == Family::vpnv4 && !own_next_hop && !peer.info.ipv6_next_hop.contains(family))
     return false;

@@ -28,6 +28,7 @@ namespace helio::reflector {
 
 struct DistributionLimits {
   std::size_t change_bytes = std::size_t{8} << 20;  // of a RIB shard's changes not yet sent: reading stops above
+  std::int64_t blocked_walk_bytes = 3 << 20;        // unsent of a walk that several peers share: somebody blocks it
   std::size_t image_bytes = std::size_t{24} << 20;   // of walks: peers that stall are dropped from them above
   std::chrono::milliseconds stall{200};              // no progress for this long, while others make some: lagging
   std::chrono::milliseconds stall_alone{2000};       // the same, whatever the others do
@@ -54,6 +55,10 @@ class Distribution {
   // PolicySwitched when it sends for the new classes.
   void start_policies(std::shared_ptr<const RoutePolicies> policies) { policies_ = std::move(policies); }
   std::vector<std::pair<std::uint8_t, std::uint8_t>> set_policies(std::shared_ptr<const RoutePolicies> policies);
+
+  // After our own start nobody is sent VPN routes until the deferral ends.
+  void defer() { deferred_ = true; }
+  void end_deferral();
 
   // One message of the stream of RIB shard `from`.
   void handle(std::uint32_t from, Message&& message);
@@ -156,9 +161,16 @@ class Distribution {
     rib::Stamp unwritten_since = kAllWritten;
     static constexpr rib::Stamp kAllWritten = ~rib::Stamp{0};
   };
+  // wanted: asked for, waits for its round; running: its round's walks are under way.
   struct Refresh {
     bool wanted = false, running = false;
     std::uint32_t walks = 0;
+  };
+  // Route refreshes of one family: who asks while a round is under way shares the next one (wire 2.13), so that a storm
+  // costs two rounds of walks and encodings, however many ask.
+  struct RefreshRound {
+    std::vector<std::uint32_t> waiting;  // peers
+    std::uint32_t walks = 0;             // under way
   };
   struct Peer {
     session::EstablishedPeer info;
@@ -239,7 +251,9 @@ class Distribution {
   void walk_armed(std::uint32_t r, std::uint32_t id);
   void walk_done(std::uint32_t r, std::uint32_t id);
   void finish_initial(Peer& peer);
-  void start_refresh(Peer& peer, wire::Family family);
+  void start_refreshes(wire::Family family);
+  bool may_refresh(const Peer& peer, wire::Family family) const;
+  void leave_refresh(Walk& walk);
   void push_refresh_mark(Peer& peer, wire::Family family, wire::RouteRefresh::Subtype subtype);
   rib::EncodingClass encoding_of(const session::EstablishedPeer& info, std::uint8_t export_policy) const;
   void join_class(std::uint8_t id, const rib::EncodingClass& encoding);
@@ -273,6 +287,8 @@ class Distribution {
   std::vector<std::uint32_t> class_peers_;                                 // local peers of each encoding class
   std::vector<std::vector<Message>> requests_;
   std::vector<std::uint32_t> holding_;
+  bool deferred_ = false;
+  std::map<wire::Family, RefreshRound> refresh_rounds_;
   std::map<wire::Family, rib::BatchRef> end_of_rib_;
   std::shared_ptr<rib::RetainedBytes> small_bytes_ = std::make_shared<rib::RetainedBytes>();
   TimePoint next_check_{};

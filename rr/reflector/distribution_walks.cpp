@@ -140,6 +140,7 @@ void Distribution::walk_done(std::uint32_t r, std::uint32_t id) {
   Walk walk = std::move(at->second);
   walks_.erase(at);
   Source& source = sources_[r];
+  leave_refresh(walk);
   for (std::uint32_t number : walk.peers) {
     Peer& peer = *peers_[number];
     Link& link = peer.links[r];
@@ -211,7 +212,8 @@ void Distribution::refresh(PeerId id, Family family) {
   Peer* peer = find(id);
   if (peer == nullptr || !peer->info.families.contains(family)) return;
   if (peer->holding) return;  // nothing was sent yet; the first dump is the answer
-  peer->refreshes[family].wanted = true;
+  Refresh& wanted = peer->refreshes[family];
+  if (!std::exchange(wanted.wanted, true)) refresh_rounds_[family].waiting.push_back(id.value);
   touch(*peer);
 }
 
@@ -222,35 +224,71 @@ void Distribution::push_refresh_mark(Peer& peer, Family family, wire::RouteRefre
   push_bytes(peer.info.peer, make_bytes(bytes));
 }
 
-void Distribution::start_refresh(Peer& peer, Family family) {
-  Refresh& refresh = peer.refreshes[family];
-  refresh.wanted = false;
-  if (peer.info.enhanced_refresh) push_refresh_mark(peer, family, wire::RouteRefresh::Subtype::begin);
-  wire::FamilySet families;
-  families.insert(family);
-  for (std::uint32_t r = 0; r < sources_.size(); ++r) {
-    std::uint32_t number = peer.info.peer.value;
-    bool universe = peer.links[r].universe;
-    std::vector<rib::RtSetId> sets;
-    if (!universe) {
-      for (rib::RtSetId set = 0; set < sources_[r].rt_sets.size(); ++set) {
-        Member* m = member_of(sources_[r].rt_sets[set], number);
-        if (m != nullptr && m->state == MemberState::armed) sets.push_back(set);
-      }
-      if (sets.empty()) continue;
-    }
-    Walk& walk = new_walk(r, WalkRequest::Kind::announce, universe);
-    walk.refresh = true;
-    walk.refreshed = family;
-    walk.peers = {number};
-    for (rib::RtSetId set : sets) walk.targets[set] = {number};
-    ++refresh.walks;
-    ++peer.links[r].walks;
-    refresh.running = true;
-    request(walk, families);
+// Its first routes are there and nothing of its queue was dropped: what it asked for again can go out.
+bool Distribution::may_refresh(const Peer& peer, Family family) const {
+  auto at = peer.refreshes.find(family);
+  return at != peer.refreshes.end() && !at->second.running && peer.initial_done && !peer.is_lagging();
+}
+
+// A round: everybody who waits and may, with one walk per RIB shard for those who have everything and one for the others.
+void Distribution::start_refreshes(Family family) {
+  RefreshRound& round = refresh_rounds_[family];
+  if (round.walks != 0 || round.waiting.empty()) return;
+  std::vector<std::uint32_t> peers;
+  std::erase_if(round.waiting, [&](std::uint32_t number) {
+    if (!may_refresh(*peers_[number], family)) return false;
+    peers.push_back(number);
+    return true;
+  });
+  if (peers.empty()) return;
+  for (std::uint32_t number : peers) {
+    Peer& peer = *peers_[number];
+    peer.refreshes[family].wanted = false;
+    if (peer.info.enhanced_refresh) push_refresh_mark(peer, family, wire::RouteRefresh::Subtype::begin);
   }
-  if (!refresh.running && peer.info.enhanced_refresh)
-    push_refresh_mark(peer, family, wire::RouteRefresh::Subtype::end);
+  for (std::uint32_t r = 0; r < sources_.size(); ++r) {
+    std::vector<std::uint32_t> universe;
+    std::map<rib::RtSetId, std::vector<std::uint32_t>> targets;
+    for (std::uint32_t number : peers) {
+      if (peers_[number]->links[r].universe) universe.push_back(number);
+    }
+    for (rib::RtSetId set = 0; set < sources_[r].rt_sets.size() && universe.size() < peers.size(); ++set) {
+      for (std::uint32_t number : peers) {
+        Member* m = member_of(sources_[r].rt_sets[set], number);
+        if (m != nullptr && m->state == MemberState::armed) targets[set].push_back(number);
+      }
+    }
+    auto ask = [&](bool everything) {
+      Walk& walk = new_walk(r, WalkRequest::Kind::announce, everything);
+      walk.refresh = true;
+      walk.refreshed = family;
+      if (everything) walk.peers = universe;
+      else walk.targets = std::move(targets);
+      request(walk, wire::FamilySet::of(family));
+      ++round.walks;
+      for (std::uint32_t number : walk.peers) {
+        Refresh& refresh = peers_[number]->refreshes[family];
+        ++refresh.walks;
+        refresh.running = true;
+        ++peers_[number]->links[r].walks;
+      }
+    };
+    if (!universe.empty()) ask(true);
+    if (!targets.empty()) ask(false);
+  }
+  for (std::uint32_t number : peers) {
+    Peer& peer = *peers_[number];
+    if (!peer.refreshes[family].running && peer.info.enhanced_refresh)
+      push_refresh_mark(peer, family, wire::RouteRefresh::Subtype::end);
+  }
+}
+
+// The walk ends: with the last of a round, those who asked meanwhile get theirs.
+void Distribution::leave_refresh(Walk& walk) {
+  if (!walk.refresh) return;
+  RefreshRound& round = refresh_rounds_[walk.refreshed];
+  if (--round.walks != 0) return;
+  for (std::uint32_t number : round.waiting) touch(*peers_[number]);
 }
 
 // --- Turns and slow peers -------------------------------------------------------------------------------------------
@@ -259,7 +297,7 @@ std::optional<session::TimePoint> Distribution::run_turn(TimePoint now, std::uin
   now_ = now;
   std::vector<std::uint32_t> expired;
   for (std::uint32_t number : holding_)
-    if (peers_[number]->hold_until <= now) expired.push_back(number);
+    if (!peers_[number]->rtc_complete && peers_[number]->hold_until <= now) expired.push_back(number);
   for (std::uint32_t number : expired) rtc_end_of_rib(PeerId(number));  // RFC 4684 §6: not for ever
 
   std::vector<std::uint32_t> round = std::exchange(to_reconcile_, {});
@@ -274,9 +312,8 @@ std::optional<session::TimePoint> Distribution::run_turn(TimePoint now, std::uin
     if (peer->output.empty())
       for (std::uint32_t r = 0; r < sources_.size(); ++r)
         if (peer->links[r].lagging && !peer->links[r].catching_up && peer->links[r].walks == 0) catch_up(*peer, r);
-    for (auto& [family, refresh] : peer->refreshes)
-      if (refresh.wanted && !refresh.running && peer->initial_done && !peer->is_lagging()) start_refresh(*peer, family);
   }
+  for (auto& [family, waiting] : refresh_rounds_) start_refreshes(family);
   for (std::uint32_t r = 0; r < sources_.size(); ++r) send_requests(r);
   if (now >= next_check_) {
     check_slow(now);
@@ -285,7 +322,8 @@ std::optional<session::TimePoint> Distribution::run_turn(TimePoint now, std::uin
   }
   std::optional<TimePoint> wake;
   auto sooner = [&](TimePoint t) { wake = wake ? std::min(*wake, t) : t; };
-  for (std::uint32_t number : holding_) sooner(peers_[number]->hold_until);
+  for (std::uint32_t number : holding_)
+    if (!peers_[number]->rtc_complete) sooner(peers_[number]->hold_until);
   for (const Peer* peer : up_) {
     if (peer->output.empty()) continue;
     sooner(next_check_);
@@ -305,8 +343,12 @@ void Distribution::check_slow(TimePoint now) {
     over_images = over_images || retained.images->bytes.load(std::memory_order_relaxed) > static_cast<std::int64_t>(limits_.image_bytes);
   }
   bool walk_blocked = false;
-  for (auto& [id, walk] : walks_)
-    walk_blocked = walk_blocked || (walk.peers.size() > 1 && walk.outstanding->bytes.load(std::memory_order_relaxed) > (3 << 20));
+  for (auto& [id, walk] : walks_) {
+    std::int64_t unsent = walk.outstanding->bytes.load(std::memory_order_relaxed);
+    walk_blocked = walk_blocked || (walk.peers.size() > 1 && unsent > limits_.blocked_walk_bytes);
+    // Others wait for the round of refreshes that the walk belongs to.
+    walk_blocked = walk_blocked || (walk.refresh && unsent > 0 && !refresh_rounds_[walk.refreshed].waiting.empty());
+  }
   if (!over_changes && !over_images && !walk_blocked) return;
   std::vector<TimePoint::duration> idle;
   for (const Peer* peer : up_) idle.push_back(peer->output.empty() ? TimePoint::duration::zero() : now - peer->last_progress);
@@ -376,11 +418,12 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
       peer.links[walk.source].catching_up = false;
       if (walk.refresh) {
         Refresh& refresh = peer.refreshes[walk.refreshed];
-        refresh.wanted = true;
+        if (!std::exchange(refresh.wanted, true)) refresh_rounds_[walk.refreshed].waiting.push_back(number);
         if (--refresh.walks == 0) refresh.running = false;
       }
       if (walk.peers.empty()) {
         requests_[walk.source].push_back(WalkCancelled{walk.id, self_});
+        leave_refresh(walk);
         at = walks_.erase(at);
       } else {
         ++at;

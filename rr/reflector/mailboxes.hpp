@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "rr/reflector/messages.hpp"
+#include "rr/reflector/start_deferral.hpp"
 
 namespace helio::reflector {
 
@@ -80,6 +81,10 @@ class ShardMailboxes {
     return session::TimePoint(session::TimePoint::duration(start_.compare_exchange_strong(none, mine) ? mine : none));
   }
 
+  // What the shards share beside mail.
+  StartDeferral& start_deferral() { return start_deferral_; }
+  RtSetCounts& rt_set_counts() { return rt_set_counts_; }
+
   // Called with a shard's number when it got mail from another one; set once before threads start.
   std::function<void(std::uint32_t)> wake = [](std::uint32_t) {};
 
@@ -93,6 +98,8 @@ class ShardMailboxes {
   std::vector<Box> boxes_;
   std::vector<std::shared_ptr<Retained>> retained_;
   std::atomic<session::TimePoint::rep> start_{0};
+  StartDeferral start_deferral_;
+  RtSetCounts rt_set_counts_;
   std::mutex classes_mutex_;
   std::vector<rib::EncodingClass> classes_;
 };

@@ -52,6 +52,12 @@ bool Membership::remove(const wire::RtMembership& nlri) {
   return true;
 }
 
+bool Membership::contains(const wire::RtMembership& nlri) const {
+  if (nlri.matches_everything()) return std::binary_search(everything_list_.begin(), everything_list_.end(), nlri);
+  if (nlri.length < 96) return std::binary_search(partial_.begin(), partial_.end(), nlri);
+  return std::binary_search(full_.begin(), full_.end(), Full{nlri.target, nlri.origin_as});
+}
+
 void Membership::clear() { *this = Membership(); }
 
 bool Membership::has_target(std::uint64_t target) const {

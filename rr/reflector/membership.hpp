@@ -20,6 +20,7 @@ class Membership {
   bool has_target(std::uint64_t target) const;  // a full-length NLRI with this RT, of any origin AS
   bool has_partial() const { return !partial_.empty(); }
   bool matches(std::span<const std::uint64_t> targets) const;
+  bool contains(const wire::RtMembership& nlri) const;
   std::size_t size() const { return full_.size() + partial_.size() + everything_list_.size(); }
   // Distinct targets of full length.
   std::vector<std::uint64_t> targets() const;

@@ -12,6 +12,7 @@
 
 #include "rib/batch.hpp"
 #include "rib/encoding_class.hpp"
+#include "rr/reflector/quota.hpp"
 #include "rr/reflector/route_policy.hpp"
 #include "rr/session/engine.hpp"
 
@@ -42,9 +43,24 @@ struct PeerUp {
   session::PeerRole role;
   std::string group = {};
   std::uint32_t cluster_id = 0;
+  std::shared_ptr<PeerQuota> quota = nullptr;          // null: no limits
 };
+// `kept`: families whose paths stay, stale from now on, because the peer is expected back (RFC 4724 §4.2); of what was
+// stale before only the families in `kept_older` stay.
 struct PeerDown {
   PeerId peer;
+  wire::FamilySet kept = {}, kept_older = {};
+};
+// Paths of the peer go: those that are stale, or all of them (the family is not to be used any more).
+struct PeerPurge {
+  PeerId peer;
+  wire::FamilySet families;
+  bool only_stale = true;
+};
+// The peer's stale paths become long-lived stale ones (RFC 9494 §4.2).
+struct PeerStaleLong {
+  PeerId peer;
+  wire::FamilySet families;
 };
 // Enhanced route refresh from the peer (RFC 7313 §4): what it announced before the mark and not again between begin
 // and end is gone.
@@ -151,6 +167,13 @@ struct TombstonesFull {
   rib::Stamp since;
 };
 
+// The peer's routes of the family came to the share of its prefix limit that is warned of, or exceed the limit.
+struct LimitReached {
+  PeerId peer;
+  wire::Family family;
+  bool exceeded = false;
+};
+
 // --- RT-Constrain ---
 
 // Peers that are sent the same RT membership routes.
@@ -208,8 +231,8 @@ struct RtcOutput {
   rib::BatchRef bytes;
 };
 
-using Message = std::variant<PolicyChange, PeerUp, PeerDown, PeerRefresh, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled, LagMark, Ack, RtSetDefined,
-                             ProvenanceDefined, Retired, ClassReady, Output, PolicySwitched, WalkArmed, WalkDone, TombstonesFull, RtcUpdate, RtcJoin, RtcLeave, RtcRefresh,
-                             RtcUnfilteredPeer, RtcComplete, RtcAdmission, RtcOutput>;
+using Message = std::variant<PolicyChange, PeerUp, PeerDown, PeerPurge, PeerStaleLong, PeerRefresh, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled,
+                             LagMark, Ack, RtSetDefined, ProvenanceDefined, Retired, ClassReady, Output, PolicySwitched, WalkArmed, WalkDone, TombstonesFull,
+                             RtcUpdate, RtcJoin, RtcLeave, RtcRefresh, RtcUnfilteredPeer, RtcComplete, RtcAdmission, RtcOutput, LimitReached>;
 
 }  // namespace helio::reflector

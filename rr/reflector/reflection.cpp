@@ -171,6 +171,14 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
         wire::normalise_aggregator(value_, update, source.four_octet_as);
         if (!value_.empty()) wire::encode_attribute(bytes_, a.flags & 0xe0, attr::aggregator, value_);
         break;
+      case attr::communities:
+        if (source.long_lived_stale && wire::contains_community(a.value, wire::community::llgr_stale)) {
+          out.scope |= rib::scope::llgr_stale;
+          out.key.llgr_stale = true;
+        }
+        note(a.type, a.value, out);
+        add(a);
+        break;
       case attr::originator_id:
       case attr::cluster_list:
         if (!external) {
@@ -243,6 +251,7 @@ Exclusion Canonicaliser::describe(Bytes next_hop, Bytes canonical, const rib::De
   start(out);
   rib::DecisionKey fresh = out.key;
   out.key = like;
+  if (like.llgr_stale) out.scope |= rib::scope::llgr_stale;
   out.key.local_pref = fresh.local_pref;
   out.key.med = fresh.med;
   for (Bytes rest = canonical; !rest.empty();) {

@@ -22,6 +22,7 @@ struct Source {
   bool heeds_graceful_shutdown = false;  // RFC 8326: LOCAL_PREF 0 for what carries the community
   std::span<const std::uint32_t> other_cluster_ids;  // further ones of this reflector, looked for too
   bool is_meshed = false;             // its cluster reflects among clients by itself
+  bool long_lived_stale = false;      // LLGR_STALE means what RFC 9494 says
 };
 
 // What of the attributes the decision looks at beyond RFC 4271.

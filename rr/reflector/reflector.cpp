@@ -1,5 +1,8 @@
 #include "rr/reflector/reflector.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -42,6 +45,11 @@ struct Reflector::PeerFacts {
   wire::FamilySet families, eor_received, add_path_receive;
   std::array<std::uint32_t, wire::kFamilyCount> add_path_send{};
   std::string last_update_error;
+  std::vector<std::uint8_t> last_bad_message;
+  RestartHelper::State restart;
+  std::int64_t restart_seconds = 0;
+  wire::FamilySet disabled;
+  std::shared_ptr<PeerQuota> quota;
   std::uint64_t now_ms = 0;
   std::size_t memberships = 0;
 };
@@ -180,23 +188,34 @@ std::vector<PeerView> Reflector::peers() {
   std::uint32_t limit = 0;
   for (const auto& s : snapshots) limit = std::max(limit, s.peer.value + 1);
   std::vector<PeerFacts> facts(limit);
-  std::vector<std::array<std::uint64_t, 2>> received(limit), sent = sent_counts(limit);
+  std::vector<std::array<std::uint64_t, 2>> received(limit), stale(limit), sent = sent_counts(limit);
   for (std::uint32_t i = 0; i < shards_.size(); ++i) {
     on_shard(i, [&] {
       Shard& shard = *shards_[i];
       const auto& peers = shard.rib().shared().peers;
       for (std::uint32_t p = 0; p < peers.size() && p < limit; ++p)
-        for (std::size_t f = 0; f < 2; ++f) received[p][f] += peers[p].paths[f];
+        for (std::size_t f = 0; f < 2; ++f) {
+          received[p][f] += peers[p].paths[f];
+          stale[p][f] += peers[p].stale[f];
+        }
       for (std::uint32_t p = i; p < limit; p += static_cast<std::uint32_t>(shards_.size())) {
+        if (const Shard::Trouble* trouble = shard.trouble(PeerId(p))) {
+          facts[p].last_update_error = trouble->text;
+          facts[p].last_bad_message = trouble->message;
+        }
+        facts[p].restart = shard.restarts().state(PeerId(p));
+        if (facts[p].restart.until)
+          facts[p].restart_seconds = std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::seconds>(*facts[p].restart.until - steady_now()).count());
         const Shard::PeerRecord* record = shard.peer_record(PeerId(p));
         if (record == nullptr) continue;
+        facts[p].disabled = record->disabled;
+        facts[p].quota = record->quota;
         facts[p].state = shard.distribution().state(PeerId(p));
         facts[p].families = record->info.families;
         facts[p].eor_received = record->end_of_rib_received;
         facts[p].add_path_receive = record->info.add_path_receive;
         for (Family f : {Family::vpnv4, Family::vpnv6})
           if (record->info.add_path_send.contains(f)) facts[p].add_path_send[wire::index(f)] = record->info.group->add_path_send_max[wire::index(f)];
-        facts[p].last_update_error = record->last_update_error;
         facts[p].now_ms = shard.milliseconds_since_start();
         if (const Membership* m = shard.distribution().membership(PeerId(p))) facts[p].memberships = m->size();
       }
@@ -221,12 +240,19 @@ std::vector<PeerView> Reflector::peers() {
       PeerFamilyView fv;
       fv.family = f;
       fv.negotiated = fact.families.contains(f);
-      if (!fv.negotiated) continue;
+      fv.long_lived = fact.restart.long_lived.contains(f);
+      if (!fv.negotiated && !fact.restart.stale.contains(f)) continue;
+      fv.disabled = fact.disabled.contains(f);
+      if (fact.quota) {
+        if (const auto& own = fact.quota->limits[wire::index(f)]) fv.limit = own->max_prefixes;
+        fv.discarded = fact.quota->discarded[wire::index(f)].load(std::memory_order_relaxed);
+      }
       if (f == Family::rtc) {
         fv.received = fact.memberships;
-        fv.eor_sent = true;
+        fv.eor_sent = fv.negotiated;
       } else {
         fv.received = received[s.peer.value][wire::index(f)];
+        fv.stale = stale[s.peer.value][wire::index(f)];
         fv.sent = sent[s.peer.value][wire::index(f)];
         fv.eor_sent = fact.state.end_of_rib_sent.contains(f);
       }
@@ -254,6 +280,15 @@ std::vector<PeerView> Reflector::peers() {
       v.export_policy = settings_.policies->export_names(s.group);
     }
     if (s.bfd) v.bfd = view_of_bfd(*s.bfd);
+    const std::vector<std::uint8_t>& bad = fact.last_bad_message.empty() ? s.last_bad_message : fact.last_bad_message;
+    v.last_bad_message = fmt::format("{:02x}", fmt::join(bad, ""));
+    v.restart_seconds = fact.restart_seconds;
+    if (!fact.restart.stale.empty()) {
+      v.restart = fact.restart.is_back ? "back, its End-of-RIB is awaited" : fact.restart.long_lived.empty() ? "its session is awaited" : "long-lived stale";
+    } else if (s.held.count() != 0) {
+      v.restart = s.held == std::chrono::seconds::max() ? "held after its prefix limit until cleared" : "held after its prefix limit";
+      v.restart_seconds = s.held == std::chrono::seconds::max() ? 0 : s.held.count();
+    }
     views.push_back(std::move(v));
   }
   std::sort(views.begin(), views.end(), [](const PeerView& a, const PeerView& b) { return a.address < b.address; });

@@ -62,7 +62,8 @@ void RibPolicy::forget(PeerId id) {
 }
 
 void RibPolicy::none_concerned() {
-  for (Peer& peer : peers_) peer.concerned = false;
+  for (std::uint32_t i = 0; i < peers_.size(); ++i)
+    if (std::exchange(peers_[i].concerned, false)) forget(PeerId(i));  // also of a peer that is down, whose stale paths were judged
 }
 
 bool RibPolicy::may_differ(const RoutePolicies* old, AttributeId id) {
@@ -100,6 +101,11 @@ AttributeId RibPolicy::resolve(PeerId id, AttributeId received, PolicyTests pass
   AttributeId result = find_or_make(peer, received, passed);
   peer.results.emplace_back(passed, result);
   return result;
+}
+
+AttributeId RibPolicy::judge_as(AttributeId like, AttributeId received) {
+  const AttributeSet& set = shared_.attributes[like];
+  return find_or_make(peers_[set.peer.value], received, passed_of(set));
 }
 
 // One reference of the result is the caller's.

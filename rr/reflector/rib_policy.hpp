@@ -32,6 +32,9 @@ class RibPolicy {
   // What the policies make of a received set of the peer for NLRIs that pass `passed`. The result is good until the
   // next call for the peer with another set.
   rib::AttributeId resolve(PeerId peer, rib::AttributeId received, PolicyTests passed);
+  // What the policies make of a received set for the NLRIs that a path with the set `like` of the same peer stands for. The
+  // caller gets one reference.
+  rib::AttributeId judge_as(rib::AttributeId like, rib::AttributeId received);
   // Nothing is remembered of the peer's last set any more.
   void forget(PeerId peer);
 

@@ -47,7 +47,7 @@ RibShard::Waiting<Address6>& RibShard::waiting<Address6>() { return waiting6_; }
 
 RibShard::RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits, std::shared_ptr<const RoutePolicies> policies)
     : self_(self), mailboxes_(mailboxes), limits_(limits), shared_(*this), rib4_(Family::vpnv4, shared_), rib6_(Family::vpnv6, shared_),
-      packer_(shared_.attributes), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {
+      packer_(shared_.attributes), marker_(shared_, policy_), admission_(shared_, limits.quotas, mailboxes.rt_set_counts()), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {
   if (policies != nullptr) policy_.set(std::move(policies));
 }
 
@@ -77,10 +77,14 @@ class RibShard::ClassExport final : public rib::ExportTransform {
 // --- Peers and their routes -----------------------------------------------------------------------------------------
 
 void RibShard::peer_up(const PeerUp& up) {
-  grown(peers_, up.peer.value).role = up.role;
-  peers_[up.peer.value].cluster_id = up.cluster_id;
   grown(shared_.peers, up.peer.value).address = up.address;
+  Peer& peer = grown(peers_, up.peer.value);
+  peer.role = up.role;
+  peer.cluster_id = up.cluster_id;
+  peer.quota = up.quota;
+  peer.counted = {};
   policy_.peer_up(up.peer, up.group, {up.address, up.role});
+  settle_quota(up.peer);  // what was kept over a restart, and what is still being purged
 }
 
 void RibShard::forget_attributes(Peer& peer) {
@@ -91,27 +95,78 @@ void RibShard::forget_attributes(Peer& peer) {
   peer.serial = 0;
 }
 
-void RibShard::peer_down(PeerId peer) {
+void RibShard::peer_down(const PeerDown& down) {
   apply_waiting();
-  forget_attributes(grown(peers_, peer.value));
+  forget_attributes(grown(peers_, down.peer.value));
   // Everything the peer announced is older than its generation now; the purge takes it away in slices, and what a new
   // session announces meanwhile replaces it in place.
-  ++grown(shared_.peers, peer.value).generation;
-  peers_[peer.value].refresh_since = {};
-  purges_.push_back({peer, shared_.peers[peer.value].generation, true, true, shared_.provenances.provenances_of(peer), {}, {}, {}});
+  rib::RibPeer& peer = grown(shared_.peers, down.peer.value);
+  ++peer.generation;
+  peers_[down.peer.value].refresh_since = {};
+  wire::FamilySet gone;
+  for (Family f : {Family::vpnv4, Family::vpnv6}) {
+    std::size_t i = wire::index(f);
+    std::uint32_t stale_before = peer.stale[i] == 0 ? 0 : peer.stale_below[i];
+    if (!down.kept.contains(f)) {
+      gone.insert(f);
+      set_stale(peer, f, 0, 0);
+      continue;
+    }
+    // RFC 4724 §4.2: "To deal with possible consecutive restarts, a route (from the peer) previously marked as stale
+    // MUST be deleted."
+    if (stale_before != 0 && !down.kept_older.contains(f)) purge(down.peer, wire::FamilySet::of(f), stale_before);
+    set_stale(peer, f, peer.generation, peer.paths[i]);
+  }
+  if (!gone.empty()) purge(down.peer, gone, peer.generation);
+}
+
+void RibShard::peer_purge(const PeerPurge& order) {
+  rib::RibPeer& peer = grown(shared_.peers, order.peer.value);
+  if (!order.only_stale) {
+    forget_attributes(grown(peers_, order.peer.value));
+    ++peer.generation;
+  }
+  for (Family f : {Family::vpnv4, Family::vpnv6}) {
+    std::size_t i = wire::index(f);
+    if (!order.families.contains(f)) continue;
+    if (!order.only_stale) purge(order.peer, wire::FamilySet::of(f), peer.generation);
+    else if (peer.stale[i] != 0) purge(order.peer, wire::FamilySet::of(f), peer.stale_below[i]);
+    set_stale(peer, f, 0, 0);
+  }
+}
+
+void RibShard::set_stale(rib::RibPeer& peer, Family family, std::uint32_t below, std::uint64_t paths) {
+  std::size_t i = wire::index(family);
+  shared_.counters.stale[i] += paths - peer.stale[i];
+  peer.stale_below[i] = below;
+  peer.stale[i] = paths;
+}
+
+void RibShard::peer_stale_long(const PeerStaleLong& order) {
+  const rib::RibPeer& peer = grown(shared_.peers, order.peer.value);
+  for (Family f : {Family::vpnv4, Family::vpnv6})
+    if (order.families.contains(f) && peer.stale[wire::index(f)] != 0)
+      purge(order.peer, wire::FamilySet::of(f), peer.stale_below[wire::index(f)], true);
+}
+
+void RibShard::purge(PeerId peer, wire::FamilySet families, std::uint32_t below, bool marks) {
+  Purge& p = purges_.emplace_back();
+  p.peer = peer;
+  p.below = below;
+  p.families = families;
+  p.marks = marks;
 }
 
 void RibShard::peer_refresh(const PeerRefresh& refresh) {
   apply_waiting();
   Peer& peer = grown(peers_, refresh.peer.value);
-  bool is_v6 = refresh.family == Family::vpnv6;
-  std::optional<std::uint32_t>& since = peer.refresh_since[is_v6 ? 1 : 0];
+  std::optional<std::uint32_t>& since = peer.refresh_since[refresh.family == Family::vpnv6 ? 1 : 0];
   if (refresh.begins) {
     // What comes from now on is of a newer generation; equal contents replace the old ones without a change.
     forget_attributes(peer);
     since = ++grown(shared_.peers, refresh.peer.value).generation;
   } else if (since) {
-    purges_.push_back({refresh.peer, *since, !is_v6, is_v6, shared_.provenances.provenances_of(refresh.peer), {}, {}, {}});
+    purge(refresh.peer, wire::FamilySet::of(refresh.family), *since);
     since.reset();
   }
 }
@@ -142,6 +197,12 @@ void RibShard::withdraw(PeerId peer, Family family, bool has_path_id, Bytes nlri
 template <class Address>
 void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_path_id, Bytes nlri) {
   constexpr std::size_t kBlock = 512;
+  PeerQuota* quota = peers_[peer.value].quota.get();
+  bool guarded = attributes != nullptr && (quota != nullptr || admission_.has_quotas());
+  auto& gone = [this]() -> auto& {
+    if constexpr (sizeof(Address) == 4) return gone4_;
+    else return gone6_;
+  }();
   auto& entries = [this]() -> auto& {
     if constexpr (sizeof(Address) == 4) return entries4_;
     else return entries6_;
@@ -175,9 +236,16 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
     if (attributes == nullptr) {
       apply_waiting();
       family<Address>().withdraw(peer, entries);
-    } else if (policy_.applies_to(peer)) {
+    } else if (guarded || policy_.applies_to(peer)) {
       apply_waiting();
-      announce_by_policy<Address>(peer, *attributes, entries);
+      if (guarded) {
+        gone.clear();
+        admission_.filter(family<Address>(), kFamily<Address>, peer, quota, peers_[peer.value].counted[sizeof(Address) == 4 ? 0 : 1], *attributes,
+                          entries, gone);
+        if (!gone.empty()) family<Address>().withdraw(peer, gone);
+      }
+      if (policy_.applies_to(peer)) announce_by_policy<Address>(peer, *attributes, entries);
+      else family<Address>().announce(peer, *attributes, entries);
     } else if (entries.size() <= kFewEntries &&
                std::ranges::all_of(entries, [](auto& e) { return e.wire_length <= Waiting<Address>::kWire; })) {
       for (const auto& entry : entries) wait(peer, *attributes, entry);
@@ -186,6 +254,26 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
       family<Address>().announce(peer, *attributes, entries);
     }
     fixups_.clear();
+  }
+  if (quota != nullptr) settle_quota(peer);
+}
+
+// Brings the shared count of the peer's routes up to date and reports when a limit is reached.
+void RibShard::settle_quota(PeerId id) {
+  Peer& peer = peers_[id.value];
+  if (peer.quota == nullptr) return;
+  for (std::size_t i = 0; i < 2; ++i) {
+    Family family = i == 0 ? Family::vpnv4 : Family::vpnv6;
+    const auto& limit = peer.quota->limits[wire::index(family)];
+    auto ours = static_cast<std::int64_t>(shared_.peers[id.value].paths[wire::index(family)]);
+    std::int64_t delta = ours - std::exchange(peer.counted[i], ours);
+    if (!limit || delta == 0) continue;
+    std::int64_t before = peer.quota->routes[wire::index(family)].fetch_add(delta);
+    std::int64_t most = limit->max_prefixes, warned = most * limit->warning_threshold_pct / 100;
+    auto crosses = [&](std::int64_t bound) { return before < bound && before + delta >= bound; };
+    auto& stream = streams_[id.value % mailboxes_.shards()];  // where the peer lives
+    if (crosses(most + 1)) stream.push_back(LimitReached{id, family, true});
+    else if (crosses(warned)) stream.push_back(LimitReached{id, family, false});
   }
 }
 
@@ -250,7 +338,11 @@ void RibShard::handle(Message&& message) {
   } else if (auto* up = std::get_if<PeerUp>(&message)) {
     peer_up(*up);
   } else if (auto* down = std::get_if<PeerDown>(&message)) {
-    peer_down(down->peer);
+    peer_down(*down);
+  } else if (auto* order = std::get_if<PeerPurge>(&message)) {
+    peer_purge(*order);
+  } else if (auto* stale = std::get_if<PeerStaleLong>(&message)) {
+    peer_stale_long(*stale);
   } else if (auto* refresh = std::get_if<PeerRefresh>(&message)) {
     peer_refresh(*refresh);
   } else if (auto* request = std::get_if<WalkRequest>(&message)) {
@@ -390,6 +482,7 @@ bool RibShard::run_turn(std::uint64_t now_ms) {
   while (!purges_.empty() && budget > 0) budget -= purge_some(budget);
   seal_turn();
   if (reevaluation_) reevaluate_some();
+  admission_.publish(now_ms);
   bool walking = walk_some();
   send_events();
   trim_tombstones();
@@ -417,22 +510,26 @@ std::uint32_t RibShard::seconds_of(rib::Stamp stamp) const {
 template <class Address>
 std::size_t RibShard::purge_step(Purge& purge, std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next, std::size_t budget) {
   rib::FamilyRib<Address>& rib = family<Address>();
-  if (!(sizeof(Address) == 4 ? purge.v4 : purge.v6) || table >= rib.table_limit() || !rib.has_table(table)) {
+  if (!purge.families.contains(kFamily<Address>) || table >= rib.table_limit() || !rib.has_table(table)) {
     next.reset();
     return 1;
   }
-  next = rib.purge_table(table, purge.peer, purge.below, next.value_or(rib::PrefixKey<Address>{}), budget);
-  return next ? budget : 1;
+  std::size_t looked_at = 0;
+  next = rib.purge_table(table, purge.peer, purge.below, next.value_or(rib::PrefixKey<Address>{}), budget,
+                         purge.marks ? &marker_ : nullptr, &looked_at);
+  return std::max<std::size_t>(looked_at, 1);
 }
 
 // A bounded part of the first purge. Returns what it took from the budget, at least 1.
 std::size_t RibShard::purge_some(std::size_t budget) {
   Purge& purge = purges_.front();
+  if (!std::exchange(purge.started, true)) purge.provenances = shared_.provenances.provenances_of(purge.peer);
   std::size_t used = 0;
-  std::uint64_t paths_before = shared_.counters.paths[0] + shared_.counters.paths[1];
   while (used < budget) {
     if (purge.tables.empty()) {
       if (purge.provenances.empty()) {
+        settle_quota(purge.peer);
+        if (purge.marks) marker_.forget();
         purges_.pop_front();
         return used + 1;
       }
@@ -451,8 +548,6 @@ std::size_t RibShard::purge_some(std::size_t budget) {
       done = !purge.next4;
     }
     if (done) purge.tables.pop_back();
-    std::uint64_t removed = paths_before - (shared_.counters.paths[0] + shared_.counters.paths[1]);
-    used = std::max<std::size_t>(used, removed);
   }
   return used;
 }

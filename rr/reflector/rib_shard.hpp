@@ -11,8 +11,10 @@
 
 #include "rib/family_rib.hpp"
 #include "rib/packer.hpp"
+#include "rr/reflector/admission.hpp"
 #include "rr/reflector/mailboxes.hpp"
 #include "rr/reflector/rib_policy.hpp"
+#include "rr/reflector/stale_marker.hpp"
 #include "rr/wire/vpn_nlri.hpp"
 
 namespace helio::reflector {
@@ -24,6 +26,7 @@ struct RibLimits {
   std::size_t walk_entries_per_turn = 40000;         // keeps a turn under 5 ms
   std::size_t purge_entries_per_turn = 20000;
   std::size_t tombstones = 1 << 20;
+  RibQuotas quotas;
 };
 
 class RibShard final : public rib::TurnSealer {
@@ -38,7 +41,9 @@ class RibShard final : public rib::TurnSealer {
   ~RibShard() override;
 
   void peer_up(const PeerUp& up);
-  void peer_down(PeerId peer);
+  void peer_down(const PeerDown& down);
+  void peer_purge(const PeerPurge& purge);
+  void peer_stale_long(const PeerStaleLong& stale);
   void peer_refresh(const PeerRefresh& refresh);
   // `serial`: the same as last time for this peer means the same attributes.
   void announce(PeerId peer, wire::Family family, bool has_path_id, std::uint64_t serial, const rib::CanonicalAttributes& attributes,
@@ -74,6 +79,7 @@ class RibShard final : public rib::TurnSealer {
     apply_waiting();
     return rib6_;
   }
+  const Admission::Discarded& discarded() const { return admission_.discarded(); }
   session::PeerRole role_of(PeerId peer) const { return peers_[peer.value].role; }
   std::size_t walks_in_progress() const { return walks_.size(); }
   // Wall time of stamps, coarse: seconds since start at which the turn was sealed.
@@ -85,12 +91,16 @@ class RibShard final : public rib::TurnSealer {
     std::uint32_t cluster_id = 0;
     std::uint64_t serial = 0;
     rib::AttributeId attributes = 0;  // of `serial`; one reference is held when serial != 0
+    std::shared_ptr<PeerQuota> quota;
+    std::array<std::int64_t, 2> counted{};                      // of our routes by family, in the quota's count
     std::array<std::optional<std::uint32_t>, 2> refresh_since;  // by family: generation at a BoRR whose EoRR is to come
   };
   struct Purge {
     PeerId peer;
     std::uint32_t below;                         // paths of generations below this go
-    bool v4, v6;
+    wire::FamilySet families;
+    bool marks = false;                          // as long-lived stale, instead of taking them away
+    bool started = false;
     std::vector<rib::ProvenanceId> provenances;  // still to do, last first
     std::vector<std::uint32_t> tables;           // of the one being done
     std::optional<rib::PrefixKey<rib::Address4>> next4;
@@ -187,6 +197,8 @@ class RibShard final : public rib::TurnSealer {
   rib::AttributeId attributes_of(PeerId peer, std::uint64_t serial, const rib::CanonicalAttributes& attributes);
   void forget_attributes(Peer& peer);
 
+  void settle_quota(PeerId peer);
+  void set_stale(rib::RibPeer& peer, wire::Family family, std::uint32_t below, std::uint64_t paths);
   void send_events();
   template <class Address>
   void seal_family(rib::FamilyRib<Address>& rib, wire::Family family);
@@ -201,6 +213,7 @@ class RibShard final : public rib::TurnSealer {
   void reevaluate_some();
   template <class Address>
   void reassign_some(std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next);
+  void purge(PeerId peer, wire::FamilySet families, std::uint32_t below, bool marks = false);
   std::size_t purge_some(std::size_t budget);
   template <class Address>
   std::size_t purge_step(Purge& purge, std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next, std::size_t budget);
@@ -254,6 +267,8 @@ class RibShard final : public rib::TurnSealer {
   Waiting<rib::Address4> waiting4_;
   Waiting<rib::Address6> waiting6_;
   std::deque<Purge> purges_;
+  StaleMarker marker_;
+  Admission admission_;
   std::deque<Walk> walks_;
   std::optional<Reevaluation> reevaluation_;
   std::vector<PolicyChange> policy_changes_;         // of the session shards that said so, until all have
@@ -262,8 +277,8 @@ class RibShard final : public rib::TurnSealer {
   std::size_t view_image_bytes_ = 0;
   std::vector<rib::SelectedPath> selected_;          // scratch
   Streams streams_;
-  std::vector<rib::NlriEntry<rib::Address4>> entries4_;
-  std::vector<rib::NlriEntry<rib::Address6>> entries6_;
+  std::vector<rib::NlriEntry<rib::Address4>> entries4_, gone4_;
+  std::vector<rib::NlriEntry<rib::Address6>> entries6_, gone6_;
   std::deque<std::array<std::uint8_t, 64>> fixups_;  // entries whose host bits were set, rewritten
 
   std::vector<std::optional<rib::Stamp>> lag_marks_; // by session shard

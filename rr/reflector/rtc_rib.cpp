@@ -296,6 +296,7 @@ void RtcRib::rank_external() {
 
 void RtcRib::run_turn() {
   rank_external();
+  if (deferred_) return;
   if (default_changed_) dirty_.insert(kDefault);
   default_changed_ = false;
   if (!dirty_.empty())

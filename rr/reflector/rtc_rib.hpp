@@ -27,7 +27,12 @@ class RtcRib {
   // Works out what each group is owed and puts it into streams() (by session shard).
   void run_turn();
   std::vector<std::vector<Message>>& streams() { return streams_; }
-  bool has_work() const { return !dirty_.empty() || !joining_.empty() || !refreshing_.empty() || default_changed_ || !unranked_.empty() || !complete_.empty(); }
+  // After our own start: nothing is sent yet.
+  void defer(bool deferred) { deferred_ = deferred; }
+  bool has_work() const {
+    bool owes = !dirty_.empty() || !joining_.empty() || !refreshing_.empty() || default_changed_;
+    return !unranked_.empty() || !complete_.empty() || (owes && !deferred_);
+  }
 
   struct Path {
     PeerId peer;
@@ -88,6 +93,7 @@ class RtcRib {
   std::vector<std::vector<Message>> streams_;
   bool unfiltered_peer_seen_ = false;  // stays: the default route does not flap with that peer
   bool default_changed_ = false;
+  bool deferred_ = false;
   std::shared_ptr<rib::RetainedBytes> bytes_ = std::make_shared<rib::RetainedBytes>();
 };
 

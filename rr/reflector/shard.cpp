@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rr/base/check.hpp"
+#include "rr/base/log.hpp"
 #include "rr/wire/attribute_table.hpp"
 #include "rr/wire/update_encode.hpp"
 
@@ -32,6 +33,11 @@ Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailb
   rib_.policy().set_options(settings.decision_options);
   settings_.cluster_ids.push_back(settings.cluster_id);
   if (self_ == 0) rtc_ = std::make_unique<RtcRib>(mailboxes, settings.router_id, settings.decision);
+  if (self_ == 0) mailboxes_.start_deferral().begin(settings.start);
+  start_is_over_ = !settings.start.enabled;
+  if (start_is_over_) return;
+  distribution_.defer();
+  if (rtc_ != nullptr) rtc_->defer(true);
 }
 
 Shard::~Shard() = default;
@@ -39,6 +45,8 @@ Shard::~Shard() = default;
 // --- Sessions -------------------------------------------------------------------------------------------------------
 
 void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) {
+  now_ = std::max(now_, now);
+  run_restarts();  // what is over by now is over
   if (peers_.size() <= info.peer.value) peers_.resize(info.peer.value + 1);
   HELIO_CHECK(peers_[info.peer.value] == nullptr, "peer established twice");
   auto peer = std::make_unique<Peer>();
@@ -51,7 +59,16 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
   peer->context.ipv6_next_hop = info.ipv6_next_hop;
   peer->source = {info.group->role, info.router_id, info.four_octet_as, settings_.router_id, info.group->cluster_id, info.group->local_as,
                   info.group->heeds_graceful_shutdown, settings_.cluster_ids, !info.group->client_to_client};
-  to_all_ribs(PeerUp{info.peer, info.address, info.group->role, info.group->name, info.group->cluster_id});
+  peer->source.long_lived_stale = info.group->long_lived_stale_time.count() > 0;
+  drop_stale(info.peer, restarts_.established(info));
+  const session::PrefixLimits& limits = info.group->prefix_limits;
+  if (std::ranges::any_of(limits, [](const auto& limit) { return limit.has_value(); })) {
+    peer->record.quota = std::make_shared<PeerQuota>();
+    peer->record.quota->limits = limits;
+  }
+  peer->context.disable_family_on_error = true;
+  to_all_ribs(PeerUp{info.peer, info.address, info.group->role, info.group->name, info.group->cluster_id, peer->record.quota});
+  if (!start_is_over_) start_waits_for(*peer);
   bool rtc = info.families.contains(Family::rtc);
   bool vpn = info.families.contains(Family::vpnv4) || info.families.contains(Family::vpnv6);
   if (rtc) {
@@ -73,6 +90,12 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
   }
   peers_[info.peer.value] = std::move(peer);
   distribution_.peer_up(info, now);
+  // Its memberships from before stay the filter, what it says now joins them, until its End-of-RIB (pitfall 1.8).
+  auto kept = kept_memberships_.extract(info.peer);
+  if (kept.empty()) return;
+  for (const wire::RtMembership& nlri : kept.mapped().memberships.all()) distribution_.add_membership(info.peer, nlri);
+  find(info.peer)->not_said_again = std::move(kept.mapped().memberships);
+  memberships_complete(*find(info.peer));
 }
 
 // The RT membership routes that we advertise for a peer that cannot say them itself (pitfall 1.25): as if they were our own.
@@ -103,15 +126,95 @@ void Shard::on_closed(PeerId id, session::CloseReason reason) {
   }
   if (!peer->record.info.families.contains(Family::rtc) && !peer->record.info.group->configured_targets.empty())
     to_rtc(proxy_memberships(peer->record.info, false));
-  if (peer->record.info.families.contains(Family::rtc)) {
-    RtcUpdate gone{id, peer->record.info.address, peer->source.role, nullptr, {}};
-    if (const Membership* m = distribution_.membership(id)) gone.memberships = m->all();
-    if (!gone.memberships.empty()) to_rtc(std::move(gone));
+  const session::EstablishedPeer& info = peer->record.info;
+  if (!start_is_over_) start_no_longer_waits_for(*peer, info.families);
+  RestartHelper::Loss loss;
+  if (info.restart_capable && session::is_restart(reason, info.restart_on_notification)) {
+    // A second restart before the End-of-RIB: what was stale before goes (RFC 4724 §4.2).
+    if (peer->not_said_again && restarts_.state(id).stale.contains(Family::rtc)) sweep_memberships(*peer);
+    loss = restarts_.lost(info);
+  } else {
+    restarts_.forget(id);
+  }
+  if (info.families.contains(Family::rtc)) {
+    const Membership* memberships = distribution_.membership(id);
+    if (memberships != nullptr && memberships->size() != 0) {
+      if (loss.kept.contains(Family::rtc)) kept_memberships_[id] = {info.address, peer->source.role, *memberships};
+      else to_rtc(RtcUpdate{id, info.address, peer->source.role, nullptr, memberships->all()});
+    }
     to_rtc(RtcLeave{id});
   }
   distribution_.peer_down(id);
   peers_[id.value].reset();
-  to_all_ribs(PeerDown{id});
+  to_all_ribs(PeerDown{id, loss.kept, loss.kept_older});
+  if (!loss.long_lived.empty()) to_all_ribs(PeerStaleLong{id, loss.long_lived});
+}
+
+void Shard::forget(PeerId id) { drop_stale(id, restarts_.forget(id)); }
+
+// What was kept of the peer's families over its restart is not to be kept any longer.
+void Shard::drop_stale(PeerId id, wire::FamilySet families) {
+  if (families.contains(Family::rtc)) {
+    if (Peer* peer = find(id); peer != nullptr && peer->not_said_again) {
+      sweep_memberships(*peer);
+    } else if (auto kept = kept_memberships_.extract(id); !kept.empty()) {
+      const KeptMemberships& was = kept.mapped();
+      to_rtc(RtcUpdate{id, was.address, was.role, nullptr, was.memberships.all()});
+    }
+    families.erase(Family::rtc);
+  }
+  if (!families.empty()) to_all_ribs(PeerPurge{id, families, true});
+}
+
+void Shard::run_restarts() {
+  for (const RestartHelper::Due& due : restarts_.run(now_)) {
+    drop_stale(due.peer, due.dropped);
+    if (!due.long_lived.empty()) to_all_ribs(PeerStaleLong{due.peer, due.long_lived});
+  }
+}
+
+void Shard::receive_end_of_rib(Peer& peer, Family family) {
+  PeerId id = peer.record.info.peer;
+  peer.record.end_of_rib_received.insert(family);
+  if (!start_is_over_) start_no_longer_waits_for(peer, wire::FamilySet::of(family));
+  if (restarts_.end_of_rib(id, family)) drop_stale(id, wire::FamilySet::of(family));
+  if (family == Family::rtc) memberships_complete(peer);
+}
+
+// --- Our own start (RFC 4724 §4.1) ----------------------------------------------------------------------------------
+
+// "the Selection_Deferral_Timer", and the End-of-RIB of all peers, "excluding the ones with the Restart State bit set in
+// the received capability and excluding the ones that do not advertise the graceful restart capability".
+void Shard::start_waits_for(Peer& peer) {
+  const session::EstablishedPeer& info = peer.record.info;
+  StartDeferral& start = mailboxes_.start_deferral();
+  if (info.restart_capable && !info.remote_restarting) {
+    peer.start_awaits = info.families;
+    if (info.families.contains(Family::rtc)) start.count_memberships(1);
+    if (!(info.families - wire::FamilySet::of(Family::rtc)).empty()) start.count_routes(1);
+  }
+  if (seen_.size() <= info.peer.value) seen_.resize(info.peer.value + 1);
+  if (info.peer.value < start.settings().neighbors && !seen_[info.peer.value]) start.present();
+  seen_[info.peer.value] = true;
+}
+
+void Shard::start_no_longer_waits_for(Peer& peer, wire::FamilySet families) {
+  StartDeferral& start = mailboxes_.start_deferral();
+  wire::FamilySet before = peer.start_awaits, rtc = wire::FamilySet::of(Family::rtc);
+  peer.start_awaits = before - families;
+  if (before.contains(Family::rtc) && !peer.start_awaits.contains(Family::rtc)) start.count_memberships(-1);
+  if (!(before - rtc).empty() && (peer.start_awaits - rtc).empty()) start.count_routes(-1);
+}
+
+void Shard::run_start() {
+  StartDeferral& start = mailboxes_.start_deferral();
+  if (start.check(now_ - start_))
+    for (std::uint32_t s = 0; s < mailboxes_.shards(); ++s)
+      if (s != self_) mailboxes_.wake(s);
+  if (rtc_ != nullptr && start.memberships_are_over()) rtc_->defer(false);
+  if (!start.is_over()) return;
+  start_is_over_ = true;
+  distribution_.end_deferral();
 }
 
 void Shard::send_again() {
@@ -148,16 +251,52 @@ void Shard::receive_refresh_mark(Peer& peer, const session::RefreshRequest& mark
   } else if (mark.family == Family::rtc && begins) {
     if (const Membership* m = distribution_.membership(id)) peer.not_said_again = *m;
   } else if (mark.family == Family::rtc && peer.not_said_again) {
-    RtcUpdate gone{id, peer.record.info.address, peer.source.role, nullptr, peer.not_said_again->all()};
-    for (const wire::RtMembership& nlri : gone.memberships) distribution_.remove_membership(id, nlri);
-    if (!gone.memberships.empty()) to_rtc(std::move(gone));
-    peer.not_said_again.reset();
+    sweep_memberships(peer);
   }
+}
+
+void Shard::sweep_memberships(Peer& peer) {
+  PeerId id = peer.record.info.peer;
+  RtcUpdate gone{id, peer.record.info.address, peer.source.role, nullptr, peer.not_said_again->all()};
+  for (const wire::RtMembership& nlri : gone.memberships) distribution_.remove_membership(id, nlri);
+  if (!gone.memberships.empty()) to_rtc(std::move(gone));
+  peer.not_said_again.reset();
 }
 
 // --- UPDATE ---------------------------------------------------------------------------------------------------------
 
-void Shard::note_errors(Peer& peer, const wire::UpdateView& view) {
+void Shard::note_trouble(PeerId id, std::string text, Bytes body) {
+  constexpr std::size_t kMostKept = 4096;
+  if (troubles_.size() <= id.value) troubles_.resize(id.value + 1);
+  if (!troubles_[id.value]) troubles_[id.value] = std::make_unique<Trouble>();
+  Trouble& trouble = *troubles_[id.value];
+  trouble.text = std::move(text);
+  trouble.message.assign(16, 0xff);
+  ByteWriter out(trouble.message);
+  out.u16(static_cast<std::uint16_t>(wire::kHeaderSize + body.size()));
+  out.u8(static_cast<std::uint8_t>(wire::MessageType::update));
+  out.bytes(body.first(std::min(body.size(), kMostKept - wire::kHeaderSize)));
+}
+
+// The family cannot be followed any more: what the peer sent of it goes, what it will send is ignored until the session
+// restarts (RFC 4760 §7, RFC 7606 §2 "AFI/SAFI disable"). The other families, and what we send, go on.
+// Deviation: an RT membership attribute that cannot be read is left out by itself, what is known stays: disabling the
+// family would take all VPN routes from the peer (pitfall 1.14).
+void Shard::disable_family(Peer& peer, Family family) {
+  if (family == Family::rtc) {
+    counters_.rtc_invalid.add();
+    return;
+  }
+  PeerId id = peer.record.info.peer;
+  peer.context.families.erase(family);
+  peer.record.disabled.insert(family);
+  peer.serial = 0;
+  restarts_.end_of_rib(id, family);
+  if (!start_is_over_) start_no_longer_waits_for(peer, wire::FamilySet::of(family));
+  if (is_vpn(family)) to_all_ribs(PeerPurge{id, wire::FamilySet::of(family), false});
+}
+
+void Shard::note_errors(Peer& peer, const wire::UpdateView& view, Bytes body) {
   std::size_t noted = std::min(view.error_count, view.errors.size());
   for (std::size_t i = 0; i < noted; ++i) {
     const wire::UpdateError& e = view.errors[i];
@@ -165,7 +304,7 @@ void Shard::note_errors(Peer& peer, const wire::UpdateView& view) {
   }
   if (noted > 0) {
     const wire::UpdateError& e = view.errors[0];
-    peer.record.last_update_error = std::string(wire::attribute_name(e.attribute)) + ": " + e.reason;
+    note_trouble(peer.record.info.peer, std::string(wire::attribute_name(e.attribute)) + ": " + e.reason, body);
   }
 }
 
@@ -177,15 +316,16 @@ std::optional<wire::Notification> Shard::on_update(PeerId id, Bytes body) {
   auto decoded = wire::decode_update(body, peer.context);
   if (!decoded) {
     counters_.update_errors[static_cast<std::size_t>(wire::UpdateErrorAction::reset)][0].add();
-    peer.record.last_update_error = "session reset: " + wire::format_notification(decoded.error());
+    note_trouble(id, "session reset: " + wire::format_notification(decoded.error()), body);
     return std::move(decoded.error());
   }
   const wire::UpdateView& view = *decoded;
-  if (view.error_count > 0) note_errors(peer, view);
-  if (view.disabled.contains(Family::rtc)) counters_.rtc_invalid.add();
+  if (view.error_count > 0) note_errors(peer, view, body);
+  if (!view.disabled.empty())
+    for (Family f : {Family::vpnv4, Family::vpnv6, Family::rtc, Family::ipv4_unicast, Family::ipv6_unicast})
+      if (view.disabled.contains(f)) disable_family(peer, f);
   if (view.end_of_rib) {
-    peer.record.end_of_rib_received.insert(*view.end_of_rib);
-    if (*view.end_of_rib == Family::rtc) memberships_complete(peer);
+    receive_end_of_rib(peer, *view.end_of_rib);
     return std::nullopt;
   }
   // A prefix that is in both parts of one message is announced, not withdrawn (wire 2.6).
@@ -248,6 +388,11 @@ void Shard::announce(Peer& peer, const wire::UpdateView& view, const wire::Reach
   if (fresh) {
     Exclusion exclusion = canonicaliser_.build(view, reach.next_hop, peer.source, canonical_);
     peer.last_excluded = exclusion != Exclusion::none;
+    if (!peer.last_excluded && settings_.attribute_bytes != 0 && canonical_.bytes.size() > settings_.attribute_bytes) {
+      peer.last_excluded = true;
+      counters_.discarded_by_size.add();
+      exclusion = Exclusion::too_long;
+    }
     remember_attributes(peer, view, reach);
     peer.last_owned.reset();
     if (peer.last_excluded) counters_.excluded[static_cast<std::size_t>(exclusion)].add();
@@ -326,6 +471,7 @@ void Shard::route(PeerId peer, Family family, bool has_path_id, bool is_withdraw
     const std::uint8_t* end = one.prefix + (one.length + 7u) / 8;
     std::uint8_t first = one.length == 0 ? 0 : one.prefix[0];
     if (one.length > 0 && one.length < 8) first &= static_cast<std::uint8_t>(0xff << (8 - one.length));
+    if (settings_.rib.quotas.max_paths_per_rd != 0) first = 0;  // all of an RD in one shard: it alone counts the paths
     auto& part = parts_[shard_of(one.rd.value, first, shards)];
     part.insert(part.end(), begin, end);
     begin = end;
@@ -380,6 +526,7 @@ void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const 
       continue;
     }
     if (peer.not_said_again) peer.not_said_again->remove(membership);
+    if (announced && peer.record.quota && !admits_membership(peer, membership)) continue;
     if (announced) distribution_.add_membership(id, membership);
     else distribution_.remove_membership(id, membership);
     if (announced && membership.matches_everything()) to_rtc(RtcUnfilteredPeer{});
@@ -395,6 +542,48 @@ void Shard::set_policies(std::shared_ptr<const RoutePolicies> policies) {
   std::vector<std::pair<std::uint8_t, std::uint8_t>> moves = distribution_.set_policies(policies);
   move_requests();  // classes that are new
   to_all_ribs(PolicyChange{std::move(policies), self_, std::move(moves)});
+}
+
+// --- Limits ---------------------------------------------------------------------------------------------------------
+
+// The prefix limit of the RT membership family (pitfall 1.22): counted here, where the memberships are.
+bool Shard::admits_membership(Peer& peer, const wire::RtMembership& membership) {
+  const auto& limit = peer.record.quota->limits[wire::index(Family::rtc)];
+  PeerId id = peer.record.info.peer;
+  const Membership* present = distribution_.membership(id);
+  if (!limit || present == nullptr || present->contains(membership)) return true;
+  std::size_t would_be = present->size() + 1;
+  if (would_be > limit->max_prefixes) {
+    if (limit->action == session::PrefixLimit::Action::discard_new) {
+      counters_.discarded_by_limit.add();
+      peer.record.quota->discarded[wire::index(Family::rtc)].fetch_add(1, std::memory_order_relaxed);
+      return false;
+    }
+    if (would_be == std::size_t{limit->max_prefixes} + 1) limit_reached({id, Family::rtc, true});
+  } else if (would_be == std::max<std::size_t>(1, std::size_t{limit->max_prefixes} * limit->warning_threshold_pct / 100)) {
+    limit_reached({id, Family::rtc, false});
+  }
+  return true;
+}
+
+// RFC 4486 §4: the data names the family and the limit.
+void Shard::limit_reached(const LimitReached& reached) {
+  Peer* peer = find(reached.peer);
+  if (peer == nullptr || !peer->record.quota) return;
+  const auto& limit = peer->record.quota->limits[wire::index(reached.family)];
+  if (!limit) return;
+  if (!peer->limit_logged || now_ - *peer->limit_logged >= std::chrono::minutes(1)) {
+    peer->limit_logged = now_;
+    log::warn("peer={} family={} {} its prefix limit of {}", wire::format_ip(peer->record.info.address), wire::family_label(reached.family),
+              reached.exceeded ? "is above" : "comes near", limit->max_prefixes);
+  }
+  if (!reached.exceeded || limit->action != session::PrefixLimit::Action::idle_hold) return;
+  wire::Notification notification{static_cast<std::uint8_t>(wire::ErrorCode::cease), wire::cease::max_prefixes, {}};
+  ByteWriter data(notification.data);
+  data.u16(wire::afi_safi(reached.family).afi);
+  data.u8(wire::afi_safi(reached.family).safi);
+  data.u32(limit->max_prefixes);
+  control_.close(reached.peer, std::move(notification), session::CloseReason::max_prefixes);
 }
 
 // --- Turns ----------------------------------------------------------------------------------------------------------
@@ -415,7 +604,7 @@ void Shard::to_rtc(Message&& message) {
 
 void Shard::dispatch(std::uint32_t from, Message&& message) {
   switch (message.index()) {
-    case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8: case 9: case 10:  // up to Ack
+    case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8: case 9: case 10: case 11: case 12:  // up to Ack
       rib_.handle(std::move(message));
       break;
     default:
@@ -434,12 +623,14 @@ void Shard::dispatch(std::uint32_t from, Message&& message) {
                  std::holds_alternative<RtcLeave>(message) || std::holds_alternative<RtcRefresh>(message) ||
                  std::holds_alternative<RtcUnfilteredPeer>(message) || std::holds_alternative<RtcComplete>(message)) {
         rtc_->handle(std::move(message));
+      } else if (auto* reached = std::get_if<LimitReached>(&message)) {
+        limit_reached(*reached);
       } else {
         distribution_.handle(from, std::move(message));
       }
   }
 }
-static_assert(std::is_same_v<std::variant_alternative_t<10, Message>, Ack>);
+static_assert(std::is_same_v<std::variant_alternative_t<12, Message>, Ack>);
 
 void Shard::take_mail() {
   for (std::uint32_t from = 0; from < mailboxes_.shards(); ++from) {
@@ -496,6 +687,8 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   now_ = now;
   now_ms_ = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(std::max(now, start_) - start_).count()) + 1;
   rib_.observe_batches();
+  run_restarts();
+  if (!start_is_over_) run_start();
   take_mail();
   // Changes first: what was there before a membership changed goes out under the old one.
   rib_.seal_turn();
@@ -503,6 +696,11 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   move_streams();
   session::TurnResult result;
   result.wake_at = distribution_.run_turn(now, now_ms_);
+  if (!start_is_over_) {
+    TimePoint at = start_ + mailboxes_.start_deferral().next_time(now - start_);
+    result.wake_at = result.wake_at ? std::min(*result.wake_at, at) : at;
+  }
+  if (auto at = restarts_.next_deadline()) result.wake_at = result.wake_at ? std::min(*result.wake_at, *at) : *at;
   move_requests();
   result.more_work = rib_.run_turn(now_ms_);
   move_streams();
@@ -561,10 +759,17 @@ void Shard::publish() {
   counters_.memory_bytes.set(static_cast<std::uint64_t>(shared.memory.total_bytes()));
   counters_.walks.set(rib_.walks_in_progress());
   counters_.lag_events.set(distribution_.lag_events());
+  counters_.discarded_by_rd.set(rib_.discarded().by_rd);
+  counters_.discarded_by_rt_set.set(rib_.discarded().by_rt_set);
+  if (rib_.discarded().by_limit != routes_limited_) {
+    counters_.discarded_by_limit.add(rib_.discarded().by_limit - routes_limited_);
+    routes_limited_ = rib_.discarded().by_limit;
+  }
   for (std::size_t f = 0; f < wire::kFamilyCount; ++f) {
     counters_.prefixes[f].set(shared.counters.prefixes[f]);
     counters_.paths[f].set(shared.counters.paths[f]);
     counters_.best_changes[f].set(shared.counters.best_changes[f]);
+    counters_.stale_paths[f].set(shared.counters.stale[f]);
   }
   counters_.decisions.set(shared.counters.decisions);
   counters_.duplicates.set(shared.counters.duplicates);

@@ -9,10 +9,12 @@
 //                                                  └─► mailbox ─► Distribution of another shard
 #pragma once
 #include <boost/unordered/unordered_flat_set.hpp>
+#include <map>
 #include <memory>
 
 #include "rr/reflector/counters.hpp"
 #include "rr/reflector/distribution.hpp"
+#include "rr/reflector/restart_helper.hpp"
 #include "rr/reflector/rib_shard.hpp"
 #include "rr/reflector/rtc_rib.hpp"
 
@@ -30,6 +32,8 @@ struct EngineSettings {
   RibLimits rib;
   DistributionLimits distribution;
   std::size_t mailbox_bytes = std::size_t{8} << 20;  // of announcements on their way to other shards: reading stops above
+  std::size_t attribute_bytes = 0;  // the most that the attributes of a route may take; 0: no limit
+  StartDeferral::Settings start;
 };
 
 class Shard final : public session::Engine {
@@ -43,6 +47,8 @@ class Shard final : public session::Engine {
   std::optional<wire::Notification> on_update(PeerId peer, Bytes body) override;
   std::optional<wire::Notification> on_route_refresh(PeerId peer, const session::RefreshRequest& request) override;
   void on_closed(PeerId peer, session::CloseReason reason) override;
+  void forget(PeerId peer) override;
+  bool is_restarting() const override { return !mailboxes_.start_deferral().is_over(); }
   bool may_read() const override;
   std::size_t staged_bytes() const override { return rib_.staged_bytes() + sent_bytes_; }
   session::TurnResult run_turn(TimePoint now) override;
@@ -63,12 +69,21 @@ class Shard final : public session::Engine {
   struct PeerRecord {
     session::EstablishedPeer info;
     wire::FamilySet end_of_rib_received;
-    std::string last_update_error;  // text of the last malformed or discarded thing, with the attribute
+    wire::FamilySet disabled;  // ignored until the session restarts (RFC 7606 §2)
+    std::shared_ptr<PeerQuota> quota;
   };
   // Everything to every peer that is here again, as encoded now.
   void send_again();
+  // The last thing that was wrong with what the peer sent; outlives the session.
+  struct Trouble {
+    std::string text;                   // with the attribute
+    std::vector<std::uint8_t> message;  // with its header, cut at 4096 octets
+  };
+  const Trouble* trouble(PeerId peer) const { return peer.value < troubles_.size() ? troubles_[peer.value].get() : nullptr; }
   // Null when the peer is not established here.
   const PeerRecord* peer_record(PeerId peer) const;
+  const RestartHelper& restarts() const { return restarts_; }
+  TimePoint now() const { return now_; }
   std::uint64_t milliseconds_since_start() const { return now_ms_; }
 
  private:
@@ -82,11 +97,22 @@ class Shard final : public session::Engine {
     std::uint64_t serial = 0;                          // of last_raw; 0: none
     std::shared_ptr<const OwnedAttributes> last_owned; // only with several shards
     bool last_excluded = false;
-    std::optional<Membership> not_said_again;          // between BoRR and EoRR of the RT membership family (RFC 7313)
+    // RT memberships from before a restart (RFC 4724) or a BoRR (RFC 7313): those that are not said again until the
+    // End-of-RIB or the EoRR are gone.
+    std::optional<Membership> not_said_again;
+    std::optional<TimePoint> limit_logged;             // prefix limits are logged once a minute at most
+    wire::FamilySet start_awaits;                      // families whose End-of-RIB our own start waits for
   };
 
   Peer* find(PeerId id) const { return id.value < peers_.size() ? peers_[id.value].get() : nullptr; }
-  void note_errors(Peer& peer, const wire::UpdateView& view);
+  void note_errors(Peer& peer, const wire::UpdateView& view, Bytes body);
+  void note_trouble(PeerId peer, std::string text, Bytes body);
+  void disable_family(Peer& peer, wire::Family family);
+  bool admits_membership(Peer& peer, const wire::RtMembership& membership);
+  void limit_reached(const LimitReached& reached);
+  void start_waits_for(Peer& peer);
+  void start_no_longer_waits_for(Peer& peer, wire::FamilySet families);
+  void run_start();
   void announce(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
   bool same_attributes(const Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
   void remember_attributes(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
@@ -98,6 +124,10 @@ class Shard final : public session::Engine {
              const std::shared_ptr<const OwnedAttributes>& attributes, Local&& local);
 
   void receive_refresh_mark(Peer& peer, const session::RefreshRequest& mark);
+  void receive_end_of_rib(Peer& peer, wire::Family family);
+  void sweep_memberships(Peer& peer);
+  void drop_stale(PeerId peer, wire::FamilySet families);
+  void run_restarts();
   void to_rib(std::uint32_t shard, Message&& message);
   void to_all_ribs(const Message& message);
   void to_rtc(Message&& message);
@@ -117,6 +147,17 @@ class Shard final : public session::Engine {
   Distribution distribution_;
   std::unique_ptr<RtcRib> rtc_;                        // shard 0
   std::vector<std::unique_ptr<Peer>> peers_;           // by PeerId
+  std::vector<std::unique_ptr<Trouble>> troubles_;     // by PeerId
+  RestartHelper restarts_;
+  std::vector<bool> seen_;                             // by PeerId: was there since our start
+  bool start_is_over_ = true;
+  // RT membership routes of peers that are expected back: nothing for the filter, but they stay in the RTC RIB.
+  struct KeptMemberships {
+    wire::IpAddress address;
+    session::PeerRole role;
+    Membership memberships;
+  };
+  std::map<PeerId, KeptMemberships> kept_memberships_;
   Canonicaliser canonicaliser_;
   rib::CanonicalAttributes canonical_;
   std::uint64_t next_serial_ = 1;
@@ -126,6 +167,7 @@ class Shard final : public session::Engine {
   std::vector<std::uint8_t> filtered_;                 // scratch
   std::size_t sent_bytes_ = 0;                         // to other shards in this turn
   bool walks_waiting_ = false;
+  std::uint64_t routes_limited_ = 0;                   // of the RIB's count, in counters_
   ShardCounters counters_;
   TimePoint start_{};
   TimePoint now_{};

@@ -43,6 +43,11 @@ struct PeerFamilyView {
   bool eor_received = false, eor_sent = false;
   bool add_path_receive = false;          // negotiated (RFC 7911)
   std::uint32_t add_path_send = 0;        // paths per prefix it is sent; 0: not negotiated, 255: all
+  std::uint64_t stale = 0;                // of received: kept over the peer's restart (RFC 4724)
+  bool long_lived = false;                // they are long-lived stale (RFC 9494)
+  bool disabled = false;                  // ignored until the session restarts (RFC 7606 §2)
+  std::uint64_t limit = 0;                // max-prefixes; 0: none
+  std::uint64_t discarded = 0;            // routes that a limit or quota kept out
 };
 
 struct BfdSessionView {
@@ -72,6 +77,9 @@ struct PeerView {
   std::string last_update_error;
   std::vector<std::string> import_policy, export_policy;  // statements in force for its group
   std::optional<BfdSessionView> bfd;      // Established, and BFD is on
+  std::string last_bad_message;           // hex of the message that last was not as it should be, cut at 4096 octets
+  std::string restart;                    // "" or what is waited for after the peer's restart
+  std::int64_t restart_seconds = 0;       // and for how long at most
 };
 
 struct PathView {

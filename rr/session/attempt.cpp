@@ -143,9 +143,17 @@ void Attempt::execute(fsm::Actions actions) {
 // Nothing to send it on in Connect and Active before TCP is up; the FSM does not care.
 void Attempt::send_last(const wire::Notification& notification) {
   if (!connection_) return;
-  peer_.on_notification_sent(notification);
+  wire::Notification last = notification;
+  if (peer_.established_attempt() == this && negotiated_->agreed.restart_capable) {
+    bool agreed = negotiated_->agreed.restart_on_notification;
+    bool we_restart = reason_ == CloseReason::shutdown && peer_.group().graceful_restart_full;
+    // A peer that forgets our routes on any NOTIFICATION (RFC 4724 §4) must find the connection lost to keep them.
+    if (we_restart && !agreed) return;
+    if (agreed && !we_restart && !is_restart(reason_, true)) last = wire::make_hard_reset(last);
+  }
+  peer_.on_notification_sent(last);
   peer_.shard().linger(connection_);
-  connection_->finish(rest_of_message(), notification);
+  connection_->finish(rest_of_message(), last);
 }
 
 Bytes Attempt::rest_of_message() const {
@@ -232,6 +240,7 @@ void Attempt::on_open(const wire::Frame& frame) {
   }
   auto negotiated = evaluate_open(frame.body(), peer_.group(), peer_.offer());
   if (!negotiated) {
+    peer_.on_bad_message(frame.message);
     raise(Event::open_error, negotiated.error(), CloseReason::open_rejected);
     return;
   }
@@ -250,7 +259,9 @@ void Attempt::on_notification(const wire::Frame& frame) {
   if (!notification) return;
   peer_.on_notification_received(*notification);
   bool version = notification->code == static_cast<std::uint8_t>(wire::ErrorCode::open_message) && notification->subcode == 1;
-  raise(version ? Event::version_error : Event::notification);
+  bool hard = notification->code == static_cast<std::uint8_t>(wire::ErrorCode::cease) && notification->subcode == wire::cease::hard_reset;
+  if (version) raise(Event::version_error);
+  else raise(Event::notification, {}, hard ? CloseReason::hard_reset : CloseReason::notification_received);
 }
 
 void Attempt::process_update() {
@@ -271,6 +282,7 @@ void Attempt::on_route_refresh(const wire::Frame& frame) {
   last_received_ = peer_.shard().now();
   auto refresh = evaluate_route_refresh(frame, *negotiated_);
   if (!refresh) {
+    peer_.on_bad_message(frame.message);
     raise(Event::update_error, refresh.error(), CloseReason::update_error);
     return;
   }

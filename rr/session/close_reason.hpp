@@ -26,9 +26,15 @@ enum class CloseReason : std::uint8_t {
   slow_peer,
   configuration_changed,
   bfd_down,              // RFC 9384
+  hard_reset,            // Cease/Hard Reset received (RFC 8538)
   count_                 // number of reasons
 };
 
 std::string_view close_reason_name(CloseReason reason);
+
+// Is the end of the session taken for a restart, after which the routes stay for a while? A lost connection always is
+// (RFC 4724 §4.2); what ended with a NOTIFICATION only when both sides agreed on that (RFC 8538 §4), and not when
+// somebody meant the routes to go: then the NOTIFICATION goes out as Hard Reset.
+bool is_restart(CloseReason reason, bool notification_restarts);
 
 }  // namespace helio::session

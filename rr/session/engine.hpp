@@ -4,6 +4,7 @@
 #pragma once
 #include <sys/uio.h>
 
+#include <array>
 #include <chrono>
 #include <optional>
 #include <span>
@@ -33,9 +34,14 @@ struct EstablishedPeer {
   bool enhanced_refresh = false;
   bool extended_messages = false;        // we may send up to 65535 octets
   bool remote_restarting = false;        // R bit of its graceful restart capability
+  bool restart_capable = false;          // both have the graceful restart capability
   wire::FamilySet graceful_restart;      // families it wants kept over its restart; empty unless both have the capability
-  wire::FamilySet forwarding_preserved;  // of these, those with the F bit
+  wire::FamilySet forwarding_preserved;  // of these (and of long_lived), those with the F bit
+  bool restart_on_notification = false;  // N bit on both sides (RFC 8538)
   std::chrono::seconds restart_time{0};
+  bool long_lived_capable = false;       // may be sent long-lived stale routes (RFC 9494 §4.3)
+  wire::FamilySet long_lived;            // families it wants kept for long
+  std::array<std::chrono::seconds, wire::kFamilyCount> long_lived_time{};
   std::shared_ptr<const GroupSettings> group;
 };
 
@@ -58,6 +64,10 @@ class Engine {
   virtual std::optional<wire::Notification> on_route_refresh(PeerId peer, const RefreshRequest& request) = 0;
   // The session is gone; its output is dropped and its routes are withdrawn (or kept stale).
   virtual void on_closed(PeerId peer, CloseReason reason) = 0;
+  // Nothing is to be kept of the peer any more: it was taken down or is no neighbour now.
+  virtual void forget(PeerId) {}
+  // True for a while after the start: OPENs carry the R bit (RFC 4724 §3).
+  virtual bool is_restarting() const { return false; }
 
   // False: do not read from sockets now (downstream is behind). Re-asked after every turn.
   virtual bool may_read() const = 0;

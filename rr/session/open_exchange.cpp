@@ -41,7 +41,8 @@ Offer Offer::without_refused(const wire::Notification& notification) const {
       if (!reader.ok()) break;
       if (code == wire::capability::extended_next_hop) out.extended_next_hop = false;
       if (code == wire::capability::extended_message) out.extended_message = false;
-      if (code == wire::capability::graceful_restart) out.graceful_restart = false;
+      if (code == wire::capability::graceful_restart || code == wire::capability::long_lived_graceful_restart)
+        out.graceful_restart = false;
       if (code == wire::capability::enhanced_route_refresh) out.enhanced_route_refresh = false;
       if (code == wire::capability::fqdn) out.fqdn = false;
       if (code == wire::capability::add_path) out.add_path = false;
@@ -51,7 +52,32 @@ Offer Offer::without_refused(const wire::Notification& notification) const {
   return out;
 }
 
-wire::OpenMessage make_open(const GroupSettings& group, const Offer& offer) {
+namespace {
+
+// RFC 4724 §3. A helper lists no families: it asks for nothing to be kept, helps, and sends End-of-RIB. With mode full
+// all are listed with the F bit: a reflector forwards nothing that could be lost.
+void offer_graceful_restart(const GroupSettings& group, bool restarting, wire::Capabilities& capabilities) {
+  wire::GracefulRestart& restart = capabilities.graceful_restart.emplace();
+  restart.notification = true;  // RFC 8538 §2
+  restart.restart_time = static_cast<std::uint16_t>(std::min<std::int64_t>(group.restart_time.count(), 0xfff));
+  if (group.graceful_restart_full) {
+    restart.restarting = restarting;
+    for_each_family(group.families, [&](wire::Family family) { restart.families.push_back({wire::afi_safi(family), true}); });
+  }
+  if (group.long_lived_stale_time.count() == 0) return;
+  // RFC 9494 §3.1. Not for RT membership: a membership that old filters for nobody.
+  auto& long_lived = capabilities.long_lived_graceful_restart.emplace();
+  auto stale_time = static_cast<std::uint32_t>(std::min<std::int64_t>(group.long_lived_stale_time.count(), 0xffffff));
+  for_each_family(group.families, [&](wire::Family family) {
+    if (family == wire::Family::rtc) return;
+    bool full = group.graceful_restart_full;
+    long_lived.push_back({wire::afi_safi(family), full, full ? stale_time : 0});
+  });
+}
+
+}  // namespace
+
+wire::OpenMessage make_open(const GroupSettings& group, const Offer& offer, bool restarting) {
   wire::OpenMessage open;
   open.set_as(group.local_as);
   open.hold_time = static_cast<std::uint16_t>(std::min<std::int64_t>(group.hold_time.count(), 0xffff));
@@ -64,11 +90,7 @@ wire::OpenMessage make_open(const GroupSettings& group, const Offer& offer) {
   // RFC 8950 §4 for VPN-IPv4 routes with an IPv6 next hop (wire 2.15).
   if (offer.extended_next_hop && group.families.contains(wire::Family::vpnv4))
     capabilities.extended_next_hop.push_back({wire::afi_safi(wire::Family::vpnv4), 2});
-  if (group.graceful_restart_helper && offer.graceful_restart) {
-    // RFC 4724 §3: without families it says that we help a restarting neighbour and send End-of-RIB.
-    capabilities.graceful_restart.emplace();
-    capabilities.graceful_restart->restart_time = std::min<std::uint16_t>(group.graceful_restart_time, 0xfff);
-  }
+  if (group.graceful_restart_helper && offer.graceful_restart) offer_graceful_restart(group, restarting, capabilities);
   if (offer.add_path) {
     for_each_family(group.families, [&](wire::Family family) {  // RFC 7911 §4
       bool receive = group.add_path_receive.contains(family), send = group.add_path_send_max[wire::index(family)] > 1;

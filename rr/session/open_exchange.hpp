@@ -15,7 +15,7 @@ namespace helio::session {
 struct Offer {
   bool extended_next_hop = true;
   bool extended_message = true;
-  bool graceful_restart = true;
+  bool graceful_restart = true;            // and the long-lived form with it
   bool enhanced_route_refresh = true;
   bool fqdn = true;
   bool add_path = true;
@@ -35,7 +35,8 @@ struct Negotiated {
   std::string hostname;                        // FQDN capability, as the neighbour says
 };
 
-wire::OpenMessage make_open(const GroupSettings& group, const Offer& offer);
+// `restarting`: we have started a short while ago (R bit of RFC 4724 §3).
+wire::OpenMessage make_open(const GroupSettings& group, const Offer& offer, bool restarting = false);
 // `body`: OPEN without header. Errors: those of wire::decode_open, 2/2 for another AS than the configured one, 2/3 for our
 // own identifier inside our AS, 2/7 with our families as data when there is no family in common.
 Result<Negotiated, wire::Notification> evaluate_open(Bytes body, const GroupSettings& group, const Offer& offer);

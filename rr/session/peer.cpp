@@ -62,7 +62,7 @@ void Peer::accept(int fd) {
 }
 
 bool Peer::take_accepted(int fd) {
-  if (settings_.admin_down) return false;
+  if (settings_.admin_down || shard_.now() < limit_hold_until_) return false;
   if (auto done = apply_session_options(fd, group(), settings_.address.is_v6); !done) {
     on_connect_failed(done.error().step, done.error().error);
     return false;
@@ -91,12 +91,14 @@ void Peer::stop_all(wire::Notification notification, CloseReason reason, bool ma
 void Peer::take_down(wire::Notification notification, CloseReason reason) {
   settings_.admin_down = true;
   stop_all(std::move(notification), reason, true);
+  if (reason != CloseReason::shutdown) shard_.engine().forget(id_);
   idle_hold_at_ = kStopped;
   failures_ = 0;
 }
 
 void Peer::bring_up() {
   settings_.admin_down = false;
+  limit_hold_until_ = {};
   failures_ = 0;
   start_connector();
 }
@@ -104,7 +106,9 @@ void Peer::bring_up() {
 void Peer::reset(wire::Notification notification, CloseReason reason) {
   if (settings_.admin_down) return;
   stop_all(std::move(notification), reason, false);
+  shard_.engine().forget(id_);
   failures_ = 0;
+  limit_hold_until_ = {};
   offer_ = {};
   start_connector();
 }
@@ -118,6 +122,7 @@ void Peer::configure(NeighborSettings settings) {
     take_down(wire::make_cease(wire::cease::administrative_shutdown), CloseReason::admin_down);
   } else if (!keep && !was_down) {
     stop_all(wire::make_cease(wire::cease::other_configuration_change), CloseReason::configuration_changed, false);
+    shard_.engine().forget(id_);
   }
   settings_ = std::move(settings);
   offer_ = {};
@@ -148,6 +153,7 @@ void Peer::request_close(wire::Notification notification, CloseReason reason) {
 void Peer::apply_requested_close() {
   if (!requested_close_ || !established_) return;
   RequestedClose close = *std::exchange(requested_close_, std::nullopt);
+  if (close.reason == CloseReason::max_prefixes) hold_for_limit(close.notification);
   established_->raise(Event::automatic_stop, std::move(close.notification), close.reason);
 }
 
@@ -177,7 +183,7 @@ void Peer::on_bfd_failed(std::uint32_t generation) {
 
 std::vector<std::uint8_t> Peer::open_message() const {
   std::vector<std::uint8_t> out;
-  wire::encode_open(out, make_open(group(), offer_));
+  wire::encode_open(out, make_open(group(), offer_, shard_.engine().is_restarting()));
   return out;
 }
 
@@ -187,8 +193,7 @@ bool Peer::survives_collision(Attempt& attempt) {
   Attempt& other = other_of(attempt);
   if (other.state() == State::established) {
     // RFC 4724 §4.2: with graceful restart, a new connection says that the old one is dead; no NOTIFICATION.
-    const wire::Negotiated& agreed = other.negotiated()->agreed;
-    if (agreed.graceful_restart.empty() && agreed.restart_time == 0) return false;
+    if (!other.negotiated()->agreed.restart_capable) return false;
     other.raise(Event::tcp_fails, {}, CloseReason::tcp_closed);
     return true;
   }
@@ -228,9 +233,14 @@ void Peer::on_established(Attempt& attempt) {
   peer.enhanced_refresh = negotiated.agreed.enhanced_route_refresh;
   peer.extended_messages = negotiated.agreed.max_send > wire::kMaxMessage;
   peer.remote_restarting = negotiated.agreed.remote_restarting;
+  peer.restart_capable = negotiated.agreed.restart_capable;
   peer.graceful_restart = negotiated.agreed.graceful_restart;
   peer.forwarding_preserved = negotiated.agreed.forwarding_preserved;
+  peer.restart_on_notification = negotiated.agreed.restart_on_notification;
   peer.restart_time = std::chrono::seconds(negotiated.agreed.restart_time);
+  peer.long_lived_capable = negotiated.agreed.long_lived_capable;
+  peer.long_lived = negotiated.agreed.long_lived;
+  for (std::size_t i = 0; i < wire::kFamilyCount; ++i) peer.long_lived_time[i] = std::chrono::seconds(negotiated.agreed.stale_time[i]);
   peer.group = settings_.group;
   log::info("peer={} group={} state=Established as={} hold-time={} hostname=\"{}\"", name_, group().name,
             negotiated.peer_as, negotiated.hold_time.count(), hostname_);
@@ -285,6 +295,19 @@ void Peer::on_state_changed(Attempt& attempt, State before, CloseReason reason) 
   }
 }
 
+// The family is in the data (RFC 4486 §4).
+void Peer::hold_for_limit(const wire::Notification& notification) {
+  ByteReader data(notification.data);
+  wire::AfiSafi value;
+  value.afi = data.u16();
+  value.safi = data.u8();
+  auto family = wire::family_of(value);
+  if (!data.ok() || !family) return;
+  const auto& limit = group().prefix_limits[wire::index(*family)];
+  if (!limit) return;
+  limit_hold_until_ = limit->restart_timer.count() == 0 ? kStopped : shard_.now() + limit->restart_timer;
+}
+
 // The pause before the next try: doubles with every failure in a row. Where nobody answers, at most connect-retry.
 void Peer::hold_idle(bool connect_failed) {
   const SessionLimits& limits = shard_.limits();
@@ -294,7 +317,10 @@ void Peer::hold_idle(bool connect_failed) {
   std::chrono::milliseconds pause = std::min(limits.idle_hold_first * (1 << doublings), most);
   if (std::exchange(retry_soon_, false)) pause = std::min(pause, limits.idle_hold_first);
   idle_hold_at_ = shard_.now() + jittered(pause);
+  if (limit_hold_until_ > shard_.now()) idle_hold_at_ = limit_hold_until_;
 }
+
+void Peer::on_bad_message(Bytes message) { last_bad_message_.assign(message.begin(), message.end()); }
 
 void Peer::on_connection_gone(const Connection& connection) {
   bytes_in_ += connection.bytes_in();
@@ -390,6 +416,9 @@ PeerSnapshot Peer::snapshot() const {
   out.last_close = last_close_;
   out.last_notification = last_notification_;
   out.last_error = last_error_;
+  out.last_bad_message = last_bad_message_;
+  if (limit_hold_until_ == kStopped) out.held = std::chrono::seconds::max();
+  else if (limit_hold_until_ > shard_.now()) out.held = std::chrono::ceil<std::chrono::seconds>(limit_hold_until_ - shard_.now());
   return out;
 }
 

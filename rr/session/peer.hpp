@@ -67,6 +67,8 @@ struct PeerSnapshot {
   std::string last_notification;        // "sent: …" or "received: …"
   std::string last_error;               // of connect() or the socket options
   std::optional<BfdView> bfd;           // Established, and BFD is on
+  std::vector<std::uint8_t> last_bad_message;  // OPEN that was refused; UPDATEs are the engine's
+  std::chrono::seconds held{0};         // idle because of a prefix limit for so long; max(): until cleared
 };
 
 class Peer : public std::enable_shared_from_this<Peer> {
@@ -112,6 +114,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void on_established(Attempt& attempt);
   void on_routes_released(CloseReason reason);
   void on_connection_gone(const Connection& connection);
+  void on_bad_message(Bytes message);
   void on_notification_sent(const wire::Notification& notification);
   void on_notification_received(const wire::Notification& notification);
   void on_connect_failed(const char* step, int error);
@@ -140,6 +143,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   Attempt* slot_for_accepted();
   void start_connector();
   void hold_idle(bool connect_failed);
+  void hold_for_limit(const wire::Notification& notification);
   void stop_all(wire::Notification notification, CloseReason reason, bool manual);
   void update_status();
   void start_bfd();
@@ -164,6 +168,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
       timer_;
   TimePoint armed_for_ = TimePoint::max();
   TimePoint idle_hold_at_ = TimePoint::max();
+  TimePoint limit_hold_until_{};  // no session before, neither way: a prefix limit was exceeded
   TimePoint established_at_{};
   TimePoint state_since_{};
   TimePoint quiet_until_{};     // no log line about failed tries before
@@ -179,6 +184,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   CloseReason last_close_ = CloseReason::none;
   std::string last_notification_;
   std::string last_error_;
+  std::vector<std::uint8_t> last_bad_message_;
   std::string hostname_;
   std::uint32_t router_id_ = 0;
 };

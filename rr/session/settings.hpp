@@ -23,6 +23,16 @@ struct BfdSettings {
   std::uint8_t multiplier = 3;
   bool operator==(const BfdSettings&) const = default;
 };
+// How many routes of a family a peer may have with us. A share of the limit is warned of; above it, by `action`: only
+// that; the session ends (RFC 4486 §4) for restart_timer; what is new is not taken.
+struct PrefixLimit {
+  enum class Action : std::uint8_t { warn, idle_hold, discard_new };
+  std::uint32_t max_prefixes = 0;
+  std::uint32_t warning_threshold_pct = 80;
+  Action action = Action::warn;
+  std::chrono::seconds restart_timer{60};  // idle_hold; 0 = until somebody clears the peer
+};
+using PrefixLimits = std::array<std::optional<PrefixLimit>, wire::kFamilyCount>;
 
 // Shared by all peers of a group; immutable, replaced as a whole by a reload.
 struct GroupSettings {
@@ -62,8 +72,12 @@ struct GroupSettings {
   BfdSettings bfd;
   bool heeds_graceful_shutdown = false;            // RFC 8326: LOCAL_PREF 0 for routes with the community
   std::string hostname;                            // FQDN capability
-  std::uint16_t graceful_restart_time = 120;       // advertised as helper; F bits and R by the application
-  bool graceful_restart_helper = false;
+  bool graceful_restart_helper = false;            // RFC 4724: keep the routes of peers that restart
+  bool graceful_restart_full = false;              // also ask peers to keep ours
+  std::chrono::seconds restart_time{120};          // we take at most to come back
+  std::chrono::seconds stale_routes_time{360};     // stale routes are kept at most, until the peer's End-of-RIB
+  std::chrono::seconds long_lived_stale_time{0};   // RFC 9494; 0 = off
+  PrefixLimits prefix_limits;
 };
 
 struct NeighborSettings {

@@ -2,7 +2,55 @@
 
 #include <algorithm>
 
+#include "rr/wire/update_encode.hpp"
+
 namespace helio::wire {
+namespace {
+
+struct Encoded {
+  std::uint8_t flags, type;
+  Bytes value, whole;
+};
+
+// The first attribute of bytes that are well formed.
+Encoded first_attribute(Bytes attributes) {
+  bool extended = (attributes[0] & attr_flag::extended_length) != 0;
+  std::size_t header = extended ? 4 : 3;
+  std::size_t length = extended ? load_be16(attributes.data() + 2) : attributes[2];
+  return {attributes[0], attributes[1], attributes.subspan(header, length), attributes.first(header + length)};
+}
+
+}  // namespace
+
+Bytes find_attribute(Bytes attributes, std::uint8_t type) {
+  for (Bytes rest = attributes; !rest.empty();) {
+    Encoded a = first_attribute(rest);
+    if (a.type == type) return a.value;
+    rest = rest.subspan(a.whole.size());
+  }
+  return {};
+}
+
+void add_community(std::vector<std::uint8_t>& out, Bytes attributes, std::uint32_t community) {
+  constexpr std::uint8_t kFlags = attr_flag::optional | attr_flag::transitive;
+  std::vector<std::uint8_t> value;
+  bool done = false;
+  auto put = [&](Bytes present, std::uint8_t flags) {
+    value.assign(present.begin(), present.end());
+    value.resize(value.size() + 4);
+    store_be32(value.data() + value.size() - 4, community);
+    encode_attribute(out, flags, attr::communities, value);
+    done = true;
+  };
+  for (Bytes rest = attributes; !rest.empty();) {
+    Encoded a = first_attribute(rest);
+    rest = rest.subspan(a.whole.size());
+    if (!done && a.type > attr::communities) put({}, kFlags);
+    if (a.type == attr::communities) put(a.value, a.flags & 0xe0);
+    else out.insert(out.end(), a.whole.begin(), a.whole.end());
+  }
+  if (!done) put({}, kFlags);
+}
 
 void collect_route_targets(Bytes extended_communities, std::vector<RouteTarget>& out) {
   for (std::size_t at = 0; at + 8 <= extended_communities.size(); at += 8) {

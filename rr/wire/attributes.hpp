@@ -15,6 +15,10 @@ inline constexpr std::uint32_t graceful_shutdown = 0xffff0000, accept_own = 0xff
 // Appends the route targets among the extended communities, in the order received.
 void collect_route_targets(Bytes extended_communities, std::vector<RouteTarget>& out);
 bool contains_community(Bytes communities, std::uint32_t community);
+// Attributes in order of type, as the reflector keeps them: the value of one of them (empty when it is not there), and
+// the same attributes with one more community.
+Bytes find_attribute(Bytes attributes, std::uint8_t type);
+void add_community(std::vector<std::uint8_t>& out, Bytes attributes, std::uint32_t community);
 // The metric of the first AIGP TLV (RFC 7311 §3); nullopt when the attribute has none.
 std::optional<std::uint64_t> find_aigp(Bytes aigp);
 // The address in a next hop field of a VPN family (the RD skipped; of a global and link-local pair the global one) or

@@ -37,6 +37,7 @@ AddPathFamilies add_path_of(const Capabilities& capabilities) {
 
 void negotiate_restart(Negotiated& out, const Capabilities& local, const Capabilities& remote) {
   if (!local.graceful_restart || !remote.graceful_restart) return;
+  out.restart_capable = true;
   const GracefulRestart& restart = *remote.graceful_restart;
   out.remote_restarting = restart.restarting;
   out.restart_on_notification = restart.notification && local.graceful_restart->notification;
@@ -48,10 +49,12 @@ void negotiate_restart(Negotiated& out, const Capabilities& local, const Capabil
     if (entry.forwarding_preserved) out.forwarding_preserved.insert(*family);
   }
   // RFC 9494 §4.1: only together with graceful restart.
+  if (!local.long_lived_graceful_restart || !remote.long_lived_graceful_restart) return;
+  out.long_lived_capable = true;
   FamilySet ours;
-  for (const auto& entry : local.long_lived_graceful_restart)
+  for (const auto& entry : *local.long_lived_graceful_restart)
     if (auto family = family_of(entry.family)) ours.insert(*family);
-  for (const auto& entry : remote.long_lived_graceful_restart) {
+  for (const auto& entry : *remote.long_lived_graceful_restart) {
     auto family = family_of(entry.family);
     if (!family || !out.families.contains(*family) || !ours.contains(*family)) continue;
     out.long_lived.insert(*family);

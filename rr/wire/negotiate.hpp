@@ -21,12 +21,14 @@ struct Negotiated {
   std::uint16_t keepalive = 0;            // seconds, a third of it (RFC 4271 §10)
 
   // The neighbour's graceful restart (RFC 4724): empty unless both sides have the capability.
+  bool restart_capable = false;           // both have the capability
   FamilySet graceful_restart;             // families it wants kept over a restart
   FamilySet forwarding_preserved;         // of these, those with the F bit
   bool remote_restarting = false;         // R bit
   bool restart_on_notification = false;   // N bit on both sides (RFC 8538 §2)
   std::uint16_t restart_time = 0;         // seconds
-  FamilySet long_lived;                   // RFC 9494, both sides
+  bool long_lived_capable = false;        // both have the capability of RFC 9494: it may be sent long-lived stale routes
+  FamilySet long_lived;                   // families it wants kept for long; listed by both sides
   std::array<std::uint32_t, kFamilyCount> stale_time{};  // seconds, for the families in long_lived
 };
 

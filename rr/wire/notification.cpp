@@ -165,6 +165,12 @@ Notification make_cease(std::uint8_t subcode, std::string_view text) {
   return notification;
 }
 
+Notification make_hard_reset(const Notification& inner) {
+  Notification out{static_cast<std::uint8_t>(ErrorCode::cease), cease::hard_reset, {inner.code, inner.subcode}};
+  out.data.insert(out.data.end(), inner.data.begin(), inner.data.end());
+  return out;
+}
+
 std::string format_notification(const Notification& notification) {
   return format_parts(notification.code, notification.subcode, notification.data);
 }

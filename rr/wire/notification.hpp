@@ -31,6 +31,8 @@ void encode_notification(std::vector<std::uint8_t>& out, const Notification& not
 
 // Cease with a shutdown communication (RFC 9003): text is cut at 255 octets on a UTF-8 boundary.
 Notification make_cease(std::uint8_t subcode, std::string_view text = {});
+// Cease/Hard Reset with the notification inside (RFC 8538 §3.1): to a peer that would take the bare one for a restart.
+Notification make_hard_reset(const Notification& inner);
 // "Cease/Administrative Shutdown: maintenance until 04:00" for logs and CLI; unprintable bytes escaped.
 std::string format_notification(const Notification& notification);
 

@@ -75,11 +75,11 @@ bool decode_graceful_restart(Bytes value, Capabilities& out) {
 
 bool decode_long_lived(Bytes value, Capabilities& out) {
   if (value.size() % 7 != 0) return false;
-  out.long_lived_graceful_restart.clear();
+  std::vector<LongLivedGracefulRestart>& entries = out.long_lived_graceful_restart.emplace();
   for (ByteReader reader(value); !reader.empty();) {
     AfiSafi family = read_afi_safi(reader);
     bool forwarding = reader.u8() & 0x80;
-    out.long_lived_graceful_restart.push_back({family, forwarding, reader.u24()});
+    entries.push_back({family, forwarding, reader.u24()});
   }
   return true;
 }
@@ -233,9 +233,9 @@ std::vector<std::uint8_t> encode_capabilities(const Capabilities& c, bool inform
       }
     });
   if (c.enhanced_route_refresh) writer.add(capability::enhanced_route_refresh);
-  if (!c.long_lived_graceful_restart.empty())
+  if (c.long_lived_graceful_restart)
     writer.add(capability::long_lived_graceful_restart, [&](ByteWriter& w) {
-      for (const LongLivedGracefulRestart& entry : c.long_lived_graceful_restart) {
+      for (const LongLivedGracefulRestart& entry : *c.long_lived_graceful_restart) {
         write_afi_safi(w, entry.family);
         w.u8(entry.forwarding_preserved ? 0x80 : 0);
         w.u24(std::min(entry.stale_time, 0xffffffu));

@@ -74,7 +74,8 @@ struct Capabilities {
   std::optional<Asn> four_octet_as;
   std::vector<ExtendedNextHop> extended_next_hop;
   std::optional<GracefulRestart> graceful_restart;
-  std::vector<LongLivedGracefulRestart> long_lived_graceful_restart;
+  // Present without families: the speaker understands long-lived stale routes, but asks for none to be kept.
+  std::optional<std::vector<LongLivedGracefulRestart>> long_lived_graceful_restart;
   std::vector<AddPath> add_path;
   std::optional<std::uint8_t> role;  // RFC 9234 §4.1
   std::optional<Fqdn> fqdn;

@@ -41,7 +41,14 @@ struct FamilySet {
   constexpr void insert(Family f) { bits = static_cast<std::uint8_t>(bits | 1u << index(f)); }
   constexpr void erase(Family f) { bits = static_cast<std::uint8_t>(bits & ~(1u << index(f))); }
   constexpr bool empty() const { return bits == 0; }
+  static constexpr FamilySet of(Family f) { return FamilySet{static_cast<std::uint8_t>(1u << index(f))}; }
   constexpr auto operator<=>(const FamilySet&) const = default;
+  friend constexpr FamilySet operator|(FamilySet a, FamilySet b) {
+    return FamilySet{static_cast<std::uint8_t>(a.bits | b.bits)};
+  }
+  friend constexpr FamilySet operator-(FamilySet a, FamilySet b) {
+    return FamilySet{static_cast<std::uint8_t>(a.bits & ~b.bits)};
+  }
   friend constexpr FamilySet operator&(FamilySet a, FamilySet b) {
     return FamilySet{static_cast<std::uint8_t>(a.bits & b.bits)};
   }

@@ -241,6 +241,8 @@ bool Decoder::decode_reach(Bytes value, Bytes whole) {
     has_reachable_nlri_ = true;  // not ours to read
     return true;
   }
+  // Without its fixed fields it is no MP_REACH at all: nothing tells what else it would have said.
+  if (value.size() < 5 && *family != Family::rtc) return reset(kOptionalAttribute, whole);
   if (value.size() < 5 || value.size() - 5 < value[3])
     return family_error(*family, attr::mp_reach, "MP_REACH_NLRI is shorter than its next hop (RFC 7606 7.11)", whole);
   Bytes next_hop = value.subspan(4, value[3]);

@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   local.capabilities.add_path = {{{1, 128}, true, true}};
   local.capabilities.extended_next_hop = {{{1, 128}, 2}};
   local.capabilities.graceful_restart = GracefulRestart{};
-  local.capabilities.long_lived_graceful_restart = {{{1, 128}, false, 10}};
+  local.capabilities.long_lived_graceful_restart = {{{{1, 128}, false, 10}}};
   Negotiated result = negotiate(local, *open);
   HELIO_CHECK((result.families.bits & ~0x07) == 0, "families");
   for (FamilySet set : {result.add_path_receive, result.add_path_send, result.ipv6_next_hop, result.graceful_restart, result.long_lived,

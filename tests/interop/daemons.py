@@ -38,7 +38,8 @@ def command(argv, deadline=10):
 class Gobgp:
     """gobgpd as a PE with VRFs: its memberships are the import RTs of its VRFs."""
 
-    def __init__(self, t, name, address, reflector, port=1790, asn=65000, families=("l3vpn-ipv4-unicast", "rtc"), api_port=None, hold=90):
+    def __init__(self, t, name, address, reflector, port=1790, asn=65000, families=("l3vpn-ipv4-unicast", "rtc"), api_port=None, hold=90, restart_time=0):
+        """`restart_time`: graceful restart of all families, RFC 8538 included; 0 is off."""
         need("gobgpd", "gobgp")
         self.t, self.name, self.address = t, name, address
         self.api_port = api_port or 50000 + int(address.split(".")[-1])
@@ -50,7 +51,9 @@ class Gobgp:
             '[[neighbors]]\n[neighbors.config]\nneighbor-address = "%s"\npeer-as = 65000\n' % reflector +
             '[neighbors.transport.config]\nlocal-address = "%s"\nremote-port = %d\n' % (address, port) +
             '[neighbors.timers.config]\nconnect-retry = 1\nhold-time = %d\n' % hold +
-            "".join('[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = "%s"\n' % f for f in families))
+            ('[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = %d\nnotification-enabled = true\n' % restart_time if restart_time else "") +
+            "".join('[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = "%s"\n' % f +
+                    ('[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n' if restart_time else "") for f in families))
         self.process = t.adopt(Process(["gobgpd", "-f", config, "--api-hosts", "127.0.0.1:%d" % self.api_port, "--pprof-disable", "-l", "info"],
                                        folder / "gobgpd.log"))
         wait_until(lambda: run_json(self.ctl("global", "-j")), "API of " + name, step=0.05)
@@ -115,9 +118,11 @@ class Frr:
 
     BGPD = "/usr/lib/frr/bgpd"
 
-    def __init__(self, t, address, reflector, port=1790, routes=(), router_id=None, neighbor=()):
-        """`routes`: (prefix, rd, label, rt) of VPNv4 or VPNv6; `neighbor`: more of what is said about the reflector."""
+    def __init__(self, t, address, reflector, port=1790, routes=(), router_id=None, neighbor=(), extra=""):
+        """`routes`: (prefix, rd, label, rt) of VPNv4 or VPNv6; `neighbor`: more of what is said about the reflector; `extra`:
+        lines below `router bgp`."""
         need(self.BGPD, "vtysh")
+        self.t = t
         self.folder = t.folder / "frr"
         self.folder.mkdir()
         shutil.chown(self.folder, "frr", "frr")
@@ -130,15 +135,18 @@ class Frr:
         config = self.folder / "bgpd.conf"
         config.write_text(
             "log file %s/bgpd.log debugging\n%srouter bgp 65000\n bgp router-id %s\n no bgp default ipv4-unicast\n"
-            " no bgp ebgp-requires-policy\n no bgp network import-check\n neighbor %s remote-as 65000\n neighbor %s port %d\n"
+            " no bgp ebgp-requires-policy\n no bgp network import-check\n%s neighbor %s remote-as 65000\n neighbor %s port %d\n"
             " neighbor %s update-source %s\n neighbor %s timers connect 1\n%s"
             " address-family ipv4 vpn\n  neighbor %s activate\n%s exit-address-family\n"
             " address-family ipv6 vpn\n  neighbor %s activate\n%s exit-address-family\n" %
-            (self.folder, maps, router_id or address, reflector, reflector, port, reflector, address, reflector,
+            (self.folder, maps, router_id or address, extra, reflector, reflector, port, reflector, address, reflector,
              "".join(" neighbor %s %s\n" % (reflector, words) for words in neighbor), reflector, lines[False], reflector, lines[True]))
         shutil.chown(config, "frr", "frr")
-        self.process = t.adopt(Process([self.BGPD, "-n", "-Z", "-l", address, "-f", config, "-i", self.folder / "bgpd.pid", "--vty_socket", self.folder,
-                                        "-A", "127.0.0.1", "-P", "0"], self.folder / "frr.log"))
+        self.argv = [self.BGPD, "-n", "-Z", "-l", address, "-f", config, "-i", self.folder / "bgpd.pid", "--vty_socket", self.folder, "-A", "127.0.0.1", "-P", "0"]
+        self.start()
+
+    def start(self):
+        self.process = self.t.adopt(Process(self.argv, self.folder / "frr.log"))
 
     def vty(self, *commands):
         argv = ["vtysh", "--vty_socket", self.folder, "-d", "bgpd"]
@@ -244,17 +252,21 @@ class Bird:
 
     GATEWAY4, GATEWAY6 = "10.8.0.2", "2001:db8:8::2"
 
-    def __init__(self, t, address, reflector, port=1790, routes=(), channel="", extra=""):
-        """`routes`: (prefix, rd, label, rt). `channel`: more for the vpn4 channel; `extra`: more protocols."""
-        self.channel, self.extra = channel, extra
+    def __init__(self, t, address, reflector, port=1790, routes=(), channel="", options="", extra=""):
+        """`routes`: (prefix, rd, label, rt). `channel`: more for the vpn4 channel; `options`: of the BGP protocol; `extra`: more protocols."""
+        self.channel, self.options, self.extra = channel, options, extra
         need("bird", "birdc")
+        self.t = t
         t.addresses("10.8.0.1/24", "2001:db8:8::1/64")
         self.folder = t.folder / "bird"
         self.folder.mkdir()
         self.address, self.reflector, self.port = address, reflector, port
         self.write(routes)
-        self.process = t.adopt(Process(["bird", "-f", "-c", self.folder / "bird.conf", "-s", self.folder / "bird.ctl"], self.folder / "bird.log"))
+        self.start()
         wait_until(lambda: (self.folder / "bird.ctl").exists(), "control socket of BIRD", step=0.05)
+
+    def start(self, *arguments):
+        self.process = self.t.adopt(Process(["bird", "-f", *arguments, "-c", self.folder / "bird.conf", "-s", self.folder / "bird.ctl"], self.folder / "bird.log"))
 
     def write(self, routes):
         # BIRD sends the label of a static route only together with its gateway as next hop; without one, implicit null.
@@ -266,9 +278,9 @@ class Bird:
         (self.folder / "bird.conf").write_text(
             'log "%s/bird-daemon.log" all;\ndebug protocols { states };\nrouter id %s;\nvpn4 table vpntab4;\nvpn6 table vpntab6;\n' % (self.folder, self.address) +
             "protocol device { scan time 10; }\nprotocol direct { ipv4; ipv6; }\n" + static(4, self.GATEWAY4) + static(6, self.GATEWAY6) +
-            "protocol bgp reflector {\n  local %s as 65000;\n  strict bind yes;\n  neighbor %s port %d as 65000;\n  connect delay time 1;\n  connect retry time 1;\n"
+            "protocol bgp reflector {\n  local %s as 65000;\n  strict bind yes;\n  neighbor %s port %d as 65000;\n  connect delay time 1;\n  connect retry time 1;\n%s"
             "  vpn4 mpls { import all; export where source = RTS_STATIC; %s };\n"
-            "  vpn6 mpls { import all; export where source = RTS_STATIC; };\n}\n" % (self.address, self.reflector, self.port, self.channel) + self.extra)
+            "  vpn6 mpls { import all; export where source = RTS_STATIC; };\n}\n" % (self.address, self.reflector, self.port, self.options, self.channel) + self.extra)
 
     def reconfigure(self, routes):
         self.write(routes)
@@ -290,7 +302,8 @@ class Bird:
         return out
 
     def established(self):
-        return "Established" in self.ctl("show protocols reflector")
+        done = subprocess.run(["birdc", "-s", self.folder / "bird.ctl", "show protocols reflector"], capture_output=True, text=True, timeout=10)
+        return "Established" in done.stdout
 
 
 class OpenBgpd:

@@ -139,6 +139,12 @@ class Heliod(Process):
         check(done.returncode == 0, "helioctl show %s: exit %d: %s" % (" ".join(words), done.returncode, done.stderr.strip()))
         return json.loads(done.stdout)
 
+    def control(self, *words):
+        """helioctl with a command that answers in words."""
+        done = subprocess.run([self.binaries / "helioctl", "--socket", self.folder / "control.sock", *words], capture_output=True, text=True, timeout=15)
+        check(done.returncode == 0, "helioctl %s: exit %d: %s" % (" ".join(words), done.returncode, done.stderr.strip()))
+        return done.stdout
+
     def end(self):
         check(self.alive(), "heliod died during the test with status %s" % self.child.poll())
         started = time.monotonic()

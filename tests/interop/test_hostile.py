@@ -134,10 +134,6 @@ RESET = [
     ("malformed ORIGIN beside an empty MP_UNREACH (RFC 7606 §5.2, CVE-2023-47235)", bgp.update(bgp.mp_unreach(bgp.VPNV4) + ATTRIBUTE(bgp.ORIGIN, b"\0\0\0")), 3, None),
     ("unknown well-known attribute (RFC 4271 §6.3)", bgp.update(reach() + parts(extra=ATTRIBUTE(99, b"\0", 0x40))), 3, 2),
     ("MP_REACH of 3 octets (CVE-2023-46752)", bgp.update(ATTRIBUTE(bgp.MP_REACH, b"\0\1\x80") + parts()), 3, None),
-    ("MP_REACH with VPN next hop of 5 octets (RFC 7606 §7.11)", bgp.update(reach(next_hop=bytes(5)) + parts()), 3, None),
-    ("VPN NLRI of 87 bits (RFC 7606 §5.3)", bgp.update(bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bytes([87]) + bytes(11)) + parts()), 3, None),
-    ("VPN NLRI of 121 bits", bgp.update(bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bytes([121]) + b"\0\6\x41" + bytes(13)) + parts()), 3, None),
-    ("VPN NLRI cut off", bgp.update(bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bgp.vpn_nlri(*ROUTE)[:-1]) + parts()), 3, None),
     ("marker not all ones (RFC 4271 §6.1)", b"\0" * 16 + b"\0\x13\4", 1, 1),
     ("length 18", bgp.MARKER + b"\0\x12\4", 1, 2),
     ("OPEN of 4097 octets, never extended (RFC 8654 §4)", bgp.MARKER + b"\x10\x01\1" + bytes(4078), 1, 2),
@@ -148,7 +144,45 @@ RESET = [
 ]
 
 
-@test("RFC 4271 §6.1-6.3, RFC 7606 §3, §5.3, §7.11, RFC 6608: what resets the session, and only that session")
+DISABLE = [
+    ("MP_REACH with VPN next hop of 5 octets (RFC 7606 §7.11)", bgp.update(reach(next_hop=bytes(5)) + parts())),
+    ("VPN NLRI of 87 bits (RFC 7606 §5.3)", bgp.update(bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bytes([87]) + bytes(11)) + parts())),
+    ("VPN NLRI of 121 bits", bgp.update(bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bytes([121]) + b"\0\6\x41" + bytes(13)) + parts())),
+    ("VPN NLRI cut off", bgp.update(bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bgp.vpn_nlri(*ROUTE)[:-1]) + parts())),
+]
+
+
+@test("RFC 7606 §2, §3.j, §5.3, §7.11, RFC 4760 §7: a family that cannot be read is ignored until the session restarts; the other one and the session go on")
+def family_disabled(t):
+    both = (bgp.VPNV4, bgp.VPNV6)
+    heliod = t.reflector()
+    observer = t.peer("127.1.0.9", families=both)
+    for number, (name, octets) in enumerate(DISABLE):
+        address = "127.1.1.%d" % (number + 1)
+        bad = t.peer(address, families=both)
+        bad.send(bgp.update(parts() + reach(label=100 + number)))
+        bad.announce("65000:9", "2001:db8:9::/48", ["65000:1"], label=7)
+        observer.wait_route(*ROUTE, 100 + number)
+        bad.send(octets)
+        observer.wait_gone(*ROUTE)
+        bad.send(bgp.update(parts() + reach(label=100 + number)))
+        bad.announce("65000:9", "2001:db8:9::/48", ["65000:1"], label=8 + number)
+        observer.wait_route("65000:9", "2001:db8:9::/48", 8 + number)
+        check(observer.route(*ROUTE) is None, "%s: a route of the disabled family came through" % name)
+        check(not bad.closed and bad.notification is None, "%s: the session ended" % name, bad.notification)
+        shown = heliod.show("peer", address)
+        check([f["disabled"] for f in shown["families"] if f["family"] == "vpnv4"] == [True], "%s: not shown as disabled" % name, shown["families"])
+        check(shown["last_bad_message"] == octets.hex(), "%s: the message is not shown" % name, shown["last_bad_message"])
+        bad.close()
+        observer.wait_gone("65000:9", "2001:db8:9::/48")
+        again = t.peer(address, families=both)
+        again.send(bgp.update(parts() + reach(label=200 + number)))
+        observer.wait_route(*ROUTE, 200 + number)
+        again.close()
+        observer.wait_gone(*ROUTE)
+
+
+@test("RFC 4271 §6.1-6.3, RFC 7606 §3, §5.2, RFC 6608: what resets the session, and only that session")
 def session_resets(t):
     t.reflector()
     source, observer = t.peer("127.1.0.8", families=VPN), t.peer("127.1.0.9", families=VPN)

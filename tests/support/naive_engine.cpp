@@ -143,7 +143,8 @@ class NaiveShard : public session::Engine {
   void on_established(const session::EstablishedPeer& peer, session::TimePoint now) override {
     core_.sent[peer.peer.value] = {};
     core_.sent[peer.peer.value].up = true;
-    core_.oracle.up(peer.peer, now);
+    core_.oracle.set_time(now);
+    core_.oracle.up(peer.peer, now, peer.forwarding_preserved);
   }
 
   std::optional<wire::Notification> on_update(PeerId peer, Bytes body) override {
@@ -158,7 +159,7 @@ class NaiveShard : public session::Engine {
     for (const LabelledPrefix& e : update.announced) changed |= is_broken ? core_.oracle.withdraw(peer, e.prefix) : core_.oracle.announce(peer, e.prefix, e.labels, update.attributes);
     for (const wire::RtMembership& m : update.withdrawn_rtc) core_.oracle.withdraw_rtc(peer, m);
     for (const wire::RtMembership& m : update.announced_rtc) core_.oracle.announce_rtc(peer, m, update.attributes);
-    if (update.end_of_rib == Family::rtc) core_.oracle.rtc_end_of_rib(peer);
+    if (update.end_of_rib) core_.oracle.end_of_rib(peer, *update.end_of_rib);
     if (!changed && !update.announced.empty() && core_.has(PlantedBug::repeats_announcements))
       for (auto& s : core_.sent) s.repeat = s.up;
     core_.leaked += core_.has(PlantedBug::leaks_memory) ? update.announced.size() : 0;
@@ -170,14 +171,19 @@ class NaiveShard : public session::Engine {
     return std::nullopt;
   }
 
-  void on_closed(PeerId peer, session::CloseReason) override {
+  void on_closed(PeerId peer, session::CloseReason reason) override {
     auto memberships = core_.oracle.rtc_routes_of(peer);
-    core_.oracle.down(peer);
+    using session::CloseReason;
+    core_.oracle.down(peer, reason == CloseReason::tcp_closed              ? Ending::connection_lost
+                            : reason == CloseReason::hold_timer_expired    ? Ending::hold_timer
+                            : reason == CloseReason::notification_received ? Ending::notification
+                                                                           : Ending::hard_reset);
     core_.sent[peer.value] = {};
     if (core_.has(PlantedBug::keeps_membership_of_the_dead))
       for (const wire::RtMembership& m : memberships) core_.oracle.announce_rtc(peer, m, {});
   }
 
+  void forget(PeerId peer) override { core_.oracle.forget(peer); }
   bool may_read() const override { return true; }
   std::size_t staged_bytes() const override { return 0; }
 

@@ -10,6 +10,7 @@ using session::PeerRole;
 using Path = Oracle::Path;
 using Key = std::function<std::int64_t(const Path&)>;
 
+constexpr std::uint32_t kLlgrStale = 0xffff0006, kNoLlgr = 0xffff0007;
 constexpr std::uint32_t kNoExport = 0xffffff01, kNoAdvertise = 0xffffff02, kNoExportSubconfed = 0xffffff03;
 
 bool has_community(const PathAttributes& a, std::uint32_t c) {
@@ -73,6 +74,8 @@ std::size_t select_best(const std::vector<Path>& paths, const ReflectorSpec& ref
     for (std::size_t i : left) best = std::min(best, key(paths[i]));
     std::erase_if(left, [&](std::size_t i) { return key(paths[i]) != best; });
   };
+  // RFC 9494 §4.3: long-lived stale ones last of all, where the reflector knows of them.
+  keep_lowest([](const Path& p) { return std::int64_t{p.from->long_lived_aware && has_community(p.route.attributes, kLlgrStale) ? 1 : 0}; });
   auto by_costs = [&](std::uint8_t point) {
     std::map<std::uint8_t, int> ids;
     for (const Path& p : paths)
@@ -116,20 +119,112 @@ Oracle::Oracle(const ReflectorSpec& reflector, const std::vector<PeerSpec>& peer
   for (const PeerSpec& spec : peers) peers_.push_back({.spec = spec, .vpn = {}, .rtc = {}});
 }
 
-void Oracle::up(PeerId peer, Clock now) {
+void Oracle::up(PeerId peer, Clock now, wire::FamilySet preserved) {
   PeerState& p = peers_.at(peer.value);
   p.up = true;
-  p.end_of_rib = false;
   p.since = now_ = now;
+  // RFC 4724 §4.2: what is not listed with the F bit goes at once.
+  for (wire::Family f : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc})
+    if (!preserved.contains(f)) drop_stale(p, f);
+  // Pitfall 1.8: memberships from before are the filter; there is nothing to wait for.
+  p.end_of_rib = !p.stale_rtc.empty();
   bool has_vpn = p.spec.has(wire::Family::vpnv4) || p.spec.has(wire::Family::vpnv6);
   if (has_vpn && !p.spec.has(wire::Family::rtc)) default_was_due_ = true;  // a borderline case where it is to get nothing
 }
 
-void Oracle::down(PeerId peer) {
+void Oracle::down(PeerId peer, Ending ending) {
   PeerState& p = peers_.at(peer.value);
   p.up = false;
-  p.vpn.clear();
-  p.rtc.clear();
+  // RFC 4724 §4: a lost connection; RFC 8538 §4: with the N bit also a NOTIFICATION, other than Hard Reset.
+  bool restarts = ending == Ending::connection_lost || (p.spec.notification_restarts && (ending == Ending::hold_timer || ending == Ending::notification));
+  wire::FamilySet kept;
+  if (p.spec.restart_capable && restarts) kept = p.spec.kept_over_restart | p.spec.kept_for_long;
+  for (wire::Family f : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc}) {
+    // What was stale before goes, unless its long-lived time is running (RFC 4724 §4.2, RFC 9494 §4.2).
+    if (!kept.contains(f) || !p.long_lived.contains(f)) drop_stale(p, f);
+    if (kept.contains(f)) {
+      p.stale.insert(f);
+    } else {
+      std::erase_if(p.vpn, [&](const auto& e) { return (e.first.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4) == f; });
+      if (f == wire::Family::rtc) p.rtc.clear();
+    }
+  }
+  for (const auto& [prefix, route] : p.vpn) p.stale_vpn.insert(prefix);
+  for (const auto& [membership, route] : p.rtc) p.stale_rtc.insert(membership);
+  p.lost_at = now_;
+  for (wire::Family f : {wire::Family::vpnv4, wire::Family::vpnv6})
+    if (p.stale.contains(f) && (p.long_lived.contains(f) || !p.spec.kept_over_restart.contains(f))) mark_long_lived(p, f, now_);
+}
+
+void Oracle::forget(PeerId peer) {
+  PeerState& p = peers_.at(peer.value);
+  for (wire::Family f : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc}) drop_stale(p, f);
+}
+
+void Oracle::drop_stale(PeerState& p, wire::Family family) {
+  for (const PathKey& prefix : std::set<PathKey>(p.stale_vpn)) {
+    if ((prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4) != family) continue;
+    p.vpn.erase(prefix);
+    p.stale_vpn.erase(prefix);
+  }
+  if (family == wire::Family::rtc) {
+    for (const wire::RtMembership& membership : p.stale_rtc) p.rtc.erase(membership);
+    p.stale_rtc.clear();
+  }
+  p.stale.erase(family);
+  p.long_lived.erase(family);
+  p.long_lived_since.erase(family);
+}
+
+// RFC 9494 §4.2: NO_LLGR routes go, the others get LLGR_STALE.
+void Oracle::mark_long_lived(PeerState& p, wire::Family family, Clock since) {
+  for (const PathKey& prefix : std::set<PathKey>(p.stale_vpn)) {
+    if ((prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4) != family) continue;
+    PathAttributes& a = p.vpn.at(prefix).attributes;
+    if (has_community(a, kLlgrStale)) continue;
+    if (has_community(a, kNoLlgr)) {
+      p.vpn.erase(prefix);
+      p.stale_vpn.erase(prefix);
+    } else {
+      a.communities.push_back(kLlgrStale);
+    }
+  }
+  p.long_lived.insert(family);
+  p.long_lived_since.try_emplace(family, since);
+}
+
+std::vector<std::pair<PeerId, PathKey>> Oracle::set_time(Clock now) {
+  now_ = now;
+  std::vector<std::pair<PeerId, PathKey>> changed;
+  for (PeerState& p : peers_) {
+    if (p.stale.empty()) continue;
+    std::map<PathKey, HeldRoute> before = p.vpn;
+    Clock restart_until = p.lost_at + std::min(p.spec.restart_time, p.spec.stale_routes_time);
+    Clock stale_until = p.lost_at + p.spec.stale_routes_time;
+    for (wire::Family f : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc}) {
+      if (!p.stale.contains(f)) continue;
+      if (!p.long_lived.contains(f)) {
+        if (now < (p.up ? stale_until : restart_until)) continue;
+        if (p.up || f == wire::Family::rtc || !p.spec.kept_for_long.contains(f)) {
+          drop_stale(p, f);
+          continue;
+        }
+        mark_long_lived(p, f, restart_until);
+      }
+      if (now >= p.long_lived_since.at(f) + p.spec.long_lived_time) drop_stale(p, f);
+    }
+    for (const auto& [prefix, route] : before) {
+      auto at = p.vpn.find(prefix);
+      if (at == p.vpn.end() || at->second != route) changed.emplace_back(p.spec.id, prefix);
+    }
+  }
+  return changed;
+}
+
+std::size_t Oracle::stale_paths(PeerId peer, wire::Family family) const {
+  std::size_t n = 0;
+  for (const PathKey& prefix : state(peer).stale_vpn) n += (prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4) == family;
+  return n;
 }
 
 // RFC 4456 §8 and RFC 4271 §9.1.2: such routes are ignored, and replace what was there.
@@ -159,23 +254,39 @@ PathAttributes Oracle::received(const PeerSpec& from, PathAttributes a) const {
   return a;
 }
 
+bool Oracle::is_full(const PeerState& p, wire::Family family) const {
+  const auto& limit = p.spec.prefix_limits[wire::index(family)];
+  if (!limit || limit->action != session::PrefixLimit::Action::discard_new) return false;
+  std::size_t has = p.rtc.size();
+  if (family != wire::Family::rtc)
+    has = static_cast<std::size_t>(std::count_if(p.vpn.begin(), p.vpn.end(), [&](const auto& e) { return (e.first.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4) == family; }));
+  return has >= limit->max_prefixes;
+}
+
 bool Oracle::announce(PeerId peer, const PathKey& prefix, const std::vector<std::uint32_t>& labels, const PathAttributes& attributes) {
   PeerState& p = peers_.at(peer.value);
   if (is_loop(p.spec, attributes)) return withdraw(peer, prefix);
   HeldRoute route{labels, received(p.spec, attributes)};
+  if (!p.vpn.contains(prefix) && is_full(p, prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4)) return false;
+  p.stale_vpn.erase(prefix);
   HeldRoute& slot = p.vpn[prefix];
   bool changed = slot != route;
   slot = route;
   return changed;
 }
 
-bool Oracle::withdraw(PeerId peer, const PathKey& prefix) { return peers_.at(peer.value).vpn.erase(prefix) != 0; }
+bool Oracle::withdraw(PeerId peer, const PathKey& prefix) {
+  peers_.at(peer.value).stale_vpn.erase(prefix);
+  return peers_.at(peer.value).vpn.erase(prefix) != 0;
+}
 
 bool Oracle::announce_rtc(PeerId peer, const wire::RtMembership& membership, const PathAttributes& attributes) {
   PeerState& p = peers_.at(peer.value);
   if (is_loop(p.spec, attributes)) return withdraw_rtc(peer, membership);
   if (membership.matches_everything()) default_was_due_ = true;  // so is a peer that asks for everything itself
   HeldRoute route{{}, received(p.spec, attributes)};
+  if (!p.rtc.contains(membership) && is_full(p, wire::Family::rtc)) return false;
+  p.stale_rtc.erase(membership);
   bool is_new = !p.rtc.contains(membership);
   HeldRoute& slot = p.rtc[membership];
   bool changed = is_new || slot != route;
@@ -183,8 +294,15 @@ bool Oracle::announce_rtc(PeerId peer, const wire::RtMembership& membership, con
   return changed;
 }
 
-bool Oracle::withdraw_rtc(PeerId peer, const wire::RtMembership& membership) { return peers_.at(peer.value).rtc.erase(membership) != 0; }
-void Oracle::rtc_end_of_rib(PeerId peer) { peers_.at(peer.value).end_of_rib = true; }
+bool Oracle::withdraw_rtc(PeerId peer, const wire::RtMembership& membership) {
+  peers_.at(peer.value).stale_rtc.erase(membership);
+  return peers_.at(peer.value).rtc.erase(membership) != 0;
+}
+
+void Oracle::end_of_rib(PeerId peer, wire::Family family) {
+  drop_stale(peers_.at(peer.value), family);
+  if (family == wire::Family::rtc) peers_.at(peer.value).end_of_rib = true;
+}
 
 bool Oracle::holds_back(PeerId peer) const {
   const PeerState& p = state(peer);
@@ -273,6 +391,7 @@ std::optional<HeldRoute> Oracle::reflected(const Path& path, const PeerSpec& to,
   if (from.role == PeerRole::non_client && to.role == PeerRole::non_client) return std::nullopt;  // RFC 4456 §6
   // RFC 4456 §6: the clients of a cluster may be meshed, and then have it already.
   if (!is_rtc && from.role == PeerRole::client && to.role == PeerRole::client && !from.client_to_client && cluster_of(from) == cluster_of(to)) return std::nullopt;
+  if (!is_rtc && from.long_lived_aware && has_community(a, kLlgrStale) && !to.long_lived_capable) return std::nullopt;  // RFC 9494 §4.3
   if (has_community(a, kNoAdvertise)) return std::nullopt;                                        // RFC 1997
   if (to.is_external() && (has_community(a, kNoExport) || has_community(a, kNoExportSubconfed))) return std::nullopt;
   // RFC 8950 §4, wire 2.15: an IPv6 next hop for VPN-IPv4 only to those who said they take it.

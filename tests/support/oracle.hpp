@@ -4,6 +4,7 @@
 #pragma once
 #include <chrono>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "rr/session/settings.hpp"
@@ -18,6 +19,10 @@ struct ReflectorSpec {
   std::uint32_t router_id = 0, cluster_id = 0;
   bool always_compare_med = false, missing_med_is_worst = false, aigp = false;
 };
+
+// How a session ends, as far as it matters for what is kept.
+enum class Ending : std::uint8_t { connection_lost, hold_timer, notification, hard_reset, taken_down };
+inline constexpr std::uint32_t kEndings = 5;
 
 class Oracle {
  public:
@@ -34,9 +39,12 @@ class Oracle {
 
   Oracle(const ReflectorSpec& reflector, const std::vector<PeerSpec>& peers);
 
-  void up(PeerId peer, Clock now);
-  void down(PeerId peer);
-  void set_time(Clock now) { now_ = now; }
+  // `preserved`: the families of the new session's F bits.
+  void up(PeerId peer, Clock now, wire::FamilySet preserved = {});
+  void down(PeerId peer, Ending ending = Ending::connection_lost);
+  void forget(PeerId peer);
+  // Ends what is over by then. Returns what it changed of anybody's routes.
+  std::vector<std::pair<PeerId, PathKey>> set_time(Clock now);
   // The policies in force from now on; what was received is judged anew. Null: none.
   void set_policies(const policy::Definition* policies) { policies_ = policies; }
   const policy::Definition* policies() const { return policies_; }
@@ -45,7 +53,7 @@ class Oracle {
   bool withdraw(PeerId peer, const PathKey& prefix);
   bool announce_rtc(PeerId peer, const wire::RtMembership& membership, const PathAttributes& attributes);
   bool withdraw_rtc(PeerId peer, const wire::RtMembership& membership);
-  void rtc_end_of_rib(PeerId peer);
+  void end_of_rib(PeerId peer, wire::Family family);
 
   bool is_up(PeerId peer) const { return state(peer).up; }
   // RFC 4684 §6: VPN routes wait for the peer's RTC End-of-RIB, at most rtc_initial_wait.
@@ -65,6 +73,7 @@ class Oracle {
   std::optional<HeldRoute> received_from(PeerId peer, const PathKey& prefix) const;
   std::vector<PathKey> prefixes_of(PeerId peer) const;
   std::vector<wire::RtMembership> rtc_routes_of(PeerId peer) const;
+  std::size_t stale_paths(PeerId peer, wire::Family family) const;
 
  private:
   struct PeerState {
@@ -73,7 +82,16 @@ class Oracle {
     Clock since{};
     std::map<PathKey, HeldRoute> vpn;
     std::map<wire::RtMembership, HeldRoute> rtc;
+    // Of these, what is from an earlier session.
+    std::set<PathKey> stale_vpn;
+    std::set<wire::RtMembership> stale_rtc;
+    wire::FamilySet stale, long_lived;  // families that wait for End-of-RIB; long_lived: and are past the restart time
+    Clock lost_at{};
+    std::map<wire::Family, Clock> long_lived_since;
   };
+  bool is_full(const PeerState& peer, wire::Family family) const;
+  void drop_stale(PeerState& peer, wire::Family family);
+  void mark_long_lived(PeerState& peer, wire::Family family, Clock since);
   const PeerState& state(PeerId peer) const { return peers_.at(peer.value); }
   std::uint32_t cluster_of(const PeerSpec& peer) const { return peer.cluster_id != 0 ? peer.cluster_id : reflector_.cluster_id; }
   bool is_loop(const PeerSpec& from, const PathAttributes& attributes) const;

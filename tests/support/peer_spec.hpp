@@ -31,6 +31,12 @@ struct PeerSpec {
   bool client_to_client = true;                     // clients
   std::string group = "simulated";
   std::vector<std::uint64_t> configured_targets;  // without RTC: what it is sent
+  // Graceful restart (RFC 4724, RFC 8538, RFC 9494) as both sides agreed; without the capability nothing is kept.
+  bool restart_capable = false, notification_restarts = false, long_lived_capable = false;
+  bool long_lived_aware = false;  // RFC 9494 is turned on for its group
+  wire::FamilySet kept_over_restart, kept_for_long;
+  std::chrono::seconds restart_time{0}, stale_routes_time{360}, long_lived_time{0};
+  session::PrefixLimits prefix_limits{};  // discard_new is acted on
 
   bool has(wire::Family family) const { return families.contains(family); }
   bool is_external() const { return role == session::PeerRole::external; }

@@ -96,6 +96,8 @@ void Simulation::compare_rtc(std::uint32_t index) {
 }
 
 void Simulation::check_empty(bool by_withdrawal) {
+  for (std::uint32_t i = 0; i < peers_.size(); ++i)
+    if (!peers_[i].end->is_up()) down(i, Ending::taken_down);
   for (std::uint32_t i = 0; i < peers_.size() && by_withdrawal; ++i) {
     resume(i);
     for (const PathKey& prefix : oracle_.prefixes_of(world_.peers[i].id)) {
@@ -112,7 +114,7 @@ void Simulation::check_empty(bool by_withdrawal) {
     }
   }
   if (by_withdrawal) check_quiet();
-  for (std::uint32_t i = 0; i < peers_.size(); ++i) down(i);
+  for (std::uint32_t i = 0; i < peers_.size(); ++i) down(i, Ending::taken_down);
   settle();
   if (has_failed()) return;
   if (std::string left = engines_->leftovers(); !left.empty()) fail("memory that is not given back: " + left);

@@ -26,6 +26,7 @@ class ReflectorShards : public EngineSet {
     if (world.tiny_limits) {
       settings.distribution.change_bytes = 16384;
       settings.distribution.image_bytes = 32768;
+      settings.distribution.blocked_walk_bytes = 12288;
       settings.mailbox_bytes = 2048;
       settings.rib.image_bytes = 65536;
       settings.rib.walk_bytes = 8192;

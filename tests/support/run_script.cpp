@@ -1,6 +1,8 @@
 // Execution of whole scripts, and the search for the smallest one that still fails.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tests/support/run_script.hpp"
 
 namespace helio::test {
@@ -77,7 +79,7 @@ std::vector<NaiveUpdate> updates_of(const World& world, const Action& action) {
     }
     case Kind::rtc_end_of_rib:
     case Kind::vpn_end_of_rib:
-      update.end_of_rib = action.kind == Kind::rtc_end_of_rib ? Family::rtc : Family::vpnv4;
+      update.end_of_rib = action.kind == Kind::rtc_end_of_rib ? Family::rtc : action.family;
       if (peer.has(*update.end_of_rib)) out.push_back(update);
       break;
     default: break;
@@ -89,8 +91,8 @@ void Simulation::execute(const Action& action) {
   random_ = Random(world_.seed * 7919 + action.serial);
   bool is_up = peers_[action.peer].end->is_up();
   switch (action.kind) {
-    case Kind::up: up(action.peer); break;
-    case Kind::down: down(action.peer); break;
+    case Kind::up: up(action.peer, action.variant == 0); break;
+    case Kind::down: down(action.peer, static_cast<Ending>(action.variant)); break;
     case Kind::announce:
     case Kind::withdraw:
     case Kind::announce_and_withdraw:
@@ -113,11 +115,20 @@ void Simulation::execute(const Action& action) {
       break;
     case Kind::resume: resume(action.peer); break;
     case Kind::refresh: refresh(action.peer, action.family); break;
-    case Kind::advance: advance(std::chrono::seconds{action.turns}); return;
+    case Kind::advance: 
+      // Ranking takes a turn of two shards, not the seconds that pass here: the wait for End-of-RIB must not end meanwhile.
+      if (std::ranges::any_of(world_.peers, [](const PeerSpec& p) { return p.external_paths != 0; }))
+        for (int i = 0; i < 3; ++i) settle_turns();
+      advance(std::chrono::seconds{action.turns});
+      if (world_.limits) finish_removals();
+      return;
     case Kind::turns: break;
     case Kind::quiet: check_quiet(); break;
     case Kind::policy: set_policies(action.variant); break;
   }
+  // What is being removed counts against limits until it is gone; in the model it is gone at once.
+  bool removes = action.kind == Kind::up || action.kind == Kind::down || action.kind == Kind::rtc_end_of_rib || action.kind == Kind::vpn_end_of_rib;
+  if (world_.limits && removes) finish_removals();
   rounds(action.turns);
 }
 

@@ -177,6 +177,27 @@ PeerSpec make_peer(std::uint32_t i, const World& world, Random& random) {
   peer.rtc_initial_wait = std::chrono::seconds{random.percent(50) ? 60 : 5};
   if (random.percent(5)) peer.without_rtc_send_all = false;
   if (peer.is_external() && peer.has(Family::rtc)) peer.external_paths = static_cast<std::uint32_t>(world.seed / 2 % 3);
+  Random more(world.seed * 131 + i);
+  if (more.percent(50)) {
+    peer.restart_capable = true;
+    peer.notification_restarts = more.percent(50);
+    peer.restart_time = std::chrono::seconds{more.percent(50) ? 5 : 40};
+    peer.stale_routes_time = std::chrono::seconds{more.percent(50) ? 20 : 60};
+    for (Family f : {Family::vpnv4, Family::vpnv6, Family::rtc})
+      if (peer.has(f) && more.percent(80)) peer.kept_over_restart.insert(f);
+    peer.long_lived_capable = more.percent(60);
+  }
+  if (world.long_lived) {
+    peer.long_lived_aware = true;
+    if (peer.long_lived_capable) {
+      peer.long_lived_time = std::chrono::seconds{more.percent(50) ? 10 : 100};
+      for (Family f : {Family::vpnv4, Family::vpnv6})
+        if (peer.has(f) && more.percent(80)) peer.kept_for_long.insert(f);
+    }
+  }
+  if (world.limits)
+    for (Family f : {Family::vpnv4, Family::vpnv6, Family::rtc})
+      if (more.percent(50)) peer.prefix_limits[wire::index(f)] = {.max_prefixes = 1 + more.below(4), .action = session::PrefixLimit::Action::discard_new};
   if (peer.is_external() && !peer.local_address.is_v6 && random.percent(25)) peer.next_hop_self = true;
   for (Family family : {Family::vpnv4, Family::vpnv6}) {  // RFC 7911
     if (random.percent(25) && peer.has(family)) peer.add_path_receive.insert(family);
@@ -217,7 +238,7 @@ class Writer {
   }
 
   void bring_up(std::uint32_t peer) {
-    add(Kind::up, peer);
+    add(Kind::up, peer).variant = more_.percent(15) ? 1 : 0;
     up_[peer] = true;
     if (script_.world.peers[peer].has(Family::rtc)) {
       for (std::uint32_t n = random_.below(4); n > 0; --n) memberships(Kind::rtc_announce, peer);
@@ -260,10 +281,17 @@ class Writer {
     }
   }
 
+  void end_of_rib(std::uint32_t peer, bool rtc) {
+    bool of_rtc = rtc && more_.percent(60);
+    add(of_rtc ? Kind::rtc_end_of_rib : Kind::vpn_end_of_rib, peer).family = more_.percent(70) ? Family::vpnv4 : Family::vpnv6;
+  }
+
   void step() {
     auto peer = random_.below(static_cast<std::uint32_t>(up_.size()));
     if (!up_[peer]) {
       if (random_.percent(40)) bring_up(peer);
+      else if (more_.percent(10)) add(Kind::advance, peer).turns = 1 + more_.below(30);
+      else if (more_.percent(5)) add(Kind::down, peer).variant = static_cast<std::uint32_t>(Ending::taken_down);
       return;
     }
     bool rtc = script_.world.peers[peer].has(Family::rtc);
@@ -274,8 +302,8 @@ class Writer {
     else if (dice < 53) announce(Kind::announce_broken, peer);
     else if (dice < 63) { if (rtc) memberships(Kind::rtc_announce, peer); }
     else if (dice < 71) { if (rtc) memberships(Kind::rtc_withdraw, peer); }
-    else if (dice < 73) add(rtc ? Kind::rtc_end_of_rib : Kind::vpn_end_of_rib, peer);
-    else if (dice < 77) { add(Kind::down, peer); up_[peer] = false; }
+    else if (dice < 73) end_of_rib(peer, rtc);
+    else if (dice < 77) { add(Kind::down, peer).variant = more_.percent(60) ? 0 : more_.below(kEndings); up_[peer] = false; }
     else if (dice < 80) add(Kind::pause, peer);
     else if (dice < 83) add(Kind::resume, peer);
     else if (dice < 87) add(Kind::refresh, peer).family = static_cast<Family>(random_.below(3));
@@ -287,6 +315,7 @@ class Writer {
 
   Script& script_;
   Random& random_;
+  Random more_{script_.world.seed + 77};
   std::vector<bool> up_;
 };
 
@@ -299,6 +328,8 @@ Script make_script(std::uint64_t seed, const ScriptOptions& options) {
   world.seed = seed;
   world.tiny_limits = options.tiny_limits;
   world.bulk = options.bulk;
+  world.limits = options.limits;
+  world.long_lived = seed % 2 == 0;
   const std::vector<std::uint32_t> shard_counts = {1, 1, 2, 3, 8};
   std::uint32_t by_seed = random.pick(shard_counts);
   world.shards = options.shards != 0 ? options.shards : by_seed;
@@ -345,6 +376,8 @@ PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::ui
   if (community < 4) a.communities = {0xfde80001, 0xfde80002};
   if (community == 4) a.communities = {0xfde80001, 0xffffff01};
   if (community == 5) a.communities = {0xffffff02};
+  if (community == 6) a.communities = {0xffff0006};                          // LLGR_STALE (RFC 9494)
+  if (community == 7 || community == 8) a.communities = {0xfde80003, 0xffff0007};  // NO_LLGR
   bool reflected = random.percent(25);
   std::uint32_t originator = random.below(8);
   std::uint32_t clusters = random.below(10);

@@ -35,6 +35,8 @@ struct World {
   std::uint32_t shards = 1;
   bool tiny_limits = false;  // queues of a few KB: the slow-reader path all the time
   bool bulk = false;         // hundreds of prefixes per action
+  bool long_lived = false;   // RFC 9494 is turned on
+  bool limits = false;       // peers have prefix limits
   ReflectorSpec reflector;
   std::vector<PeerSpec> peers;
   std::vector<wire::VpnPrefix> prefixes;
@@ -53,7 +55,7 @@ struct Action {
   std::uint32_t peer = 0;
   std::vector<std::uint32_t> items;      // indexes of prefixes or memberships
   std::vector<std::uint32_t> more;       // announce_and_withdraw: the withdrawn ones
-  std::uint32_t variant = 0;             // attributes
+  std::uint32_t variant = 0;             // attributes; `down`: the Ending; `up`: 1 = without F bits
   std::uint32_t label = 0;
   std::uint32_t path_id = 0;             // of announcements and withdrawals, where the peer sends ids
   wire::Family family = wire::Family::vpnv4;
@@ -71,6 +73,7 @@ struct ScriptOptions {
   bool tiny_limits = false;
   bool bulk = false;
   bool policies = false;
+  bool limits = false;       // prefix limits with discard-new; one shard: with more, order between them decides who fits
 };
 
 Script make_script(std::uint64_t seed, const ScriptOptions& options);

@@ -13,6 +13,11 @@ const char* kind_name(Action::Kind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
+const char* ending_name(Ending ending) {
+  static const char* const kNames[] = {"connection lost", "hold timer", "notification", "hard reset", "taken down"};
+  return kNames[static_cast<std::size_t>(ending)];
+}
+
 std::string format_peer(const PeerSpec& peer) {
   static const char* const kRoles[] = {"client", "non-client", "external"};
   static const char* const kAdvertise[] = {"specific", "default", "both", "auto"};
@@ -36,6 +41,17 @@ std::string format_peer(const PeerSpec& peer) {
   if (peer.best_external) out += " best-external";
   if (peer.cluster_id != 0) out += fmt::format(" cluster-id {:#x}", peer.cluster_id);
   if (!peer.client_to_client) out += " meshed";
+  if (peer.restart_capable) {
+    out += fmt::format(" restart{} {}s stale {}s keep", peer.notification_restarts ? "(N)" : "", peer.restart_time.count(), peer.stale_routes_time.count());
+    for (auto family : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc})
+      if (peer.kept_over_restart.contains(family)) out += fmt::format(" {}", wire::family_label(family));
+  }
+  if (peer.long_lived_aware) out += " llgr-aware";
+  if (peer.long_lived_capable) {
+    out += fmt::format(" llgr {}s keep", peer.long_lived_time.count());
+    for (auto family : {wire::Family::vpnv4, wire::Family::vpnv6})
+      if (peer.kept_for_long.contains(family)) out += fmt::format(" {}", wire::family_label(family));
+  }
   return out;
 }
 
@@ -88,6 +104,9 @@ std::string format_action(const World& world, const Action& action) {
     case Kind::rtc_announce:
       out += " " + format_attributes(make_attributes(world, peer, action.variant, wire::Family::rtc));
       break;
+    case Kind::up: out += action.variant == 0 ? "" : " without F bits"; break;
+    case Kind::down: out += fmt::format(" ({})", ending_name(static_cast<Ending>(action.variant))); break;
+    case Kind::vpn_end_of_rib: out += fmt::format(" {}", wire::family_label(action.family)); break;
     case Kind::refresh: out += fmt::format(" {}", wire::family_label(action.family)); break;
     case Kind::policy: return out + fmt::format(" {}", action.variant);
     case Kind::advance: return out + fmt::format(" {} s", action.turns);

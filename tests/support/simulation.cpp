@@ -51,7 +51,7 @@ Simulation::Simulation(const World& world, const EngineFactory& factory)
 
 Simulation::~Simulation() = default;
 
-session::EstablishedPeer established_peer(const World& world, std::uint32_t peer) {
+session::EstablishedPeer established_peer(const World& world, std::uint32_t peer, bool preserves) {
   const PeerSpec& spec = world.peers[peer];
   auto group = std::make_shared<session::GroupSettings>();
   group->name = spec.group;
@@ -72,6 +72,9 @@ session::EstablishedPeer established_peer(const World& world, std::uint32_t peer
   for (Family family : {Family::vpnv4, Family::vpnv6})
     if (spec.add_path_send.contains(family)) group->add_path_send_max[wire::index(family)] = static_cast<std::uint8_t>(spec.send_max);
   group->best_external = spec.best_external;
+  group->prefix_limits = spec.prefix_limits;
+  group->stale_routes_time = spec.stale_routes_time;
+  group->long_lived_stale_time = std::chrono::seconds(spec.long_lived_aware ? 3600 : 0);
   session::EstablishedPeer established;
   established.peer = spec.id;
   established.address = spec.address;
@@ -86,27 +89,46 @@ session::EstablishedPeer established_peer(const World& world, std::uint32_t peer
   established.route_refresh = true;
   established.enhanced_refresh = spec.enhanced_refresh;
   established.extended_messages = spec.extended_messages;
+  established.restart_capable = spec.restart_capable;
+  established.graceful_restart = spec.kept_over_restart;
+  established.restart_on_notification = spec.notification_restarts;
+  established.restart_time = spec.restart_time;
+  established.long_lived_capable = spec.long_lived_capable;
+  established.long_lived = spec.kept_for_long;
+  established.long_lived_time.fill(spec.long_lived_time);
+  if (preserves) established.forwarding_preserved = spec.kept_over_restart | spec.kept_for_long;
   established.group = group;
   return established;
 }
 
-void Simulation::up(std::uint32_t peer) {
+void Simulation::up(std::uint32_t peer, bool preserves) {
   if (has_failed() || peers_[peer].end->is_up()) return;
   const PeerSpec& spec = world_.peers[peer];
   peers_[peer].end->session_up();
   peers_[peer].is_paused = peers_[peer].is_ready = false;
-  oracle_.up(spec.id, now_);
+  session::EstablishedPeer established = established_peer(world_, peer, preserves);
+  std::vector<PathKey> before = oracle_.prefixes_of(spec.id);
+  oracle_.up(spec.id, now_, established.forwarding_preserved);
+  for (const PathKey& prefix : before)
+    if (!oracle_.usable(spec.id, prefix)) auditor_.input_changed(spec.id, prefix);
   auditor_.session_changed(spec.id);
-  engine_of(peer).on_established(established_peer(world_, peer), now_);
+  engine_of(peer).on_established(established, now_);
   process_closes();
 }
 
 // Both ends forget the session.
-void Simulation::drop(std::uint32_t peer) {
+void Simulation::drop(std::uint32_t peer, Ending ending) {
   PeerId id = world_.peers[peer].id;
-  std::vector<PathKey> lost = oracle_.prefixes_of(id);
-  oracle_.down(id);
-  for (const PathKey& prefix : lost) auditor_.input_changed(id, prefix);
+  std::map<PathKey, std::optional<HeldRoute>> had;
+  auto usable = [&](const PathKey& prefix) {
+    auto path = oracle_.usable(id, prefix);
+    return path ? std::optional(path->route) : std::nullopt;
+  };
+  for (const PathKey& prefix : oracle_.prefixes_of(id)) had[prefix] = usable(prefix);
+  oracle_.down(id, ending);
+  for (const auto& [prefix, route] : had) {  // what stays over a restart is no change for anybody
+    if (!route || usable(prefix) != route) auditor_.input_changed(id, prefix);
+  }
   peers_[peer].end->session_down();
   peers_[peer].is_paused = peers_[peer].is_ready = false;
   peers_[peer].control_messages.clear();
@@ -114,11 +136,27 @@ void Simulation::drop(std::uint32_t peer) {
   auditor_.session_changed(id);
 }
 
-void Simulation::down(std::uint32_t peer) {
-  if (has_failed() || !peers_[peer].end->is_up()) return;
-  engine_of(peer).on_closed(world_.peers[peer].id, session::CloseReason::tcp_closed);
-  drop(peer);
+void Simulation::down(std::uint32_t peer, Ending ending) {
+  using session::CloseReason;
+  constexpr CloseReason kReasons[] = {CloseReason::tcp_closed, CloseReason::hold_timer_expired, CloseReason::notification_received,
+                                      CloseReason::hard_reset, CloseReason::admin_down};
+  if (has_failed() || (!peers_[peer].end->is_up() && ending != Ending::taken_down)) return;
+  if (peers_[peer].end->is_up()) {
+    engine_of(peer).on_closed(world_.peers[peer].id, kReasons[static_cast<std::size_t>(ending)]);
+    drop(peer, ending);
+  }
+  if (ending == Ending::taken_down) forget(peer);
+  // Times of the restart count from the engine's next turn: here and now.
+  run_shard(peer % world_.shards);
   process_closes();
+}
+
+void Simulation::forget(std::uint32_t peer) {
+  PeerId id = world_.peers[peer].id;
+  std::vector<PathKey> lost = oracle_.prefixes_of(id);
+  engine_of(peer).forget(id);
+  oracle_.forget(id);
+  for (const PathKey& prefix : lost) auditor_.input_changed(id, prefix);
 }
 
 void Simulation::process_closes() {
@@ -130,7 +168,9 @@ void Simulation::process_closes() {
     if (!is_policy || !world_.tiny_limits) fail(fmt::format("the engine closed peer {}: {}", close.peer, session::close_reason_name(close.reason)));
     ++engine_closes_;
     engine_of(close.peer).on_closed(world_.peers[close.peer].id, close.reason);
-    drop(close.peer);
+    // A reader that is too slow gets a NOTIFICATION, other limits reset hard.
+    drop(close.peer, close.reason == session::CloseReason::slow_peer ? Ending::notification : Ending::hard_reset);
+    run_shard(close.peer % world_.shards);
   }
 }
 
@@ -164,7 +204,7 @@ void Simulation::apply_to_model(std::uint32_t peer, const NaiveUpdate& update) {
   };
   for (const PathKey& prefix : update.withdrawn) {
     remember(prefix);
-    oracle_.withdraw(id, prefix);
+    if (std::ranges::find(update.announced, prefix, &LabelledPrefix::prefix) == update.announced.end()) oracle_.withdraw(id, prefix);
   }
   for (const LabelledPrefix& entry : update.announced) {
     remember(entry.prefix);
@@ -181,15 +221,19 @@ void Simulation::apply_to_model(std::uint32_t peer, const NaiveUpdate& update) {
   for (const wire::RtMembership& m : update.announced_rtc)
     membership_changed |= update.broken_origin ? oracle_.withdraw_rtc(id, m) : oracle_.announce_rtc(id, m, update.attributes);
   if (membership_changed) auditor_.membership_changed(id);
-  if (update.end_of_rib == Family::rtc) {
-    oracle_.rtc_end_of_rib(id);
+  if (update.end_of_rib) {
+    std::vector<PathKey> had = oracle_.prefixes_of(id);
+    oracle_.end_of_rib(id, *update.end_of_rib);
+    for (const PathKey& prefix : had)
+      if (!oracle_.usable(id, prefix)) auditor_.input_changed(id, prefix);
+    if (*update.end_of_rib == Family::rtc) auditor_.membership_changed(id);
     auditor_.note_eligibility();
   }
 }
 
-void Simulation::send_rtc_end_of_rib(std::uint32_t peer) {
+void Simulation::send_end_of_rib(std::uint32_t peer, Family family) {
   NaiveUpdate update;
-  update.end_of_rib = Family::rtc;
+  update.end_of_rib = family;
   send(peer, update);
 }
 
@@ -213,7 +257,11 @@ void Simulation::set_policies(std::size_t index) {
 
 void Simulation::advance(std::chrono::milliseconds by) {
   now_ += by;
-  oracle_.set_time(now_);
+  std::vector<std::size_t> memberships;
+  for (const PeerSpec& spec : world_.peers) memberships.push_back(oracle_.rtc_routes_of(spec.id).size());
+  for (const auto& [peer, prefix] : oracle_.set_time(now_)) auditor_.input_changed(peer, prefix);
+  for (std::size_t i = 0; i < memberships.size(); ++i)  // only the end of stale ones comes with time
+    if (oracle_.rtc_routes_of(world_.peers[i].id).size() != memberships[i]) auditor_.membership_changed(world_.peers[i].id);
   auditor_.note_eligibility();
 }
 
@@ -306,6 +354,10 @@ bool Simulation::settle_turns() {
   bool has_more = false;
   for (std::uint32_t shard = 0; shard < world_.shards && !has_failed(); ++shard) has_more |= run_shard(shard);
   return has_more;
+}
+
+void Simulation::finish_removals() {
+  for (int i = 0; i < 100; ++i) settle_turns();
 }
 
 void Simulation::settle() {

@@ -39,12 +39,15 @@ class Simulation {
   ~Simulation();
 
   // The building blocks, also for scenario tests. They do nothing once something failed.
-  void up(std::uint32_t peer);
-  void down(std::uint32_t peer);
+  void up(std::uint32_t peer) { up(peer, true); }
+  // `preserves`: with the F bits of what it wants kept.
+  void up(std::uint32_t peer, bool preserves);
+  void down(std::uint32_t peer, Ending ending = Ending::connection_lost);
   void send(std::uint32_t peer, const NaiveUpdate& update);
   // Octets as they are, and what they must be taken for.
   void send_body(std::uint32_t peer, Octets body, const NaiveUpdate& meaning);
-  void send_rtc_end_of_rib(std::uint32_t peer);
+  void send_end_of_rib(std::uint32_t peer, wire::Family family);
+  void send_rtc_end_of_rib(std::uint32_t peer) { send_end_of_rib(peer, wire::Family::rtc); }
   void pause(std::uint32_t peer) { peers_[peer].is_paused = true; }
   void resume(std::uint32_t peer) { peers_[peer].is_paused = false; }
   void refresh(std::uint32_t peer, wire::Family family);
@@ -53,6 +56,7 @@ class Simulation {
   void rounds(std::uint32_t count);
   // Each shard takes one turn; nobody reads and no time passes. True: one of them has more work at once.
   bool settle_turns();
+  void finish_removals();  // turns of all shards, nobody reading
   // Until nothing moves any more.
   void settle();
   // settle(), then compares everybody who reads with the oracle.
@@ -88,7 +92,8 @@ class Simulation {
   bool read_peer(std::uint32_t peer);
   bool round();
   void process_closes();
-  void drop(std::uint32_t peer);
+  void drop(std::uint32_t peer, Ending ending);
+  void forget(std::uint32_t peer);
   void apply_to_model(std::uint32_t peer, const NaiveUpdate& update);
   void wait_until_readable(std::uint32_t peer);
   void compare(std::uint32_t peer);

@@ -216,6 +216,18 @@ std::string render_peers(const json::value& answer, const RenderOptions& options
   return table.text(options.headers);
 }
 
+// What is not the rule about a family of a peer.
+std::string family_notes(const json::value& family) {
+  std::string out;
+  auto add = [&](const std::string& note) { out += (out.empty() ? "" : ", ") + note; };
+  if (flag(family, "disabled")) add("disabled by an error");
+  if (integer(family, "stale") != 0)
+    add(format_count(integer(family, "stale")) + (flag(family, "long_lived_stale") ? " long-lived stale" : " stale"));
+  if (integer(family, "limit") != 0) add("limit " + format_count(integer(family, "limit")));
+  if (integer(family, "discarded") != 0) add(format_count(integer(family, "discarded")) + " discarded");
+  return out.empty() ? "-" : out;
+}
+
 std::string render_peer(const json::value& peer) {
   std::string out = fmt::format("{}  AS {}  {}{}, group {}\n", text(peer, "address"), integer(peer, "peer_as"),
                                 text(peer, "role"), flag(peer, "dynamic") ? " (dynamic)" : "", text(peer, "group"));
@@ -232,6 +244,9 @@ std::string render_peer(const json::value& peer) {
   line("Last update error", text(peer, "last_update_error"));
   line("Import policy", joined(peer, "import_policy"));
   line("Export policy", joined(peer, "export_policy"));
+  line("Last bad message", text(peer, "last_bad_message"));
+  if (!text(peer, "restart").empty())
+    line("Restart", fmt::format("{}, {} left", text(peer, "restart"), format_age(integer(peer, "restart_seconds"))));
   line("Messages", fmt::format("{} in, {} out ({} and {} of them UPDATE)", format_count(integer(peer, "messages_in")),
                                format_count(integer(peer, "messages_out")), format_count(integer(peer, "updates_in")),
                                format_count(integer(peer, "updates_out"))));
@@ -248,7 +263,7 @@ std::string render_peer(const json::value& peer) {
   }
   if (list(peer, "families").empty()) return out;
   out += "\n";
-  Table table({{"Family"}, {"Negotiated"}, {"PfxRcvd", right}, {"PfxSent", right}, {"EoR in"}, {"EoR out"}, {"Add-Path"}});
+  Table table({{"Family"}, {"Negotiated"}, {"PfxRcvd", right}, {"PfxSent", right}, {"EoR in"}, {"EoR out"}, {"Add-Path"}, {"Notes"}});
   auto yes = [](bool value) { return std::string(value ? "yes" : "no"); };
   auto add_path = [](const json::value& family) {  // RFC 7911, as negotiated
     std::string in = flag(family, "add_path_receive") ? "receive" : "";
@@ -258,7 +273,7 @@ std::string render_peer(const json::value& peer) {
   };
   for (const json::value& family : list(peer, "families"))
     table.add({text(family, "family"), yes(flag(family, "negotiated")), format_count(integer(family, "received")),
-               format_count(integer(family, "sent")), yes(flag(family, "eor_received")), yes(flag(family, "eor_sent")), add_path(family)});
+               format_count(integer(family, "sent")), yes(flag(family, "eor_received")), yes(flag(family, "eor_sent")), add_path(family), family_notes(family)});
   return out + table.text(true);
 }
 

@@ -79,6 +79,10 @@ FakeState::FakeState() {
   down.last_close = "hold-timer-expired";
   down.last_notification = "sent: Hold Timer Expired";
   down.last_update_error = "";
+  down.families = {{wire::Family::vpnv4, false, 1200, 0, false, false, false, 0, 1200, true, false, 2000, 7}};
+  down.last_bad_message = "ffffffffffffffffffffffffffffffff001304";
+  down.restart = "waiting for its session";
+  down.restart_seconds = 75;
   peers_ = {down, up};
 
   reflector::RouteView route;

@@ -35,6 +35,7 @@ struct Row {
 // Later steps are set against the result in every row, so a step taken too early or too late shows.
 const Row kRows[] = {
     {DecisionStep::eligible, "not eligible", [](TestPath& p) { p.key.is_eligible = false; }, [](TestPath& p) { p.extras.first_costs = {{1, 5}}; }},
+    {DecisionStep::llgr_stale, "long-lived stale", [](TestPath& p) { p.key.llgr_stale = true; }, [](TestPath& p) { p.extras.first_costs = {{1, 5}}; }},
     // custom-decision: before everything else, the lowest community id first
     {DecisionStep::first_cost, "higher cost community", [](TestPath& p) { p.extras.first_costs = {{1, 101}, {2, 0}}; }, [](TestPath& p) { p.key.local_pref = 200; }},
     {DecisionStep::local_pref, "lower LOCAL_PREF", [](TestPath& p) { p.key.local_pref = 99; }, [](TestPath& p) { p.extras.aigp = 0; }},

@@ -28,7 +28,7 @@ PeerSample peer(int i, std::uint8_t state) {
   sample.state = state;
   sample.established_timestamp = 1.7e9;
   sample.flaps = 3;
-  sample.families = {{0, 100, 200}, {2, 7, 9}};
+  sample.families = {{0, 100, 200, 400}, {2, 7, 9}};
   sample.output_queue_bytes = 4096;
   sample.lag_seconds = 0.25;
   sample.rt_interest = 48;

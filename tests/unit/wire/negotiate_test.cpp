@@ -111,11 +111,11 @@ TEST(Negotiate, RouteRefresh) {
 TEST(Negotiate, GracefulRestart) {
   OpenMessage helper = open_with([](auto& c) {
     c.graceful_restart = GracefulRestart{false, true, 0, {}};
-    c.long_lived_graceful_restart = {{kVpnv4, false, 0}};
+    c.long_lived_graceful_restart = {{{kVpnv4, false, 0}}};
   });
   OpenMessage restarter = open_with([](auto& c) {
     c.graceful_restart = GracefulRestart{true, true, 120, {{kVpnv4, true}, {kRtc, false}, {{25, 70}, true}, {{1, 1}, true}}};
-    c.long_lived_graceful_restart = {{kVpnv4, false, 3600}, {kVpnv6, true, 3600}};
+    c.long_lived_graceful_restart = {{{kVpnv4, false, 3600}, {kVpnv6, true, 3600}}};
   });
   Negotiated result = negotiate(helper, restarter);
   EXPECT_TRUE(result.remote_restarting);

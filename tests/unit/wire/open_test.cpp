@@ -49,7 +49,7 @@ std::vector<Row> rows() {
       {"add path", "450c 0001 80 01 0002 80 02 0001 84 03",
        with([](auto& c) { c.add_path = {{{1, 128}, true, false}, {{2, 128}, false, true}, {{1, 132}, true, true}}; })},
       {"enhanced route refresh", "4600", with([](auto& c) { c.enhanced_route_refresh = true; })},
-      {"long-lived graceful restart", "4707 0001 80 80 015180", with([](auto& c) { c.long_lived_graceful_restart = {{{1, 128}, true, 86400}}; })},
+      {"long-lived graceful restart", "4707 0001 80 80 015180", with([](auto& c) { c.long_lived_graceful_restart = {{{{1, 128}, true, 86400}}}; })},
       {"unknown", "8003 010203 8100", with([](auto& c) { c.unknown = {{128, {1, 2, 3}}, {129, {}}}; })},
       {"fqdn", "4909 03 706531 04 6c61622e", with([](auto& c) { c.fqdn = Fqdn{"pe1", "lab."}; })},
       {"software version", "4b06 05 68656c696f", with([](auto& c) { c.software_version = "helio"; })},

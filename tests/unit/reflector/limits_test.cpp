@@ -1,0 +1,162 @@
+// Scale protection: prefix limits by action, quotas per RD and RT set, memberships, attribute size; in one shard and in
+// several. RFC 4271 §6.7, RFC 4486 §4; pitfall 1.22.
+#include "tests/unit/reflector/shards.hpp"
+
+namespace helio::reflector::test {
+namespace {
+
+using session::PrefixLimit;
+using wire::Family;
+using Action = PrefixLimit::Action;
+
+class Limits : public testing::TestWithParam<std::uint32_t> {};
+INSTANTIATE_TEST_SUITE_P(Shards, Limits, testing::Values(1u, 3u));
+
+std::shared_ptr<session::GroupSettings> limited(Family family, std::uint32_t max, Action action) {
+  auto group = Shards::group();
+  group->prefix_limits[wire::index(family)] = PrefixLimit{.max_prefixes = max, .action = action};
+  return group;
+}
+
+TEST_P(Limits, DiscardNewStopsAtTheLimit) {
+  Shards shards(GetParam());
+  shards.up(Shards::pe(0, limited(Family::vpnv4, 100, Action::discard_new)));
+  shards.up(Shards::pe(1, Shards::group()));
+  shards.announce(0, "65000:1", 0, 80);
+  EXPECT_EQ(shards.paths(0), 80u);
+  shards.announce(0, "65000:2", 0, 70);
+  EXPECT_EQ(shards.paths(0), 100u);
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_limit; }), 50u);
+  // What is there may change, with other route targets too.
+  shards.announce(0, "65000:1", 0, 80, "65000:7");
+  EXPECT_EQ(shards.paths(0), 100u);
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_limit; }), 50u);
+  // Room again: announced again, they fit.
+  shards.withdraw(0, "65000:1", 0, 80);
+  shards.announce(0, "65000:2", 0, 70);
+  EXPECT_EQ(shards.paths(0), 70u);
+  // Nobody else is concerned.
+  shards.announce(1, "65000:1", 0, 200);
+  EXPECT_EQ(shards.paths(1), 200u);
+  EXPECT_TRUE(shards.closed.empty());
+}
+
+// RFC 4486 §4: Cease/1 with AFI, SAFI and the limit. Once.
+TEST_P(Limits, IdleHoldClosesAboveTheLimit) {
+  Shards shards(GetParam());
+  shards.up(Shards::pe(0, limited(Family::vpnv4, 100, Action::idle_hold)));
+  shards.announce(0, "65000:1", 0, 100);
+  EXPECT_TRUE(shards.closed.empty());
+  shards.announce(0, "65000:1", 100, 1);
+  ASSERT_TRUE(shards.closed.contains(0));
+  EXPECT_EQ(shards.closed.at(0).notification, (wire::Notification{6, 1, {0, 1, 128, 0, 0, 0, 100}}));
+  EXPECT_EQ(shards.closed.at(0).reason, session::CloseReason::max_prefixes);
+}
+
+TEST_P(Limits, WarnOnlyWarns) {
+  Shards shards(GetParam());
+  shards.up(Shards::pe(0, limited(Family::vpnv4, 100, Action::warn)));
+  shards.announce(0, "65000:1", 0, 250);
+  EXPECT_EQ(shards.paths(0), 250u);
+  EXPECT_TRUE(shards.closed.empty());
+}
+
+// The limit of one family is nothing to another one.
+TEST_P(Limits, FamiliesCountApart) {
+  Shards shards(GetParam());
+  shards.up(Shards::pe(0, limited(Family::vpnv6, 1, Action::idle_hold)));
+  shards.announce(0, "65000:1", 0, 150);
+  EXPECT_EQ(shards.paths(0), 150u);
+  EXPECT_TRUE(shards.closed.empty());
+}
+
+// A new session counts from the start, and what is kept over a restart with it.
+TEST_P(Limits, SessionsStartOver) {
+  Shards shards(GetParam());
+  auto pe = Shards::pe(0, limited(Family::vpnv4, 100, Action::discard_new));
+  for (int round = 0; round < 3; ++round) {
+    shards.up(pe);
+    shards.announce(0, "65000:1", 1000u * static_cast<std::uint32_t>(round), 120);
+    EXPECT_EQ(shards.paths(0), 100u) << round;
+    shards.shard_of(0).on_closed(PeerId(0), session::CloseReason::tcp_closed);
+    shards.turns();
+    EXPECT_EQ(shards.paths(0), 0u);
+  }
+}
+
+// A customer's leak stops at its quota, whoever announces it; the others are unhurt.
+TEST_P(Limits, QuotaPerRd) {
+  EngineSettings settings;
+  settings.rib.quotas.max_paths_per_rd = 100;
+  Shards shards(GetParam(), settings);
+  for (std::uint32_t pe : {0u, 1u}) shards.up(Shards::pe(pe, Shards::group()));
+  shards.announce(0, "65000:1", 0, 70);
+  shards.announce(1, "65000:1", 1u << 16, 70);
+  EXPECT_EQ(shards.paths(0), 70u);
+  EXPECT_EQ(shards.paths(1), 30u);
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_rd; }), 40u);
+  shards.announce(1, "65000:2", 0, 90);
+  EXPECT_EQ(shards.paths(1), 120u);
+  shards.withdraw(0, "65000:1", 0, 70);
+  shards.announce(1, "65000:1", 1u << 16, 70);
+  EXPECT_EQ(shards.paths(1), 160u);
+}
+
+TEST_P(Limits, QuotaPerRtSet) {
+  EngineSettings settings;
+  settings.rib.quotas.max_prefixes_per_rt_set = 100;
+  Shards shards(GetParam(), settings);
+  shards.up(Shards::pe(0, Shards::group()));
+  shards.announce(0, "65000:1", 0, 60, "65000:1");
+  shards.announce(0, "65000:2", 0, 60, "65000:1");
+  EXPECT_EQ(shards.paths(0), 100u);
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_rt_set; }), 20u);
+  shards.announce(0, "65000:3", 0, 60, "65000:2");
+  EXPECT_EQ(shards.paths(0), 160u);
+  // A route that moves to a full RT set is not kept under its old one.
+  shards.announce(0, "65000:3", 0, 10, "65000:1");
+  EXPECT_EQ(shards.paths(0), 150u);
+  // Room is seen again, at the latest a second later.
+  shards.withdraw(0, "65000:1", 0, 60);
+  shards.pass(std::chrono::milliseconds(1100));
+  shards.announce(0, "65000:2", 0, 60, "65000:1");
+  EXPECT_EQ(shards.paths(0), 110u);
+}
+
+// pitfall 1.22: memberships have their limit.
+TEST_P(Limits, Memberships) {
+  Shards shards(GetParam());
+  shards.up(Shards::pe(0, limited(Family::rtc, 3, Action::discard_new), true));
+  shards.up(Shards::pe(1, limited(Family::rtc, 3, Action::idle_hold), true));
+  std::vector<std::string> five = {"65000:1", "65000:2", "65000:3", "65000:4", "65000:5"};
+  shards.join(0, five);
+  EXPECT_EQ(shards.shard_of(0).distribution().membership(PeerId(0))->size(), 3u);
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_limit; }), 2u);
+  shards.join(0, {"65000:1", "65000:2"});  // they are there already
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_limit; }), 2u);
+  EXPECT_FALSE(shards.closed.contains(0));
+  shards.join(1, five);
+  ASSERT_TRUE(shards.closed.contains(1));
+  EXPECT_EQ(shards.closed.at(1).notification, (wire::Notification{6, 1, {0, 1, 132, 0, 0, 0, 3}}));
+}
+
+TEST_P(Limits, AttributeSize) {
+  EngineSettings settings;
+  settings.attribute_bytes = 300;
+  Shards shards(GetParam(), settings);
+  shards.up(Shards::pe(0, Shards::group()));
+  shards.announce(0, "65000:1", 0, 10);
+  EXPECT_EQ(shards.paths(0), 10u);
+  std::vector<std::uint8_t> nlri, next_hop, bytes, large = Shards::attributes("65000:1");
+  const std::uint32_t label = wire::label_field(100);
+  wire::encode_vpn_nlri(nlri, Shards::prefix("65000:1", 3), std::span(&label, 1));
+  wire::encode_next_hop(next_hop, Family::vpnv4, wire::IpAddress::v4(0xc0000201));
+  wire::encode_attribute(large, 0xc0, 200, std::vector<std::uint8_t>(400, 7));
+  ASSERT_TRUE(wire::encode_announcements(bytes, Family::vpnv4, next_hop, large, nlri));
+  shards.receive(0, bytes);
+  EXPECT_EQ(shards.paths(0), 9u);  // withdrawn, not kept with its old attributes
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_size; }), 1u);
+}
+
+}  // namespace
+}  // namespace helio::reflector::test
