@@ -1,0 +1,57 @@
+// What the RT plan says, worked out from the topology alone: no BGP, no labels, no packets. A naive second opinion: which
+// VRF sees which site's prefix, and where a packet may then come out. Written to be read, not to be quick.
+#pragma once
+#include <functional>
+#include <map>
+#include <set>
+
+#include "bench/lab/lib/topology.hpp"
+
+namespace helio::lab {
+
+struct Expected {
+  std::set<std::size_t> arrives;  // CEs at which it may be delivered
+  bool may_be_lost = false;       // some equally good choice leads nowhere
+  std::set<std::size_t> passes;   // CEs it may be passed on by
+};
+
+class Expectation {
+ public:
+  // `is_up`: by node name.
+  Expectation(const Topology& topology, std::function<bool(std::string_view)> is_up);
+
+  // A packet from a CE to an address.
+  Expected trace(std::size_t from_ce, const IpAddress& destination) const;
+  // Whether a VRF may see what another one exports: the RTs have one in common.
+  static bool imports(const VrfSpec& importer, const VrfSpec& exporter);
+
+ private:
+  struct VrfRef {
+    std::size_t router = 0, vrf = 0;
+    auto operator<=>(const VrfRef&) const = default;
+  };
+  // A prefix as a VRF has it from its own CEs or from the VRF back to back with it.
+  struct Origin {
+    bool is_link = false;
+    std::size_t ce = 0;           // not a link
+    VrfRef beyond;                // a link: the VRF on the other side
+    std::set<Asn> ases;           // in the AS path: eBGP does not go round
+    auto operator<=>(const Origin&) const = default;
+  };
+  using Routes = std::map<Prefix, std::set<Origin>>;
+
+  const VrfSpec& spec(VrfRef v) const { return topology_.routers[v.router].vrfs[v.vrf]; }
+  bool can_talk(VrfRef importer, VrfRef exporter) const;
+  void collect();
+  Routes visible(VrfRef v) const;
+  void from_vrf(VrfRef v, const IpAddress& destination, unsigned depth, Expected& out) const;
+  void follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, const IpAddress& destination, unsigned depth, Expected& out) const;
+  void from_ce(std::size_t ce, const IpAddress& destination, unsigned depth, Expected& out) const;
+
+  const Topology& topology_;
+  std::function<bool(std::string_view)> is_up_;
+  std::vector<VrfRef> vrfs_;
+  std::map<VrfRef, Routes> local_;
+};
+
+}  // namespace helio::lab

@@ -1,0 +1,90 @@
+// helio-lab: a VPN laboratory. Runs a topology, sends packets between all sites, says what is wrong.
+#include <cstdio>
+#include <exception>
+#include <fstream>
+
+#include "bench/lab/lib/options.hpp"
+#include "bench/lab/lib/picture.hpp"
+#include "bench/lab/lib/report.hpp"
+
+namespace helio::lab {
+namespace {
+
+bool write_file(const std::string& name, const std::string& text) {
+  std::ofstream out(name, std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) std::fprintf(stderr, "helio-lab: %s cannot be written\n", name.c_str());
+  return static_cast<bool>(out);
+}
+
+int run(const Topology& topology, const Options& options) {
+  Lab lab(topology, options.shards);
+  std::vector<PhaseVerdict> phases = run_phases(lab);
+  bool good = true;
+  for (const PhaseVerdict& v : phases) good = good && v.is_good();
+  if (options.is_json) {
+    std::fputs(to_json(lab, phases).c_str(), stdout);
+  } else {
+    for (const PhaseVerdict& v : phases) std::fputs(format_phase(lab, v, options.with_paths).c_str(), stdout);
+    std::fputs(format_summary(topology, phases).c_str(), stdout);
+  }
+  if (!options.svg_file.empty() && !write_file(options.svg_file, draw_topology(lab, nullptr, topology.description))) return 2;
+  return good ? 0 : 1;
+}
+
+int trace(const Topology& topology, const Options& options) {
+  Lab lab(topology, options.shards);
+  lab.converge();
+  std::size_t ends[2];
+  for (int i = 0; i < 2; ++i) {
+    const CeSpec* ce = topology.find_ce(options.ces[i]);
+    if (ce == nullptr) {
+      std::fprintf(stderr, "helio-lab: there is no CE \"%s\" in %s\n", options.ces[i].c_str(), options.file.c_str());
+      return 2;
+    }
+    ends[i] = static_cast<std::size_t>(ce - topology.ces.data());
+  }
+  for (const Prefix& to : topology.ces[ends[1]].prefixes)
+    for (const Prefix& from : topology.ces[ends[0]].prefixes) {
+      if (from.is_v6 != to.is_v6 || from.is_v6 != options.is_v6) continue;
+      std::fputs(format_trace(lab, ends[0], first_host(from), first_host(to)).c_str(), stdout);
+      Walk walk = lab.send(ends[0], first_host(from), first_host(to));
+      if (!options.svg_file.empty() && !write_file(options.svg_file, draw_topology(lab, &walk, options.ces[0] + " to " + options.ces[1]))) return 2;
+      return walk.end == Walk::End::delivered && walk.last == lab.node_of_ce(ends[1]) ? 0 : 1;
+    }
+  std::fprintf(stderr, "helio-lab: %s and %s have no prefixes of the same family\n", options.ces[0].c_str(), options.ces[1].c_str());
+  return 2;
+}
+
+int main_of(int argc, char** argv) {
+  ParsedOptions parsed = parse_options(argc, argv);
+  if (!parsed.options) {
+    std::fputs(parsed.text.c_str(), parsed.exit_code == 0 ? stdout : stderr);
+    return parsed.exit_code;
+  }
+  const Options& options = *parsed.options;
+  auto topology = load_topology(options.file);
+  if (!topology) {
+    for (const auto& problem : topology.error()) std::fprintf(stderr, "%s\n", config::format_problem(problem).c_str());
+    return 2;
+  }
+  try {
+    switch (options.command) {
+      case Options::Command::run: return run(*topology, options);
+      case Options::Command::trace: return trace(*topology, options);
+      case Options::Command::config:
+        for (const ReflectorSpec& rr : topology->reflectors)
+          if (options.ces[0].empty() || rr.name == options.ces[0]) std::fputs(reflector_config(*topology, rr).c_str(), stdout);
+        return 0;
+    }
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "helio-lab: %s\n", e.what());
+  }
+  return 2;
+}
+
+}  // namespace
+}  // namespace helio::lab
+
+int main(int argc, char** argv) { return helio::lab::main_of(argc, argv); }
