@@ -79,11 +79,18 @@ int run(const config::Config& config) {
   }
   engine.attribute_bytes = config.limits.max_attribute_size;
   engine.rib.quotas = {config.limits.max_paths_per_rd, config.limits.max_prefixes_per_rt_set};
-  engine.start.enabled = config.graceful_restart.mode == config::GracefulRestart::Mode::full;
+  engine.start.restarts = config.graceful_restart.mode == config::GracefulRestart::Mode::full;
+  engine.start.enabled = engine.start.restarts || config.timers.initial_sync;
   engine.start.neighbors = static_cast<std::uint32_t>(config.neighbors.size());
   engine.start.any_peers = !config.listen_ranges.empty();
   engine.start.restart_time = config.graceful_restart.restart_time;
   engine.start.most = config.graceful_restart.selection_deferral_time;
+  if (config.timers.initial_sync) {
+    engine.start.everybody = true;
+    engine.start.ratio = config.timers.initial_sync->peers_ratio;
+    engine.start.most = config.timers.initial_sync->max_delay;
+    engine.start.restart_time = engine.start.most;
+  }
   reflector::Reflector reflector(engine, sessions);
   reflector.set_maintenance(config.global.graceful_shutdown);
   auto shared_config = std::make_shared<const config::Config>(config);

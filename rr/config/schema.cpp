@@ -28,7 +28,7 @@ constexpr Key kKeys[] = {
     {"timers.send-hold-time", Kind::integer, session_reset, 0, kDay, "", "480", "Seconds a peer may refuse to read before the session is closed (RFC 9687); 0 turns it off."},
     {"timers.advertise-delay", Kind::duration, applied, 0, 60000, "", "\"0ms\"", "Time to gather changes before they are packed into UPDATE messages."},
     {"timers.initial-sync.max-delay", Kind::integer, applied, 0, 3600, "", "120", "After a start, seconds to wait for the End-of-RIB of the peers before the first advertisement."},
-    {"timers.initial-sync.peers-ratio", Kind::fraction, applied, 0, 1, "", "0.9", "Part of the configured peers whose End-of-RIB ends the wait."},
+    {"timers.initial-sync.peers-ratio", Kind::fraction, applied, 0, 1, "", "0.9", "Part of [[neighbors]] whose End-of-RIB ends the wait; with listen ranges, who else comes is not known, and max-delay ends it."},
 
     {"families[].name", Kind::family, session_reset, 0, 0, "", "required", "l3vpn-ipv4-unicast, l3vpn-ipv6-unicast, rt-constrain, ipv4-unicast or ipv6-unicast."},
     {"families[].add-paths.receive", Kind::boolean, session_reset, 0, 0, "", "false", "Accept several paths per prefix (RFC 7911)."},

@@ -7,7 +7,6 @@ std::span<const Unsupported> unsupported() {
   static constexpr Unsupported kRows[] = {
       {"runtime.shard-queue", ""},
       {"timers.advertise-delay", "\"0ms\"|\"0s\""},
-      {"timers.initial-sync", ""},
       {"best-path.deterministic-med", "true"},
       {"security.max-sessions-per-source", "1"},
       {"security.seccomp", "false"},

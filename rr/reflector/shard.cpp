@@ -188,7 +188,7 @@ void Shard::receive_end_of_rib(Peer& peer, Family family) {
 void Shard::start_waits_for(Peer& peer) {
   const session::EstablishedPeer& info = peer.record.info;
   StartDeferral& start = mailboxes_.start_deferral();
-  if (info.restart_capable && !info.remote_restarting) {
+  if (start.settings().everybody || (info.restart_capable && !info.remote_restarting)) {
     peer.start_awaits = info.families;
     if (info.families.contains(Family::rtc)) start.count_memberships(1);
     if (!(info.families - wire::FamilySet::of(Family::rtc)).empty()) start.count_routes(1);

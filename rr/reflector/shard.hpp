@@ -48,7 +48,10 @@ class Shard final : public session::Engine {
   std::optional<wire::Notification> on_route_refresh(PeerId peer, const session::RefreshRequest& request) override;
   void on_closed(PeerId peer, session::CloseReason reason) override;
   void forget(PeerId peer) override;
-  bool is_restarting() const override { return !mailboxes_.start_deferral().is_over(); }
+  bool is_restarting() const override {
+    const StartDeferral& start = mailboxes_.start_deferral();
+    return start.settings().restarts && !start.is_over();
+  }
   bool may_read() const override;
   std::size_t staged_bytes() const override { return rib_.staged_bytes() + sent_bytes_; }
   session::TurnResult run_turn(TimePoint now) override;

@@ -1,6 +1,7 @@
 """Graceful shutdown (RFC 8326): what a reflector in maintenance says to whom, and what it makes of others' word."""
 import struct
 import subprocess
+import time
 
 import bgp
 from harness import check, group_toml, quiet, range_toml, reflector_toml, test
@@ -104,3 +105,37 @@ def heeded(t):
     one, two = t.peer("127.1.0.7", families=VPN, port=1795), t.peer("127.1.0.8", families=VPN, port=1795)
     one.announce(*x, ["65000:1"], label=7)
     check(is_marked(two.wait_route(*x, 7)) and two.route(*x).number(bgp.LOCAL_PREF) == 0, "maintenance from the beginning", two.route(*x).attributes)
+
+
+@test("wire 2.22; H4 L: timers.initial-sync: read-only until the End-of-RIB of enough neighbours, or until the timer")
+def initial_sync(t):
+    def groups(network):
+        return group_toml("clients") + "".join('[[neighbors]]\naddress = "127.1.%d.%d"\npeer-group = "clients"\npassive = true\n' % (network, n) for n in (1, 2, 3))
+    t.reflector(config=reflector_toml(groups=groups(1), timers="initial-sync = { max-delay = 60, peers-ratio = 0.6 }"))
+    first, second = t.peer("127.1.1.1", families=VPN, join=False), t.peer("127.1.1.2", families=VPN, join=False)
+    x, y = ("65000:1", "10.0.0.0/24"), ("65000:1", "10.0.1.0/24")
+    first.announce(*x, ["65000:1"], label=1)
+    second.announce(*x, ["65000:1"], label=2, local_pref=200)
+    first.eor()
+    quiet(first, second, seconds=1.0)
+    for p in (first, second):
+        check(not p.events_since(0, "announce") and not p.eors, "something was advertised before the routes were complete", p.history)
+    second.announce(*y, ["65000:1"], label=3)
+    second.eor()                      # two of three are enough
+    first.wait_route(*x, 2)
+    first.wait_route(*y, 3)
+    for p in (first, second):
+        p.wait_eor()
+    quiet(first, second)
+    check(not first.events_since(0, "withdraw") and not second.events_since(0, "announce"), "only the final best was sent, no transient one", second.history)
+    late = t.peer("127.1.1.3", families=VPN)
+    late.wait_route(*x, 2)
+    # A neighbour that never comes: the timer.
+    started = time.monotonic()
+    t.reflector(config=reflector_toml(listen=(("127.0.0.1", 1795),), groups=groups(2), timers="initial-sync = { max-delay = 3, peers-ratio = 1.0 }"), folder="second")
+    one, two = t.peer("127.1.2.1", families=VPN, port=1795), t.peer("127.1.2.2", families=VPN, port=1795)
+    one.announce(*x, ["65000:1"], label=1)
+    two.wait_route(*x, 1, deadline=15)
+    waited = time.monotonic() - started
+    check(2.5 < waited < 9, "the timer of 3 s ended the wait after %.1f s" % waited)
+    two.wait_eor()
