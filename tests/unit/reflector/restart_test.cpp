@@ -100,7 +100,7 @@ bool has_end_of_rib(const Shards::Output& output, Family family) {
 // us; memberships first (RFC 4684 §6).
 TEST_P(Inside, OurStartWaitsForEverybody) {
   EngineSettings settings;
-  settings.start = {.enabled = true, .neighbors = 2};
+  settings.start = {.enabled = true, .restarts = true, .neighbors = 2};
   Shards shards(GetParam(), settings);
   EXPECT_TRUE(shards.shard(0).is_restarting());
   shards.up(restarting(0, true));
@@ -124,7 +124,7 @@ TEST_P(Inside, OurStartWaitsForEverybody) {
 // RFC 4724 §4.1: not for those without the capability or with the R bit; not for ever.
 TEST_P(Inside, OurStartDoesNotWaitForEver) {
   EngineSettings settings;
-  settings.start = {.enabled = true, .neighbors = 3, .restart_time = seconds(60), .most = seconds(200)};
+  settings.start = {.enabled = true, .restarts = true, .neighbors = 3, .restart_time = seconds(60), .most = seconds(200)};
   Shards shards(GetParam(), settings);
   shards.up(Shards::pe(0, Shards::group()));
   auto also_restarting = restarting(1);
@@ -148,7 +148,7 @@ TEST_P(Inside, OurStartDoesNotWaitForEver) {
 // A peer that leaves again is not waited for.
 TEST_P(Inside, OurStartForgetsThoseWhoLeave) {
   EngineSettings settings;
-  settings.start = {.enabled = true, .neighbors = 2};
+  settings.start = {.enabled = true, .restarts = true, .neighbors = 2};
   Shards shards(GetParam(), settings);
   shards.up(restarting(0));
   shards.up(restarting(1));
