@@ -12,7 +12,19 @@ Expectation::Expectation(const Topology& topology, std::function<bool(std::strin
   for (std::size_t r = 0; r < topology_.routers.size(); ++r)
     for (std::size_t v = 0; v < topology_.routers[r].vrfs.size(); ++v)
       if (is_up_(topology_.routers[r].name)) vrfs_.push_back({r, v});
+  join_core();
   collect();
+}
+
+void Expectation::join_core() {
+  for (std::size_t r = 0; r < topology_.routers.size(); ++r) piece_.push_back(r);
+  for (const LinkSpec& link : topology_.links) {
+    if (!is_up_(link.a) || !is_up_(link.b)) continue;
+    std::size_t a = piece_[static_cast<std::size_t>(topology_.find_router(link.a) - topology_.routers.data())];
+    std::size_t b = piece_[static_cast<std::size_t>(topology_.find_router(link.b) - topology_.routers.data())];
+    for (std::size_t& p : piece_)
+      if (p == a) p = b;
+  }
 }
 
 bool Expectation::imports(const VrfSpec& importer, const VrfSpec& exporter) {
@@ -23,7 +35,7 @@ bool Expectation::imports(const VrfSpec& importer, const VrfSpec& exporter) {
 
 // RTs as they are on the importer's side of option B, where ASBRs rewrite them.
 bool Expectation::can_talk(VrfRef importer, VrfRef exporter) const {
-  if (importer == exporter) return false;
+  if (importer == exporter || piece_[importer.router] != piece_[exporter.router]) return false;
   const RouterSpec &to = topology_.routers[importer.router], &from = topology_.routers[exporter.router];
   if (to.as == from.as) return imports(spec(importer), spec(exporter));
   for (const InterAsSpec& s : topology_.inter_as) {
@@ -113,11 +125,24 @@ void Expectation::from_ce(std::size_t c, const IpAddress& destination, unsigned 
     out.may_be_lost = true;
     return;
   }
-  for (const Prefix& prefix : ce.prefixes)
-    if (contains(prefix, destination)) {
-      out.arrives.insert(c);
-      return;
-    }
+  auto longest = [&](const auto& prefixes) {
+    int length = -1;
+    for (const Prefix& prefix : prefixes)
+      if (contains(prefix, destination)) length = std::max<int>(length, prefix.length);
+    return length;
+  };
+  int own = longest(ce.prefixes), learned = -1;
+  for (const AttachmentSpec& at : ce.attachments)
+    for (VrfRef v : vrfs_)
+      if (at.has_bgp && topology_.routers[v.router].name == at.pe && spec(v).name == at.vrf) {
+        std::vector<Prefix> prefixes;
+        for (const auto& [prefix, origins] : visible(v)) prefixes.push_back(prefix);
+        learned = std::max(learned, longest(prefixes));
+      }
+  if (own >= 0 && own >= learned) {  // a router prefers what is longer, also over its own networks
+    out.arrives.insert(c);
+    return;
+  }
   if (depth > 0) out.passes.insert(c);
   bool has_way = false;
   for (const AttachmentSpec& at : ce.attachments) {

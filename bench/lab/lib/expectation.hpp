@@ -43,6 +43,7 @@ class Expectation {
   const VrfSpec& spec(VrfRef v) const { return topology_.routers[v.router].vrfs[v.vrf]; }
   bool can_talk(VrfRef importer, VrfRef exporter) const;
   void collect();
+  void join_core();
   Routes visible(VrfRef v) const;
   void from_vrf(VrfRef v, const IpAddress& destination, unsigned depth, Expected& out) const;
   void follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, const IpAddress& destination, unsigned depth, Expected& out) const;
@@ -51,6 +52,7 @@ class Expectation {
   const Topology& topology_;
   std::function<bool(std::string_view)> is_up_;
   std::vector<VrfRef> vrfs_;
+  std::vector<std::size_t> piece_;  // of the core that each router is in, while nodes are down
   std::map<VrfRef, Routes> local_;
 };
 

@@ -54,6 +54,7 @@ class Lab {
   Ce& ce(std::size_t i) { return *ces_[i]; }
   const Underlay& underlay() const { return *underlay_; }
   const std::string& reflector_text(std::size_t i) const { return reflector_texts_[i]; }
+  ReflectorNode& reflector(std::size_t i) { return *reflectors_[i]; }
 
   struct Session {
     std::string name_a, name_b;

@@ -82,7 +82,7 @@ Pe::Upstream& Pe::add_reflector(const ReflectorSpec& reflector) {
   up->name = reflector.name;
   up->local = spec().loopback;
   up->peer_as = reflector.as;
-  up->end = std::make_unique<SessionEnd>(own_group(spec().as, spec().loopback, reflector.as, spec().families, spec().add_paths), *this);
+  up->end = std::make_unique<SessionEnd>(own_group(spec().open_as, spec().loopback, reflector.as, spec().families, spec().add_paths), *this);
   upstreams_.push_back(std::move(up));
   return *upstreams_.back();
 }

@@ -174,6 +174,11 @@ std::string reflector_config(const Topology& topology, const ReflectorSpec& spec
       out += fmt::format("add-paths = {{ receive = true, send-max = {} }}\n", spec.paths == 255 ? std::string("\"all\"") : std::to_string(spec.paths));
   }
   out += "\n[[peer-groups]]\nname = \"pe\"\nrole = \"client\"\n";
+  if (!spec.import_policy.empty()) {
+    std::string statements;
+    for (const std::string& s : spec.import_policy) statements += (statements.empty() ? "\"" : ", \"") + s + "\"";
+    out += "import-policy = [" + statements + "]\n";
+  }
   std::string neighbors;
   auto neighbor = [&](const IpAddress& address, const std::string& name, const std::string& group) {
     neighbors += fmt::format("\n[[neighbors]]\naddress = \"{}\"\nremote-port = 1790\npeer-group = \"{}\"\ndescription = \"{}\"\n", ip(address), group, name);

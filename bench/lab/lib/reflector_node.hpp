@@ -27,6 +27,7 @@ class ReflectorNode : public SessionEnd::User {
   bool turn(session::TimePoint now);
   std::optional<session::TimePoint> wake_at() const { return wake_at_; }
   bool is_configured(const IpAddress& neighbor) const { return group_of(neighbor) != nullptr; }
+  reflector::Shard& shard(std::size_t i) { return *shards_[i]; }
 
   void on_established(SessionEnd& end, const session::Negotiated& negotiated) override;
   std::optional<wire::Notification> on_update(SessionEnd& end, Bytes body) override;

@@ -88,7 +88,8 @@ std::string format_phase(Lab& lab, const PhaseVerdict& v, bool with_paths) {
   if (with_paths) {
     out += "\nPaths\n";
     for (const PairResult& p : v.pairs)
-      out += fmt::format("  {} to {} {}: {}: {}\n", ces[p.from].name, ces[p.to].name, wire::format_ip(p.destination), grade_name(p.grade), format_path(lab, p.walk));
+      out += fmt::format("  {} to {} {}: {}: {}{}\n", ces[p.from].name, ces[p.to].name, wire::format_ip(p.destination), grade_name(p.grade), format_path(lab, p.walk),
+                         p.walk.end == Walk::End::delivered ? "" : "; " + describe_end(lab, p.walk));
   }
   out += '\n';
   for (const Cause& c : v.causes) {

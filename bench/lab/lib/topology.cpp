@@ -260,6 +260,7 @@ class Parser {
     s.external = r.texts("external");
     s.families = families(r);
     s.paths = static_cast<unsigned>(r.integer("paths", 1, 1, 255));
+    s.import_policy = r.texts("import-policy");
     s.config = r.text("config");
     t_.reflectors.push_back(s);
   }
@@ -270,7 +271,9 @@ class Parser {
     s.is_pe = is_pe;
     s.as = static_cast<Asn>(r.integer("as", t_.as, 1, 0xffffffff));
     s.loopback = loopback(r, "loopback");
+    s.open_as = s.as;
     if (is_pe) {
+      s.open_as = static_cast<Asn>(r.integer("open-as", s.as, 1, 0xffffffff));
       s.reflectors = r.texts("rr");
       if (s.reflectors.empty()) {
         for (const ReflectorSpec& rr : t_.reflectors)

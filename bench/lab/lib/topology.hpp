@@ -30,6 +30,7 @@ struct RouterSpec {  // PE, P or ASBR
   std::string name;
   bool is_pe = false;
   Asn as = 0;
+  Asn open_as = 0;         // what it says in its OPENs: another one is a fault on purpose
   IpAddress loopback;
   std::vector<std::string> reflectors;
   wire::FamilySet families;
@@ -50,6 +51,7 @@ struct ReflectorSpec {
   std::vector<std::string> external;  // reflectors of other ASes (option C)
   wire::FamilySet families;
   unsigned paths = 1;                 // ADD-PATH towards PEs; 255: all
+  std::vector<std::string> import_policy;  // of the PEs' group; the statements are in `config`
   std::string config;                 // more of its configuration file
 };
 

@@ -86,12 +86,19 @@ class Diagnosis {
             explain(pair.prefix, exporter, *importer.pe), {}};
   }
 
+  // A policy is the first thing to look at where a reflector keeps a route.
+  std::string policies() const {
+    std::string out;
+    for (const ReflectorSpec& rr : t_.reflectors)
+      for (const std::string& statement : rr.import_policy) out += fmt::format("{}{} of {}", out.empty() ? "; import policy: " : ", ", statement, rr.name);
+    return out;
+  }
+
   Cause leak(const PairResult& pair, const CeSpec& from, const CeSpec& to) {
     Attached importer = uplink(from), exporter = announcer(to, pair.prefix);
     for (std::uint64_t rt : exporter.vrf->export_targets)
       if (std::find(importer.vrf->import_targets.begin(), importer.vrf->import_targets.end(), rt) != importer.vrf->import_targets.end())
-        return {fmt::format("route target leak: {} (customer {}) imports {}, which {} (customer {}) exports", name(importer), from.customer, wire::format_rt(wire::RouteTarget{rt}),
-                            name(exporter), to.customer),
+        return {fmt::format("route target leak: {} (customer {}) imports {}, which customer {} exports", name(importer), from.customer, wire::format_rt(wire::RouteTarget{rt}), to.customer),
                 "helioctl explain rt " + wire::format_rt(wire::RouteTarget{rt}), {}};
     if (pair.is_planned) return {fmt::format("{} reaches {} over a VRF between them", from.name, to.name), explain(pair.prefix, exporter, *importer.pe), {}};
     return {fmt::format("isolation broken: packets of {} reach {} though no route target leads there", from.name, to.name), explain(pair.prefix, exporter, *importer.pe), {}};
@@ -123,6 +130,11 @@ class Diagnosis {
                 explain_peer(pe->loopback), {}};
       }
     }
+    // It came out at another customer's site: that one's routes are where they do not belong.
+    if (pair.walk.end == Walk::End::delivered && pair.walk.last >= t_.routers.size()) {
+      const CeSpec& there = t_.ces[pair.walk.last - t_.routers.size()];
+      if (!t_.is_intended(from, there) && &there != &from) return leak(pair, from, there);
+    }
     Prefix key = pair.prefix;
     key.rd = exporter.vrf->rd;
     Pe& near = *lab_.pe(static_cast<std::size_t>(importer.pe - t_.routers.data()));
@@ -134,7 +146,7 @@ class Diagnosis {
       for (const auto& [k, path] : up->received) was_received |= k.prefix == key;
     if (!was_sent) return {fmt::format("{} announced {} to no reflector: none asked for its route targets", exporter.pe->name, format_prefix(pair.prefix)), explain(pair.prefix, exporter, *importer.pe), {}};
     if (!was_received && importer.pe != exporter.pe)
-      return {fmt::format("the reflectors did not pass {} (RD {}) from {} on to {}", format_prefix(pair.prefix), wire::format_rd(key.rd), exporter.pe->name, importer.pe->name),
+      return {fmt::format("the reflectors did not pass the routes of {} (RD {}) on to {}{}", name(exporter), wire::format_rd(key.rd), importer.pe->name, policies()),
               explain(pair.prefix, exporter, *importer.pe), {}};
     return {fmt::format("{} to {}: the routes are there, the packet was {}", from.name, to.name, describe_end(lab_, pair.walk)), explain(pair.prefix, exporter, *importer.pe), {}};
   }
@@ -157,6 +169,9 @@ PairResult measure(Lab& lab, const Expectation& expectation, std::size_t from, s
   out.is_planned = expected.arrives.contains(to);
   out.walk = lab.send(from, out.source, out.destination);
   out.arrived = out.walk.end == Walk::End::delivered && out.walk.last == lab.node_of_ce(to);
+  bool is_lost = out.walk.end != Walk::End::delivered;
+  out.is_as_planned = is_lost ? out.walk.end != Walk::End::lost && (expected.arrives.empty() || expected.may_be_lost)
+                              : std::any_of(expected.arrives.begin(), expected.arrives.end(), [&](std::size_t ce) { return lab.node_of_ce(ce) == out.walk.last; });
   using Grade = PairResult::Grade;
   if (out.arrived) out.grade = out.is_intended ? Grade::reached : Grade::leaked;
   else out.grade = out.is_intended ? Grade::unreached : Grade::isolated;
@@ -202,7 +217,7 @@ PhaseVerdict judge(Lab& lab, const std::string& phase) {
         bool is_wrong = pair.grade == PairResult::Grade::unreached || pair.grade == PairResult::Grade::leaked;
         if (is_wrong) {
           add(diagnosis.of(pair), out.pairs.size() - 1);
-        } else if (pair.arrived != pair.is_planned) {
+        } else if (!pair.is_as_planned && (pair.walk.end == Walk::End::delivered || pair.walk.end == Walk::End::lost)) {
           add({fmt::format("{} to {}: the RT plan and the packets disagree: {}", t.ces[from].name, t.ces[to].name, describe_end(lab, pair.walk)), "helioctl show routes", {}}, out.pairs.size() - 1);
         }
         // What goes between spokes passes the hub (RFC 4364 §4.3.5).

@@ -14,6 +14,7 @@ struct PairResult {
   bool is_intended = false;
   bool is_planned = false;       // the RTs allow it
   bool arrived = false;
+  bool is_as_planned = false;    // it went where the RTs lead, or nowhere when they lead nowhere
   Walk walk;
   enum class Grade : std::uint8_t { reached, isolated, unreached, leaked } grade = Grade::isolated;
 };
