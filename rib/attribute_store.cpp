@@ -47,11 +47,11 @@ AttributeId AttributeStore::intern(PeerId peer, std::uint32_t generation, const 
     ++sets_[id]->refs;
     return id;
   }
-  return add(peer, generation, hash, attributes, nullptr);
+  return add(peer, generation, hash, attributes, nullptr, 0);
 }
 
 AttributeId AttributeStore::add(PeerId peer, std::uint32_t generation, std::uint32_t hash, const CanonicalAttributes& attributes,
-                                const Derivation* derivation) {
+                                const Derivation* derivation, std::uint8_t mark) {
   std::size_t size = sizeof(AttributeSet) + attributes.next_hop.size() + attributes.bytes.size() + (derivation != nullptr ? sizeof(Derivation) : 0);
   auto* set = new (allocate(account_, MemoryKind::attributes, size)) AttributeSet();
   set->refs = 1;
@@ -65,10 +65,8 @@ AttributeId AttributeStore::add(PeerId peer, std::uint32_t generation, std::uint
   auto* tail = reinterpret_cast<std::uint8_t*>(set + 1);
   tail = std::copy(attributes.next_hop.begin(), attributes.next_hop.end(), tail);
   tail = std::copy(attributes.bytes.begin(), attributes.bytes.end(), tail);
-  if (derivation != nullptr) {
-    set->mark = AttributeSet::kDerived;
-    std::memcpy(tail, derivation, sizeof *derivation);
-  }
+  set->mark = mark;
+  if (derivation != nullptr) std::memcpy(tail, derivation, sizeof *derivation);
   std::uint8_t limits = attributes.key.is_eligible ? attributes.scope : attributes.scope | scope::ineligible;
   set->provenance = provenances_.acquire(peer, attributes.targets, attributes.targets6, limits, attributes.rejected_by);
   AttributeId id = sets_.add();
@@ -76,6 +74,7 @@ AttributeId AttributeStore::add(PeerId peer, std::uint32_t generation, std::uint
   sets_[id] = set;
   if (set->key.has_extras) extras_.emplace(id, *attributes.extras);
   index_.insert(hash, id);
+  if (observer_ != nullptr) observer_->set_added(id, *set);
   return id;
 }
 
@@ -83,7 +82,7 @@ std::optional<AttributeId> AttributeStore::find_derived(AttributeId received, st
   std::uint32_t hash = hash_derived(received, tests);
   AttributeId id = index_.find(hash, [&](std::uint32_t i) {
     const AttributeSet& set = *sets_[i];
-    if (set.hash != hash || !set.is_derived()) return false;
+    if (set.hash != hash || set.mark != AttributeSet::kDerived) return false;
     Derivation d = set.derivation();
     return d.received == received && d.tests == tests && (!round || d.round == *round);
   });
@@ -94,8 +93,38 @@ std::optional<AttributeId> AttributeStore::find_derived(AttributeId received, st
 
 AttributeId AttributeStore::derive(AttributeId received, std::uint64_t tests, std::uint32_t round, const CanonicalAttributes& attributes) {
   Derivation derivation{received, round, tests};
-  AttributeId id = add(sets_[received]->peer, sets_[received]->generation, hash_derived(received, tests), attributes, &derivation);
+  AttributeId id = add(sets_[received]->peer, sets_[received]->generation, hash_derived(received, tests), attributes, &derivation, AttributeSet::kDerived);
   ++sets_[received]->refs;
+  return id;
+}
+
+AttributeId AttributeStore::make_lost(AttributeId found) {
+  constexpr std::uint64_t kLostTests = 0x6c6f7374;  // only makes the hash differ
+  std::uint32_t hash = hash_derived(found, kLostTests);
+  AttributeId id = index_.find(hash, [&](std::uint32_t i) {
+    const AttributeSet& set = *sets_[i];
+    return set.hash == hash && set.is_lost() && set.derivation().received == found;
+  });
+  if (id != HashIndex::kNone) {
+    ++sets_[id]->refs;
+    return id;
+  }
+  const AttributeSet& set = *sets_[found];
+  const Provenance& provenance = provenances_.provenance(set.provenance);
+  const RtSet& targets = provenances_.rt_set(provenance.rt_set);
+  CanonicalAttributes lost;
+  lost.next_hop = set.next_hop();
+  lost.bytes = set.bytes();
+  lost.key = set.key;
+  lost.key.is_eligible = false;
+  lost.scope = provenance.scope;
+  lost.rejected_by = provenance.rejected_by;
+  lost.targets = targets.targets;
+  lost.targets6 = targets.targets6;
+  lost.extras = extras(found);
+  Derivation derivation{found, 0, 0};
+  id = add(set.peer, set.generation, hash, lost, &derivation, AttributeSet::kLost);
+  ++sets_[found]->refs;
   return id;
 }
 
@@ -108,6 +137,7 @@ void AttributeStore::set_round(AttributeId id, std::uint32_t round) {
 
 void AttributeStore::free_set(AttributeId id) {
   AttributeSet* set = sets_[id];
+  if (observer_ != nullptr) observer_->set_freed(id);
   index_.erase(set->hash, id);
   provenances_.drop_ref(set->provenance);
   if (set->key.has_extras) extras_.erase(id);

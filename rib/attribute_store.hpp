@@ -6,6 +6,9 @@
 //
 // A derived set is what a policy made of a received one, for the NLRIs that pass certain of its tests: paths hold the
 // derived set, and it holds the received one. Identity is (received set, tests, round of the policy).
+//
+// The lost set of either is what its paths hold while their next hop cannot be reached (RFC 4271 §9.1.2): the same, but
+// not eligible. There are some only where next hops are tracked.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -34,16 +37,16 @@ struct CanonicalAttributes {
   const DecisionExtras* extras = nullptr;         // set when key.has_extras
 };
 
-// Behind the bytes of a derived set.
+// Behind the bytes of a derived set and of a lost one.
 struct Derivation {
-  AttributeId received = kNoId;  // one reference is held
+  AttributeId received = kNoId;  // what it was made of; one reference is held
   std::uint32_t round = 0;       // of the policy that made it
   std::uint64_t tests = 0;       // that the NLRIs pass
 };
 
 // Header of one allocation; next hop and attribute bytes follow it.
 struct AttributeSet {
-  static constexpr std::uint8_t kDerived = 255;
+  static constexpr std::uint8_t kDerived = 255, kLost = 254;
   std::uint32_t refs = 0;
   std::uint32_t hash = 0;
   PeerId peer;
@@ -51,17 +54,26 @@ struct AttributeSet {
   ProvenanceId provenance = kNoId;
   std::uint16_t length = 0;       // of the attribute bytes
   std::uint8_t next_hop_length = 0;
-  std::uint8_t mark = 0;          // kDerived; else the owner's note on a received set, 0 when new
+  std::uint8_t mark = 0;          // kDerived, kLost; else the owner's note on a received set, 0 when new
   DecisionKey key;
 
   Bytes next_hop() const { return Bytes(reinterpret_cast<const std::uint8_t*>(this + 1), next_hop_length); }
   Bytes bytes() const { return Bytes(reinterpret_cast<const std::uint8_t*>(this + 1) + next_hop_length, length); }
-  bool is_derived() const { return mark == kDerived; }
+  bool is_derived() const { return mark >= kLost; }
+  bool is_lost() const { return mark == kLost; }
   Derivation derivation() const {
     Derivation d;
     std::memcpy(&d, reinterpret_cast<const std::uint8_t*>(this + 1) + next_hop_length + length, sizeof d);
     return d;
   }
+};
+
+// Hears of every set that comes and goes.
+class AttributeObserver {
+ public:
+  virtual ~AttributeObserver() = default;
+  virtual void set_added(AttributeId id, const AttributeSet& set) = 0;
+  virtual void set_freed(AttributeId id) = 0;
 };
 
 class AttributeStore {
@@ -79,8 +91,22 @@ class AttributeStore {
   // The policy of a later round makes the same of it.
   void set_round(AttributeId id, std::uint32_t round);
   void set_mark(AttributeId id, std::uint8_t mark) { sets_[id]->mark = mark; }
-  // What the set was made of: itself when it is not derived.
-  AttributeId received_of(AttributeId id) const { return sets_[id]->is_derived() ? sets_[id]->derivation().received : id; }
+  // The lost set of a set that is none, made if new. The caller holds one reference.
+  AttributeId make_lost(AttributeId id);
+  // The set as it is when its next hop can be reached.
+  AttributeId found_of(AttributeId id) const { return sets_[id]->is_lost() ? sets_[id]->derivation().received : id; }
+  // What the set was made of by policies: itself when they did nothing.
+  AttributeId received_of(AttributeId id) const {
+    id = found_of(id);
+    return sets_[id]->is_derived() ? sets_[id]->derivation().received : id;
+  }
+  // The tests of policies that the NLRIs of paths with the set pass.
+  std::uint64_t tests_of(AttributeId id) const {
+    const AttributeSet& set = *sets_[found_of(id)];
+    return set.is_derived() ? set.derivation().tests : 0;
+  }
+  // Before the first set; null: nobody.
+  void observe(AttributeObserver* observer) { observer_ = observer; }
 
   const AttributeSet& operator[](AttributeId id) const { return *sets_[id]; }
   // Ids are below this; unused ones are in between.
@@ -106,7 +132,8 @@ class AttributeStore {
 
  private:
   void free_set(AttributeId id);
-  AttributeId add(PeerId peer, std::uint32_t generation, std::uint32_t hash, const CanonicalAttributes& attributes, const Derivation* derivation);
+  AttributeId add(PeerId peer, std::uint32_t generation, std::uint32_t hash, const CanonicalAttributes& attributes, const Derivation* derivation,
+                  std::uint8_t mark);
   static std::size_t bytes_of(const AttributeSet& set);
 
   MemoryAccount& account_;
@@ -114,6 +141,7 @@ class AttributeStore {
   ChunkedArray<AttributeSet*, 4096> sets_;
   std::unordered_map<AttributeId, DecisionExtras> extras_;
   HashIndex index_;
+  AttributeObserver* observer_ = nullptr;
 };
 
 }  // namespace helio::rib

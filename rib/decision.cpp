@@ -38,11 +38,12 @@ const DecisionExtras kNone;
 const DecisionExtras& extras_of(const Candidate& c) { return c.extras != nullptr ? *c.extras : kNone; }
 
 // RFC 7311 §4.1: paths with AIGP before those without; then the lower sum of AIGP and interior cost.
-std::strong_ordering compare_aigp(const DecisionExtras& a, const DecisionExtras& b) {
-  if (a.has_aigp != b.has_aigp) return b.has_aigp <=> a.has_aigp;
-  if (!a.has_aigp) return std::strong_ordering::equal;
-  auto sum = [](const DecisionExtras& x) { return x.aigp > ~std::uint64_t{0} - x.igp_metric ? ~std::uint64_t{0} : x.aigp + x.igp_metric; };
-  return sum(a) <=> sum(b);
+std::strong_ordering compare_aigp(const Candidate& a, const Candidate& b) {
+  const DecisionExtras &x = extras_of(a), &y = extras_of(b);
+  if (x.has_aigp != y.has_aigp) return y.has_aigp <=> x.has_aigp;
+  if (!x.has_aigp) return std::strong_ordering::equal;
+  auto sum = [](std::uint64_t aigp, std::uint32_t metric) { return aigp > ~std::uint64_t{0} - metric ? ~std::uint64_t{0} : aigp + metric; };
+  return sum(x.aigp, a.igp_metric) <=> sum(y.aigp, b.igp_metric);
 }
 
 // Less is better, as everywhere below.
@@ -55,7 +56,7 @@ std::strong_ordering before_med(const Candidate& a, const Candidate& b) {
     if (auto c = compare_costs(extras_of(a).first_costs, extras_of(b).first_costs); c != 0) return c;
   if (x.local_pref != y.local_pref) return y.local_pref <=> x.local_pref;
   if (extras)
-    if (auto c = compare_aigp(extras_of(a), extras_of(b)); c != 0) return c;
+    if (auto c = compare_aigp(a, b); c != 0) return c;
   if (x.as_path_length != y.as_path_length) return x.as_path_length <=> y.as_path_length;
   return x.origin <=> y.origin;
 }
@@ -64,11 +65,9 @@ std::strong_ordering before_med(const Candidate& a, const Candidate& b) {
 std::strong_ordering after_med(const Candidate& a, const Candidate& b, bool a_used, bool b_used) {
   const DecisionKey &x = *a.key, &y = *b.key;
   if (x.is_external != y.is_external) return y.is_external <=> x.is_external;
-  if (a.extras != nullptr || b.extras != nullptr) {
-    const DecisionExtras &p = extras_of(a), &q = extras_of(b);
-    if (p.igp_metric != q.igp_metric) return p.igp_metric <=> q.igp_metric;
-    if (auto c = compare_costs(p.igp_costs, q.igp_costs); c != 0) return c;
-  }
+  if (a.igp_metric != b.igp_metric) return a.igp_metric <=> b.igp_metric;
+  if (a.extras != nullptr || b.extras != nullptr)
+    if (auto c = compare_costs(extras_of(a).igp_costs, extras_of(b).igp_costs); c != 0) return c;
   if (x.is_external && a_used != b_used) return b_used <=> a_used;
   if (x.originator_id != y.originator_id) return x.originator_id <=> y.originator_id;
   if (x.cluster_list_length != y.cluster_list_length) return x.cluster_list_length <=> y.cluster_list_length;
@@ -93,14 +92,14 @@ class Elimination {
     for (std::size_t i : alive_) best = std::min(best, rank(candidates_[i]));
     remove_if(step, [&](std::size_t i) { return rank(candidates_[i]) != best; });
   }
-  // Keeps those that no other one beats: compare(a, b) over the extras.
+  // Keeps those that no other one beats.
   template <class Compare>
   void keep_least(DecisionStep step, Compare&& compare) {
     if (decided()) return;
     std::size_t best = alive_[0];
     for (std::size_t i : alive_)
-      if (compare(extras_of(candidates_[i]), extras_of(candidates_[best])) < 0) best = i;
-    remove_if(step, [&](std::size_t i) { return compare(extras_of(candidates_[i]), extras_of(candidates_[best])) != 0; });
+      if (compare(candidates_[i], candidates_[best]) < 0) best = i;
+    remove_if(step, [&](std::size_t i) { return compare(candidates_[i], candidates_[best]) != 0; });
   }
   // Removes candidates for which another one of the same neighbouring AS has a lower MED.
   void compare_med(bool always) {
@@ -155,21 +154,18 @@ std::size_t select_best(std::span<const Candidate> candidates, std::span<Decisio
 
   Elimination left(candidates, lost_at);
   using C = const Candidate&;
-  using E = const DecisionExtras&;
   bool extras = std::any_of(candidates.begin(), candidates.end(), [](C c) { return c.extras != nullptr; });
   left.keep_lowest(DecisionStep::eligible, [](C c) { return c.key->is_eligible ? 0 : 1; });
   left.keep_lowest(DecisionStep::llgr_stale, [](C c) { return c.key->llgr_stale ? 1 : 0; });
-  if (extras) left.keep_least(DecisionStep::first_cost, [](E a, E b) { return compare_costs(a.first_costs, b.first_costs); });
+  if (extras) left.keep_least(DecisionStep::first_cost, [](C a, C b) { return compare_costs(extras_of(a).first_costs, extras_of(b).first_costs); });
   left.keep_lowest(DecisionStep::local_pref, [](C c) { return ~c.key->local_pref; });
   if (extras) left.keep_least(DecisionStep::aigp, compare_aigp);
   left.keep_lowest(DecisionStep::as_path_length, [](C c) { return c.key->as_path_length; });
   left.keep_lowest(DecisionStep::origin, [](C c) { return c.key->origin; });
   left.compare_med(rules.always_compare_med);
   left.keep_lowest(DecisionStep::external, [](C c) { return c.key->is_external ? 0 : 1; });
-  if (extras) {
-    left.keep_lowest(DecisionStep::igp_metric, [](C c) { return extras_of(c).igp_metric; });
-    left.keep_least(DecisionStep::igp_cost, [](E a, E b) { return compare_costs(a.igp_costs, b.igp_costs); });
-  }
+  left.keep_lowest(DecisionStep::igp_metric, [](C c) { return c.igp_metric; });
+  if (extras) left.keep_least(DecisionStep::igp_cost, [](C a, C b) { return compare_costs(extras_of(a).igp_costs, extras_of(b).igp_costs); });
   if (rules.prefer_oldest) left.keep_used();
   left.keep_lowest(DecisionStep::originator_id, [](C c) { return c.key->originator_id; });
   left.keep_lowest(DecisionStep::cluster_list_length, [](C c) { return c.key->cluster_list_length; });

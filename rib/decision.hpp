@@ -41,7 +41,6 @@ struct DecisionExtras {
   std::vector<Cost> first_costs, igp_costs;  // before everything; after the IGP metric. Sorted by id
   bool has_aigp = false;
   std::uint64_t aigp = 0;                    // as received; the metric to the next hop is added when compared
-  std::uint32_t igp_metric = 0;              // to the next hop
   bool operator==(const DecisionExtras&) const = default;
 };
 
@@ -56,6 +55,7 @@ struct Candidate {
   wire::IpAddress peer_address;
   std::uint32_t path_id = 0;
   const DecisionExtras* extras = nullptr;
+  std::uint32_t igp_metric = 0;        // to the next hop; 0 for all where next hops are not tracked
 };
 
 // The step at which a path lost, in the order they are taken.

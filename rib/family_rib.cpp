@@ -193,7 +193,7 @@ void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span
     if (entries[i].rd != entries[i - 1].rd) directory_.prefetch(hash_rd(entries[i].rd));
   for (std::size_t i = 0; i < entries.size();) {
     std::uint64_t rd = entries[i].rd;
-    std::uint32_t table = table_for(rd);
+    std::uint32_t table = deciding_ = table_for(rd);
     Table& t = tables_[table];
     std::size_t run = i + 1;
     while (run < entries.size() && entries[run].rd == rd) ++run;
@@ -380,9 +380,10 @@ void FamilyRib<Address>::announce_list(std::uint32_t table, const Key& key, Slot
 }
 
 template <class Address>
-Candidate FamilyRib<Address>::candidate(AttributeId attributes, std::uint32_t path_id) const {
+Candidate FamilyRib<Address>::candidate(AttributeId attributes, std::uint32_t path_id, bool before) const {
   const AttributeSet& set = shared_.attributes[attributes];
-  return {&set.key, shared_.peers[set.peer.value].address, path_id, shared_.attributes.extras(attributes)};
+  return {&set.key, shared_.peers[set.peer.value].address, path_id, shared_.attributes.extras(attributes),
+          shared_.next_hops == nullptr ? 0 : shared_.next_hops->metric(attributes, table_ref(deciding_), before)};
 }
 
 // Orders the list, the best path first. What was sent follows from the order: it is kept until the next change.
@@ -535,6 +536,7 @@ void FamilyRib<Address>::withdraw(PeerId peer, std::span<const Entry> entries) {
 
 template <class Address>
 void FamilyRib<Address>::withdraw_one(std::uint32_t table, const Key& key, PeerId peer, std::uint32_t path_id) {
+  deciding_ = table;
   Table& t = tables_[table];
   Slot* slot = tree_.find(t.root, key, finger_);
   std::uint32_t at = kNoId;
@@ -656,6 +658,8 @@ std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::reassign_tab
   std::optional<Key> next;
   std::size_t seen = 0;
   std::uint64_t rd = tables_[table].rd;
+  deciding_ = table;
+  brings_metrics_ = reassigner.brings_metrics();
   tree_.walk(tables_[table].root, from, [&](const Key& key, Slot& slot) {
     if (++seen > limit) {
       next = key;
@@ -664,14 +668,14 @@ std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::reassign_tab
     auto first = static_cast<std::uint32_t>(changes.size());
     auto consider = [&](std::uint32_t index, AttributeId has) {
       AttributeId to = reassigner.choose(rd, key, has);
-      if (to == has && index != 0) return;
+      if (to == has && (index != 0 || (!slot.has_list() && !reassigner.judges_exports()))) return;
       shared_.attributes.add_refs(to, 1);
       changes.push_back({index, to});
     };
     if (!slot.has_list()) consider(0, slot.attributes());
     else
       for (std::uint32_t i = 0; i < slot.list_count(); ++i) consider(i, slot.list()[i].attributes);
-    prefixes.push_back({key, first});
+    if (changes.size() != first) prefixes.push_back({key, first});
     return true;
   });
   for (std::size_t i = 0; i < prefixes.size(); ++i) {
@@ -680,6 +684,7 @@ std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::reassign_tab
   }
   for (const Reassigned& r : changes) shared_.attributes.drop_refs(r.to, 1);
   flush_retired();
+  brings_metrics_ = false;
   return next;
 }
 
@@ -753,6 +758,7 @@ template <class Address>
 const Slot* FamilyRib<Address>::find(std::uint64_t rd, const Key& key) const {
   std::optional<std::uint32_t> table = find_table(rd);
   if (!table) return nullptr;
+  deciding_ = *table;
   typename Tree::Finger finger;
   return tree_.find(tables_[*table].root, key, finger);
 }

@@ -114,6 +114,10 @@ class FamilyRib {
   void release_view(std::uint8_t view);
   std::uint8_t view_limit() const { return static_cast<std::uint8_t>(views_.size()); }
   bool has_view(std::uint8_t view) const { return view < views_.size() && views_[view].users != 0; }
+  // Some view ranks paths for itself: what it took before depends on the metrics of then.
+  bool has_own_ranking() const {
+    return has_views_ && std::any_of(views_.begin(), views_.end(), [](const View& v) { return v.users != 0 && v.selection.reflectable; });
+  }
   bool has_path_ids(std::uint8_t view) const { return views_[view].selection.with_path_ids; }
   ChangeLog& view_log(std::uint8_t view) { return views_[view].log; }
   bool has_changes() const;
@@ -141,9 +145,11 @@ class FamilyRib {
   // itself; no changes meanwhile.
   template <class Visit>
   bool walk_table(std::uint32_t table, Key from, Visit&& visit) const {
+    deciding_ = table;
     return tree_.walk(tables_[table].root, from, [&](const Key& key, Slot& slot) { return visit(key, slot, best_of(slot)); });
   }
-  // All paths of a slot, best first; the decision's view of them for explain.
+  // All paths of a slot, best first; the decision's view of them for explain. What compares paths goes by the table last
+  // walked or searched.
   void paths_of(const Slot& slot, std::vector<PathRef>& out) const;
   std::vector<DecisionStep> lost_at(const Slot& slot) const;
   const Slot* find(std::uint64_t rd, const Key& key) const;
@@ -164,8 +170,9 @@ class FamilyRib {
   std::optional<Key> purge_table(std::uint32_t table, PeerId peer, std::uint32_t below, Key from, std::size_t limit,
                                  PathRewriter* rewriter = nullptr, std::size_t* looked_at = nullptr);
 
-  // Gives paths of the table other attribute sets, as policies make them now, from `from` on, looking at `limit` prefixes at
-  // most: as if their peers had announced them so. The caller seals before and after. Returns where to go on, or nothing.
+  // Gives paths of the table other attribute sets, as policies make them now or as their next hops are, from `from` on, looking
+  // at `limit` prefixes at most: as if their peers had announced them so. What a prefix has several of is decided anew. The
+  // caller seals before and after. Returns where to go on, or nothing.
   class Reassigner {
    public:
     virtual ~Reassigner() = default;
@@ -174,6 +181,10 @@ class FamilyRib {
     // Export policies (a bit each) to whose classes the best path looks different now, though it is the same otherwise.
     // `stamp`: when it last changed otherwise.
     virtual std::uint16_t changed_exports(AttributeId before, AttributeId after, Stamp stamp) = 0;
+    // False: it is about next hops, and changed_exports is 0.
+    virtual bool judges_exports() const { return true; }
+    // True: prefixes were decided by the metrics before the present round (NextHops).
+    virtual bool brings_metrics() const { return false; }
   };
   std::optional<Key> reassign_table(std::uint32_t table, Key from, std::size_t limit, Reassigner& reassigner);
 
@@ -227,7 +238,7 @@ class FamilyRib {
   };
   void reassign(std::uint32_t table, const Key& key, std::span<const Reassigned> paths, Reassigner& reassigner);
   void emit_exports(std::uint64_t rd, const Key& key, const Best& before, const Best& after, std::uint16_t exports);
-  Candidate candidate(AttributeId attributes, std::uint32_t path_id) const;
+  Candidate candidate(AttributeId attributes, std::uint32_t path_id, bool before = false) const;
   void replace_attributes(std::uint32_t table, const Key& key, PeerId peer, std::uint32_t path_id, AttributeId attributes);
   void select(Slot& slot);
   void emit(std::uint64_t rd, const Key& key, Slot* slot, const Best& before, const Best& after, const Entry* entry);
@@ -238,7 +249,8 @@ class FamilyRib {
   void emit_views(std::uint64_t rd, const Key& key, const Slot* slot);
   void emit_view(View& view, std::uint64_t rd, const Key& key);
   void emit_view_exports(std::uint64_t rd, const Key& key, const Slot& slot, Reassigner& reassigner);
-  void select_from(const std::vector<PathRef>& paths, const Selection& selection, std::vector<SelectedPath>& out) const;
+  // `before`: by the metrics before the present round.
+  void select_from(const std::vector<PathRef>& paths, const Selection& selection, std::vector<SelectedPath>& out, bool before = false) const;
   void trim_changes(View& view, Stamp up_to);
   bool same_content(AttributeId a, AttributeId b) const;
   Best best(const Slot& slot) const { return {best_of(slot).attributes, best_of(slot).label, true}; }
@@ -276,6 +288,8 @@ class FamilyRib {
   std::vector<std::uint32_t> order_;
   std::vector<Path> ranked_;
 
+  mutable std::uint32_t deciding_ = 0;                      // the table whose paths are compared; only the metrics depend on it
+  bool brings_metrics_ = false;                             // Reassigner::brings_metrics of what is under way
   mutable typename Tree::Finger finger_;
   std::uint64_t last_rd_ = 0;
   std::uint32_t last_table_ = kNoId;

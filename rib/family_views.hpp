@@ -51,7 +51,7 @@ std::uint64_t FamilyRib<Address>::change_count() const {
 }
 
 template <class Address>
-void FamilyRib<Address>::select_from(const std::vector<PathRef>& paths, const Selection& selection, std::vector<SelectedPath>& out) const {
+void FamilyRib<Address>::select_from(const std::vector<PathRef>& paths, const Selection& selection, std::vector<SelectedPath>& out, bool before) const {
   out.clear();
   bool left_out = false;
   for (const PathRef& path : paths) {
@@ -64,7 +64,7 @@ void FamilyRib<Address>::select_from(const std::vector<PathRef>& paths, const Se
   if (left_out && out.size() > 1) {
     // Among themselves they may rank otherwise: one that is left out may have taken others out by MED.
     std::vector<Candidate> candidates;
-    for (const SelectedPath& path : out) candidates.push_back(candidate(path.path.attributes, path.path.path_id));
+    for (const SelectedPath& path : out) candidates.push_back(candidate(path.path.attributes, path.path.path_id, before));
     std::vector<std::uint32_t> order(out.size());
     rank_paths(candidates, order, shared_.rules);
     std::vector<SelectedPath> all = std::exchange(out, {});
@@ -105,7 +105,7 @@ void FamilyRib<Address>::emit_views(std::uint64_t rd, const Key& key, const Slot
 
 template <class Address>
 void FamilyRib<Address>::emit_view(View& view, std::uint64_t rd, const Key& key) {
-  select_from(before_, view.selection, selected_before_);
+  select_from(before_, view.selection, selected_before_, brings_metrics_);
   select_from(after_, view.selection, selected_after_);
   auto note = [&](const SelectedPath& path, ProvenanceId before, bool announced) {
     if (!shared_.keep_tombstones) return;

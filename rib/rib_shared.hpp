@@ -2,10 +2,12 @@
 #pragma once
 #include <array>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "rib/attribute_store.hpp"
 #include "rib/memory.hpp"
+#include "rib/next_hops.hpp"
 #include "rib/path.hpp"
 #include "rib/path_ids.hpp"
 #include "rib/provenance.hpp"
@@ -71,6 +73,7 @@ struct RibShared {
   Stamp turn = 1;                          // the turn being collected
   std::uint32_t now_seconds = 0;           // since start, for ages
   bool keep_tombstones = true;
+  std::unique_ptr<NextHops> next_hops;     // null: next hops are not tracked, every one is usable
   TurnSealer& sealer;
 };
 

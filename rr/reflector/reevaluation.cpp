@@ -20,8 +20,8 @@ constexpr std::size_t kPrefixesPerTurn = 5000;
 template <class Address>
 class Reassigner final : public rib::FamilyRib<Address>::Reassigner {
  public:
-  Reassigner(RibPolicy& policy, rib::RibShared& shared, const RoutePolicies* old, rib::Stamp since)
-      : policy_(policy), shared_(shared), old_(old), since_(since) {}
+  Reassigner(RibPolicy& policy, rib::RibShared& shared, NextHopChanges* next_hops, const RoutePolicies* old, rib::Stamp since)
+      : policy_(policy), shared_(shared), next_hops_(next_hops), old_(old), since_(since) {}
 
   AttributeId choose(std::uint64_t rd, const rib::PrefixKey<Address>& key, AttributeId attributes) override {
     PeerId peer = shared_.attributes[attributes].peer;
@@ -31,7 +31,8 @@ class Reassigner final : public rib::FamilyRib<Address>::Reassigner {
       constexpr wire::Family kFamily = sizeof(Address) == 4 ? wire::Family::vpnv4 : wire::Family::vpnv6;
       passed = policy_.policies()->run_tests(tests, {kFamily, rd, static_cast<unsigned __int128>(key.address) << (128 - 8 * sizeof(Address)), key.length});
     }
-    return policy_.resolve(peer, shared_.attributes.received_of(attributes), passed);
+    AttributeId result = policy_.resolve(peer, shared_.attributes.received_of(attributes), passed);
+    return next_hops_ == nullptr ? result : next_hops_->fit(result);
   }
   std::uint16_t changed_exports(AttributeId before, AttributeId after, rib::Stamp stamp) override {
     if (before == after && stamp > since_) return 0;  // announced by the new policies
@@ -46,6 +47,7 @@ class Reassigner final : public rib::FamilyRib<Address>::Reassigner {
  private:
   RibPolicy& policy_;
   rib::RibShared& shared_;
+  NextHopChanges* next_hops_;
   const RoutePolicies* old_;
   rib::Stamp since_;
   AttributeId last_before_ = rib::kNoId, last_after_ = rib::kNoId;
@@ -120,7 +122,7 @@ void RibShard::reassign_some(std::uint32_t table, std::optional<rib::PrefixKey<A
     next.reset();
     return;
   }
-  Reassigner<Address> reassigner(policy_, shared_, reevaluation_->old.get(), reevaluation_->since);
+  Reassigner<Address> reassigner(policy_, shared_, next_hops_.get(), reevaluation_->old.get(), reevaluation_->since);
   next = rib.reassign_table(table, next.value_or(rib::PrefixKey<Address>{}), kPrefixesPerTurn, reassigner);
 }
 

@@ -70,8 +70,9 @@ bool RibPolicy::may_differ(const RoutePolicies* old, AttributeId id) {
   const AttributeSet& set = shared_.attributes[id];
   if (!is_concerned(set.peer)) return false;
   Peer& peer = peers_[set.peer.value];
+  id = shared_.attributes.found_of(id);
   // With tests it depends on the NLRI: its paths are looked at one by one.
-  if (peer.tests != 0 || passed_of(set) != 0) return true;
+  if (peer.tests != 0 || shared_.attributes.tests_of(id) != 0) return true;
   AttributeId now = find_or_make(peer, shared_.attributes.received_of(id), 0);
   bool differs = now != id || changed_exports(old, id, now) != 0;
   shared_.attributes.drop_refs(now, 1);
@@ -175,7 +176,7 @@ std::optional<RibPolicy::Explanation> RibPolicy::explain(AttributeId id) {
   if (policies_ == nullptr || set.peer.value >= peers_.size() || peers_[set.peer.value].import == RoutePolicies::kNoPolicy) return std::nullopt;
   const AttributeSet& received = shared_.attributes[shared_.attributes.received_of(id)];
   const Peer& peer = peers_[set.peer.value];
-  policies_->import(peer.import, peer.source, received.next_hop(), received.bytes(), passed_of(set), outcome_);
+  policies_->import(peer.import, peer.source, received.next_hop(), received.bytes(), shared_.attributes.tests_of(id), outcome_);
   Explanation out{!outcome_.accepted ? "rejected" : outcome_.changed ? "changed" : "accepted", {}};
   for (std::uint16_t s : outcome_.statements) out.statements.push_back(policies_->statement_name(s));
   return out;

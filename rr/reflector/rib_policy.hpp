@@ -67,12 +67,13 @@ class RibPolicy {
     bool has_last = false;
     rib::AttributeId last = 0;           // received set the results below are of; a reference on each is held
     std::vector<std::pair<PolicyTests, rib::AttributeId>> results;
-    std::uint8_t mark() const { return static_cast<std::uint8_t>(round % 254 + 1); }
+    std::uint8_t mark() const { return static_cast<std::uint8_t>(round % 253 + 1); }
   };
   void look_up(Peer& peer);
   rib::AttributeId find_or_make(Peer& peer, rib::AttributeId received, PolicyTests passed);
   bool same_export(const RoutePolicies* old, std::uint8_t number, const rib::AttributeSet& before, const rib::AttributeSet& after);
   bool evaluate(const Peer& peer, const rib::AttributeSet& received, PolicyTests passed);
+  // Of a set that is not a lost one.
   static PolicyTests passed_of(const rib::AttributeSet& set) { return set.is_derived() ? set.derivation().tests : 0; }
 
   rib::RibShared& shared_;

@@ -184,6 +184,7 @@ rib::AttributeId RibShard::attributes_of(PeerId id, std::uint64_t serial, const 
 void RibShard::announce(PeerId peer, Family family, bool has_path_id, std::uint64_t serial, const rib::CanonicalAttributes& attributes,
                         Bytes nlri) {
   rib::AttributeId id = attributes_of(peer, serial, attributes);
+  if (next_hops_ != nullptr && !policy_.applies_to(peer)) id = next_hops_->fit(id);
   if (family == Family::vpnv4) apply<Address4>(peer, &id, has_path_id, nlri);
   else apply<Address6>(peer, &id, has_path_id, nlri);
 }
@@ -311,7 +312,7 @@ template <class Address>
 void RibShard::announce_by_policy(PeerId peer, rib::AttributeId received, std::span<const rib::NlriEntry<Address>> entries) {
   PolicyTests tests = policy_.tests_of(peer);
   if (tests == 0) {
-    family<Address>().announce(peer, policy_.resolve(peer, received, 0), entries);
+    family<Address>().announce(peer, fit(policy_.resolve(peer, received, 0)), entries);
     return;
   }
   auto passed = [&](const rib::NlriEntry<Address>& e) {
@@ -321,7 +322,7 @@ void RibShard::announce_by_policy(PeerId peer, rib::AttributeId received, std::s
     PolicyTests mine = passed(entries[i]);
     std::size_t end = i + 1;
     while (end < entries.size() && passed(entries[end]) == mine) ++end;
-    family<Address>().announce(peer, policy_.resolve(peer, received, mine), entries.subspan(i, end - i));
+    family<Address>().announce(peer, fit(policy_.resolve(peer, received, mine)), entries.subspan(i, end - i));
     i = end;
   }
 }
@@ -481,12 +482,14 @@ bool RibShard::run_turn(std::uint64_t now_ms) {
   std::size_t budget = limits_.purge_entries_per_turn;
   while (!purges_.empty() && budget > 0) budget -= purge_some(budget);
   seal_turn();
+  bool following = next_hops_ != nullptr && follow_next_hops();
   if (reevaluation_) reevaluate_some();
   admission_.publish(now_ms);
+  if (next_hops_ != nullptr) next_hops_->release();
   bool walking = walk_some();
   send_events();
   trim_tombstones();
-  return walking || !purges_.empty() || reevaluation_;
+  return walking || following || !purges_.empty() || reevaluation_;
 }
 
 void RibShard::note_time() {

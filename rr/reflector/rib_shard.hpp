@@ -13,6 +13,7 @@
 #include "rib/packer.hpp"
 #include "rr/reflector/admission.hpp"
 #include "rr/reflector/mailboxes.hpp"
+#include "rr/reflector/next_hop_changes.hpp"
 #include "rr/reflector/rib_policy.hpp"
 #include "rr/reflector/stale_marker.hpp"
 #include "rr/wire/vpn_nlri.hpp"
@@ -39,6 +40,9 @@ class RibShard final : public rib::TurnSealer {
 
   RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits, std::shared_ptr<const RoutePolicies> policies = nullptr);
   ~RibShard() override;
+
+  // Before the first route: next hops are followed from the start. The tracker outlives the shard.
+  void track_next_hops(nexthop::NextHopTracker& tracker);
 
   void peer_up(const PeerUp& up);
   void peer_down(const PeerDown& down);
@@ -214,6 +218,11 @@ class RibShard final : public rib::TurnSealer {
   template <class Address>
   void reassign_some(std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next);
   void purge(PeerId peer, wire::FamilySet families, std::uint32_t below, bool marks = false);
+  bool follow_next_hops();
+  template <class Address>
+  std::size_t fit_table(std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next, std::size_t budget, bool metrics);
+  // The set that fits the state of the next hop; good until the next call.
+  rib::AttributeId fit(rib::AttributeId id) { return next_hops_ == nullptr ? id : next_hops_->fit(id); }
   std::size_t purge_some(std::size_t budget);
   template <class Address>
   std::size_t purge_step(Purge& purge, std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next, std::size_t budget);
@@ -250,6 +259,7 @@ class RibShard final : public rib::TurnSealer {
   ShardMailboxes& mailboxes_;
   RibLimits limits_;
   rib::RibShared shared_;
+  std::unique_ptr<NextHopChanges> next_hops_;        // null: every next hop is usable
   RibPolicy policy_{shared_};
   rib::FamilyRib<rib::Address4> rib4_;
   rib::FamilyRib<rib::Address6> rib6_;

@@ -31,6 +31,7 @@ Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailb
   distribution_.start_policies(settings_.policies);
   rib_.shared().rules = settings.decision;
   rib_.policy().set_options(settings.decision_options);
+  if (settings.next_hops != nullptr) rib_.track_next_hops(*settings.next_hops);
   settings_.cluster_ids.push_back(settings.cluster_id);
   if (self_ == 0) rtc_ = std::make_unique<RtcRib>(mailboxes, settings.router_id, settings.decision);
   if (self_ == 0) mailboxes_.start_deferral().begin(settings.start);

@@ -29,6 +29,7 @@ struct EngineSettings {
   DecisionOptions decision_options;
   std::uint32_t shards = 1;
   std::shared_ptr<const RoutePolicies> policies;     // null: none
+  nexthop::NextHopTracker* next_hops = nullptr;      // null: every next hop is usable
   RibLimits rib;
   DistributionLimits distribution;
   std::size_t mailbox_bytes = std::size_t{8} << 20;  // of announcements on their way to other shards: reading stops above

@@ -44,6 +44,14 @@ TEST_P(Seeds, WithPolicies) {
 // What is beyond a limit is not there, for nobody, and comes when it is announced again with room.
 TEST_P(Seeds, WithPrefixLimits) { check_block(80 + GetParam(), 300, {.shards = 1, .actions = 80, .limits = true}); }
 
+// Next hops are tracked (RFC 4271 §9.1.2.1, §9.1.2.2 e); routes to them come, go and change their metric.
+TEST_P(Seeds, WithTrackedNextHops) {
+  check_block(80 + GetParam(), 500, {.actions = 70 + 20 * static_cast<std::uint32_t>(GetParam()), .next_hops = true});
+  check_block(90 + GetParam(), 200, {.actions = 80, .tiny_limits = true, .next_hops = true});
+  check_block(100 + GetParam(), 300, {.actions = 80, .policies = true, .next_hops = true});
+  check_block(110 + GetParam(), 10, {.actions = 80, .bulk = true, .next_hops = true});
+}
+
 // Invariant 6: the same seed gives the same octets to every peer.
 TEST(Property, SameSeedSameOctets) {
   for (std::uint64_t seed : seeds(40, 60)) {

@@ -24,10 +24,22 @@ void Auditor::input_changed(PeerId from, const PathKey& prefix) {
   dirty_.insert(prefix);
   for (PeerRecord& peer : peers_)
     if (peer.before_end_of_rib) peer.before_end_of_rib->erase(prefix);
-  if (auto path = oracle_.usable(from, prefix)) recent_paths_[prefix].push_back(*path);
+  remember_path(from, prefix);
   for (const policy::Definition* with : recent_policies_)  // a change of policies may not be everywhere yet
-    if (with != nullptr && with != oracle_.policies())
-      if (auto path = oracle_.usable(from, prefix, with)) recent_paths_[prefix].push_back(*path);
+    if (with != nullptr && with != oracle_.policies()) remember_path(from, prefix, with);
+}
+
+// A next hop that was lost or found may still count for what it was.
+void Auditor::remember_path(PeerId from, const PathKey& prefix, const policy::Definition* with) {
+  auto path = oracle_.usable(from, prefix, with);
+  if (path && (path->is_reachable || next_hops_moved_)) recent_paths_[prefix].push_back(*path);
+}
+
+void Auditor::next_hop_changed(const wire::IpAddress& next_hop) {
+  next_hops_moved_ = true;
+  for (std::uint32_t i = 0; i < peers_.size(); ++i)
+    for (const PathKey& prefix : oracle_.prefixes_of(PeerId{i}))
+      if (auto path = oracle_.usable(PeerId{i}, prefix); path && next_hop_of(path->route.attributes) == next_hop) input_changed(PeerId{i}, prefix);
 }
 
 void Auditor::remember_memberships(PeerId peer) {
@@ -123,6 +135,7 @@ void Auditor::settled() {
   dirty_.clear();
   recent_policies_ = {oracle_.policies()};
   recent_paths_.clear();
+  next_hops_moved_ = false;
   for (std::uint32_t i = 0; i < peers_.size(); ++i) {
     PeerRecord& r = peers_[i];
     r.recent.clear();
@@ -130,8 +143,7 @@ void Auditor::settled() {
     r.refresh_vpn.clear();
     r.refresh_rtc.clear();
     remember_memberships(PeerId{i});
-    for (const PathKey& prefix : oracle_.prefixes_of(PeerId{i}))
-      if (auto path = oracle_.usable(PeerId{i}, prefix)) recent_paths_[prefix].push_back(*path);
+    for (const PathKey& prefix : oracle_.prefixes_of(PeerId{i})) remember_path(PeerId{i}, prefix);
   }
 }
 

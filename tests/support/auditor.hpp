@@ -22,6 +22,8 @@ class Auditor : public ScriptedPeer::Observer {
   void note_eligibility();
   // Other policies are in force: everything may change for everybody.
   void policies_changed();
+  // The way to a next hop is another one: what has it may come, go or lose to another.
+  void next_hop_changed(const wire::IpAddress& next_hop);
   void refresh_requested(const ScriptedPeer& peer, wire::Family family);
   // Everything has been delivered and read: forget what may have been in flight.
   void settled();
@@ -55,6 +57,7 @@ class Auditor : public ScriptedPeer::Observer {
   PeerRecord& record(PeerId peer) { return peers_[peer.value]; }
   void remember_memberships(PeerId peer);
   void touch_ranked();
+  void remember_path(PeerId from, const PathKey& prefix, const policy::Definition* with = nullptr);
   void redundant(const std::string& text);
   // Some path of the time since the last quiet point that `to` could be sent for `prefix`.
   bool is_justified(PeerId to, const wire::VpnPrefix& prefix, const HeldRoute* content);
@@ -65,6 +68,7 @@ class Auditor : public ScriptedPeer::Observer {
   std::map<wire::VpnPrefix, std::vector<Oracle::Path>> recent_paths_;
   std::set<wire::VpnPrefix> dirty_;
   std::vector<const policy::Definition*> recent_policies_;  // in force at some time since the last quiet point
+  bool next_hops_moved_ = false;                            // since the last quiet point
   std::optional<std::string> failure_;
   std::uint64_t tolerated_ = 0;
   bool tolerant_ = false;

@@ -28,6 +28,8 @@ struct NaiveCore {
 
   NaiveCore(const World& w, PlantedBug b) : world(w), bug(b), oracle(w.reflector, world.peers), sent(w.peers.size()) {
     if (!world.policies.empty()) oracle.set_policies(&world.policies.front());
+    if (world.tracks_next_hops) oracle.track_next_hops();
+    for (const auto& [next_hop, metric] : world.routes) oracle.set_route(next_hop, metric);
   }
 
   bool has(PlantedBug b) const { return bug == b; }
@@ -234,6 +236,7 @@ class NaiveEngines : public EngineSet {
   }
   session::Engine& shard(std::uint32_t index) override { return *shards_[index]; }
   void set_policies(std::size_t index) override { core_.oracle.set_policies(&core_.world.policies[index]); }
+  void set_route(const wire::IpAddress& next_hop, std::optional<std::uint32_t> metric, session::TimePoint) override { core_.oracle.set_route(next_hop, metric); }
   std::string leftovers() override { return core_.leaked != 0 && core_.has(PlantedBug::leaks_memory) ? "announcements" : ""; }
 
  private:

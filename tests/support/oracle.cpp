@@ -91,7 +91,7 @@ std::size_t select_best(const std::vector<Path>& paths, const ReflectorSpec& ref
   keep_lowest([](const Path& p) { return -static_cast<std::int64_t>(p.route.attributes.local_pref.value_or(100)); });
   if (reflector.aigp) {  // RFC 7311 §4.1
     keep_lowest([](const Path& p) { return std::int64_t{aigp(p) ? 0 : 1}; });
-    keep_lowest([](const Path& p) { return static_cast<std::int64_t>(aigp(p).value_or(0)); });
+    keep_lowest([](const Path& p) { return aigp(p) ? static_cast<std::int64_t>(*aigp(p) + p.metric) : 0; });
   }
   keep_lowest([](const Path& p) { return as_path_length(p.route.attributes); });
   keep_lowest([](const Path& p) { return std::int64_t{p.route.attributes.origin}; });
@@ -106,7 +106,7 @@ std::size_t select_best(const std::vector<Path>& paths, const ReflectorSpec& ref
       after_med.push_back(m);
   left = after_med;
   keep_lowest([](const Path& p) { return std::int64_t{p.from->is_external() ? 0 : 1}; });
-  // e) the interior cost is the same for all: next hops are not resolved.
+  keep_lowest([](const Path& p) { return std::int64_t{p.metric}; });  // e) the same for all where next hops are not tracked
   by_costs(129);
   keep_lowest([](const Path& p) { return std::int64_t{p.route.attributes.originator_id.value_or(p.from->router_id)}; });
   keep_lowest([](const Path& p) { return static_cast<std::int64_t>(p.route.attributes.cluster_list.size()); });
@@ -358,10 +358,31 @@ std::optional<HeldRoute> Oracle::received_from(PeerId peer, const PathKey& prefi
 }
 
 std::optional<Oracle::Path> Oracle::imported(const PeerState& from, const PathKey& prefix, const HeldRoute& route, const policy::Definition* with) const {
-  if (with == nullptr) return Path{&from.spec, route, prefix.path_id};
-  NaiveVerdict verdict = apply_policy(*with, from.spec.group, true, from.spec, prefix, route.attributes);
-  if (!verdict.accepted) return std::nullopt;
-  return Path{&from.spec, {route.labels, verdict.attributes}, prefix.path_id};
+  Path path{&from.spec, route, prefix.path_id};
+  if (with != nullptr) {
+    NaiveVerdict verdict = apply_policy(*with, from.spec.group, true, from.spec, prefix, route.attributes);
+    if (!verdict.accepted) return std::nullopt;
+    path.route.attributes = verdict.attributes;
+  }
+  if (!tracks_next_hops_) return path;
+  auto at = routes_.find(next_hop_of(path.route.attributes));
+  path.is_reachable = at != routes_.end();
+  if (path.is_reachable) path.metric = at->second;
+  return path;
+}
+
+// Of a VPN route: behind the RD; of a global and a link-local address the global one.
+wire::IpAddress next_hop_of(const PathAttributes& a) {
+  wire::IpAddress out;
+  out.is_v6 = a.next_hop.size() != 12;
+  std::copy_n(a.next_hop.begin() + 8, out.is_v6 ? 16 : 4, out.bytes.begin());
+  bool is_mapped = out.is_v6 && out.bytes[10] == 0xff && out.bytes[11] == 0xff && std::all_of(out.bytes.begin(), out.bytes.begin() + 10, [](auto octet) { return octet == 0; });
+  return is_mapped ? wire::IpAddress::v4(load_be32(out.bytes.data() + 12)) : out;  // RFC 4659 §3.2.1.2
+}
+
+void Oracle::set_route(const wire::IpAddress& next_hop, std::optional<std::uint32_t> metric) {
+  if (metric) routes_[next_hop] = *metric;
+  else routes_.erase(next_hop);
 }
 
 // RFC 8654 §4: what does not fit into a message of the peer's size is not sent to it.
@@ -430,7 +451,7 @@ std::map<PathKey, HeldRoute> Oracle::expected_vpn(PeerId to) const {
   std::map<wire::VpnPrefix, std::vector<Path>> all;
   for (const PeerState& p : peers_)
     for (const auto& [prefix, route] : p.vpn)
-      if (auto path = imported(p, prefix, route, policies_)) all[prefix].push_back(*path);
+      if (auto path = imported(p, prefix, route, policies_); path && path->is_reachable) all[prefix].push_back(*path);
   for (auto& [prefix, paths] : all) {
     wire::Family family = prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
     if (!spec.has(family)) continue;

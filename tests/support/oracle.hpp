@@ -35,6 +35,8 @@ class Oracle {
     HeldRoute route;
     std::uint32_t path_id = 0;  // as received
     bool is_proxy = false;  // a membership that we advertise for the peer
+    bool is_reachable = true;     // its next hop
+    std::uint32_t metric = 0;     // to its next hop
   };
 
   Oracle(const ReflectorSpec& reflector, const std::vector<PeerSpec>& peers);
@@ -48,6 +50,10 @@ class Oracle {
   // The policies in force from now on; what was received is judged anew. Null: none.
   void set_policies(const policy::Definition* policies) { policies_ = policies; }
   const policy::Definition* policies() const { return policies_; }
+  // Next hops are tracked from the first call on: those without a route are not reachable. Nothing: no route, or only the
+  // default route.
+  void track_next_hops() { tracks_next_hops_ = true; }
+  void set_route(const wire::IpAddress& next_hop, std::optional<std::uint32_t> metric);
   // Announcements return true when the peer's Adj-RIB-In changed.
   bool announce(PeerId peer, const PathKey& prefix, const std::vector<std::uint32_t>& labels, const PathAttributes& attributes);
   bool withdraw(PeerId peer, const PathKey& prefix);
@@ -67,7 +73,8 @@ class Oracle {
   // What `to` would be sent of a path if it were the best one; nullopt: nothing. Ignores memberships.
   // `with`: the policies to go by, the present ones if null.
   std::optional<HeldRoute> exported(const Path& path, PeerId to, const wire::VpnPrefix& prefix, const policy::Definition* with = nullptr) const;
-  // The usable path of one peer for a prefix (loops excluded, after its import policy), for checks of what may be in flight.
+  // The path of one peer for a prefix (loops excluded, after its import policy), for checks of what may be in flight; its next
+  // hop may be out of reach.
   std::optional<Path> usable(PeerId peer, const PathKey& prefix, const policy::Definition* with = nullptr) const;
   // What is in the peer's Adj-RIB-In, before policy.
   std::optional<HeldRoute> received_from(PeerId peer, const PathKey& prefix) const;
@@ -105,8 +112,13 @@ class Oracle {
   std::vector<PeerState> peers_;
   Clock now_{};
   const policy::Definition* policies_ = nullptr;
+  bool tracks_next_hops_ = false;
+  std::map<wire::IpAddress, std::uint32_t> routes_;  // metric by next hop
   bool default_was_due_ = false;
 };
+
+// The next hop of a VPN route's attributes.
+wire::IpAddress next_hop_of(const PathAttributes& attributes);
 
 // RFC 4271 §9.1.2.2 with RFC 4456 §9; `paths` is not empty. The index of the best one.
 std::size_t select_best(const std::vector<Oracle::Path>& paths, const ReflectorSpec& reflector = {});

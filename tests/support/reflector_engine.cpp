@@ -8,6 +8,16 @@
 namespace helio::test {
 namespace {
 
+class ScriptedRoutes : public nexthop::RouteSource {
+ public:
+  nexthop::RouteAnswer look_up(const wire::IpAddress& address) override {
+    auto at = routes.find(address);
+    if (at == routes.end()) return {.exists = true, .is_default = true, .metric = 1};  // which does not count
+    return {.exists = true, .metric = at->second};
+  }
+  std::map<wire::IpAddress, std::uint32_t> routes;
+};
+
 class ReflectorShards : public EngineSet {
  public:
   ReflectorShards(const World& world, const std::vector<session::SessionControl*>& controls) : mailboxes_(world.shards) {
@@ -35,6 +45,12 @@ class ReflectorShards : public EngineSet {
       settings.rib.purge_entries_per_turn = 20;
       settings.rib.tombstones = 64;
     }
+    if (world.tracks_next_hops) {
+      routes_.routes = world.routes;
+      tracker_.emplace(routes_, nexthop::TrackerSettings{.delay = std::chrono::milliseconds(50)}, world.shards,
+                       [controls](std::uint32_t shard) { controls[shard]->wake(); });
+      settings.next_hops = &*tracker_;
+    }
     mailboxes_.wake = [controls](std::uint32_t shard) { controls[shard]->wake(); };
     for (std::uint32_t i = 0; i < world.shards; ++i) shards_.push_back(std::make_unique<reflector::Shard>(ShardId{i}, settings, mailboxes_, *controls[i]));
   }
@@ -43,6 +59,14 @@ class ReflectorShards : public EngineSet {
     program_ = compile(index);
     for (auto& shard : shards_) shard->set_policies(program_);
   }
+
+  void set_route(const wire::IpAddress& next_hop, std::optional<std::uint32_t> metric, session::TimePoint now) override {
+    if (metric) routes_.routes[next_hop] = *metric;
+    else routes_.routes.erase(next_hop);
+    nexthop::RouteChange change{.address = next_hop, .length = static_cast<std::uint8_t>(next_hop.is_v6 ? 64 : 30)};  // others are in it, too
+    tracker_->look_again({&change, 1}, now);
+  }
+  std::optional<session::TimePoint> run_routes(session::TimePoint now) override { return tracker_ ? tracker_->run(now) : std::nullopt; }
 
   session::Engine& shard(std::uint32_t index) override { return *shards_[index]; }
 
@@ -53,6 +77,8 @@ class ReflectorShards : public EngineSet {
       for (std::size_t kind = 0; kind < rib::kMemoryKinds; ++kind)
         if (memory.bytes[kind] != 0 || memory.objects[kind] != 0)
           out += fmt::format(" shard {} {}: {} octets in {} objects;", i, rib::kMemoryKindNames[kind], memory.bytes[kind], memory.objects[kind]);
+      if (const auto& next_hops = shards_[i]->rib().shared().next_hops; next_hops != nullptr && next_hops->size() != 0)
+        out += fmt::format(" shard {} next hops: {};", i, next_hops->size());
       if (auto n = shards_[i]->rib().shared().path_ids.size(); n != 0) out += fmt::format(" shard {} path ids: {};", i, n);
       auto& retained = mailboxes_.retained(i);
       if (auto n = retained.changes->bytes.load(); n != 0) out += fmt::format(" shard {} changes: {} octets;", i, n);
@@ -76,6 +102,8 @@ class ReflectorShards : public EngineSet {
     return program;
   }
 
+  ScriptedRoutes routes_;
+  std::optional<nexthop::NextHopTracker> tracker_;
   std::vector<policy::Definition> policies_;
   std::shared_ptr<const policy::Program> program_;
   reflector::ShardMailboxes mailboxes_;

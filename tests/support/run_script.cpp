@@ -125,6 +125,7 @@ void Simulation::execute(const Action& action) {
     case Kind::turns: break;
     case Kind::quiet: check_quiet(); break;
     case Kind::policy: set_policies(action.variant); break;
+    case Kind::route: set_route(next_hop_pool()[action.variant], action.label == 0 ? std::nullopt : std::optional(action.label)); break;
   }
   // What is being removed counts against limits until it is gone; in the model it is gone at once.
   bool removes = action.kind == Kind::up || action.kind == Kind::down || action.kind == Kind::rtc_end_of_rib || action.kind == Kind::vpn_end_of_rib;

@@ -286,6 +286,18 @@ class Writer {
     add(of_rtc ? Kind::rtc_end_of_rib : Kind::vpn_end_of_rib, peer).family = more_.percent(70) ? Family::vpnv4 : Family::vpnv6;
   }
 
+  void route(std::uint32_t peer) {
+    if (!script_.world.policies.empty() && random_.percent(25)) {
+      add(Kind::policy, peer).variant = random_.below(4);
+      return;
+    }
+    for (std::uint32_t n = 1 + random_.below(3); n > 0; --n) {
+      Action& action = add(Kind::route, peer);
+      action.variant = random_.below(static_cast<std::uint32_t>(next_hop_pool().size()));
+      action.label = random_.below(4);
+    }
+  }
+
   void step() {
     auto peer = random_.below(static_cast<std::uint32_t>(up_.size()));
     if (!up_[peer]) {
@@ -309,6 +321,7 @@ class Writer {
     else if (dice < 87) add(Kind::refresh, peer).family = static_cast<Family>(random_.below(3));
     else if (dice < 92) add(Kind::turns, peer).turns = 1 + random_.below(4);
     else if (dice < 93) add(Kind::advance, peer).turns = 1 + random_.below(70);
+    else if (script_.world.tracks_next_hops && dice < 98) route(peer);
     else if (dice < 95 && !script_.world.policies.empty()) add(Kind::policy, peer).variant = random_.below(4);
     else add(Kind::quiet, peer);
   }
@@ -343,8 +356,23 @@ Script make_script(std::uint64_t seed, const ScriptOptions& options) {
   fill_memberships(world, random);
   fill_rt_sets(world, random);
   if (options.policies) fill_policies(world, random);
+  if (options.next_hops) {
+    world.tracks_next_hops = true;
+    for (const wire::IpAddress& next_hop : next_hop_pool())
+      if (random.percent(75)) world.routes[next_hop] = 1 + random.below(3);
+  }
   Writer(script, random).write(options.actions);
   return script;
+}
+
+const std::vector<wire::IpAddress>& next_hop_pool() {
+  static const std::vector<wire::IpAddress> kPool = [] {
+    std::vector<wire::IpAddress> out;
+    for (const char* text : {"10.100.0.1", "10.100.0.2", "10.100.0.3", "2001:db8:64::1", "2001:db8:64::2", "2001:db8:64::3", "192.0.2.77", "2001:db8::77"})
+      out.push_back(*wire::parse_ip(text));
+    return out;
+  }();
+  return kPool;
 }
 
 std::vector<std::uint32_t> make_labels(std::uint32_t label) {

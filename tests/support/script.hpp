@@ -43,12 +43,14 @@ struct World {
   std::vector<wire::RtMembership> memberships;
   std::vector<std::vector<std::uint64_t>> rt_sets;  // extended communities, in the order sent
   std::vector<policy::Definition> policies;         // the first is in force at first; empty: none
+  bool tracks_next_hops = false;
+  std::map<wire::IpAddress, std::uint32_t> routes;  // to next hops, with their metric, at first
 };
 
 struct Action {
   enum class Kind : std::uint8_t {
     up, down, announce, withdraw, announce_and_withdraw, announce_broken, rtc_announce, rtc_withdraw, rtc_end_of_rib,
-    vpn_end_of_rib, pause, resume, refresh, turns, advance, quiet, policy
+    vpn_end_of_rib, pause, resume, refresh, turns, advance, quiet, policy, route
   };
   Kind kind = Kind::quiet;
   std::uint32_t serial = 0;              // seeds everything random in the execution of this action
@@ -74,6 +76,7 @@ struct ScriptOptions {
   bool bulk = false;
   bool policies = false;
   bool limits = false;       // prefix limits with discard-new; one shard: with more, order between them decides who fits
+  bool next_hops = false;    // tracked; their routes come and go
 };
 
 Script make_script(std::uint64_t seed, const ScriptOptions& options);
@@ -81,6 +84,8 @@ Script make_script(std::uint64_t seed, const ScriptOptions& options);
 // The attributes an announcement of `peer` with this variant carries, as put on the wire.
 PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::uint32_t variant, wire::Family family);
 std::vector<std::uint32_t> make_labels(std::uint32_t label);
+// The next hops that announcements and policies use, for `route` actions (by variant; label 0: no route, else its metric).
+const std::vector<wire::IpAddress>& next_hop_pool();
 
 std::string format_action(const World& world, const Action& action);
 std::string format_script(const Script& script);

@@ -9,7 +9,7 @@ namespace {
 
 const char* kind_name(Action::Kind kind) {
   static const char* const kNames[] = {"up", "down", "announce", "withdraw", "announce+withdraw", "announce-broken", "rtc-announce", "rtc-withdraw",
-                                       "rtc-eor", "vpn-eor", "pause", "resume", "refresh", "turns", "advance", "quiet", "policy"};
+                                       "rtc-eor", "vpn-eor", "pause", "resume", "refresh", "turns", "advance", "quiet", "policy", "route"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -108,6 +108,7 @@ std::string format_action(const World& world, const Action& action) {
     case Kind::down: out += fmt::format(" ({})", ending_name(static_cast<Ending>(action.variant))); break;
     case Kind::vpn_end_of_rib: out += fmt::format(" {}", wire::family_label(action.family)); break;
     case Kind::refresh: out += fmt::format(" {}", wire::family_label(action.family)); break;
+    case Kind::route: return out + fmt::format(" to {} {}", wire::format_ip(next_hop_pool()[action.variant]), action.label == 0 ? "gone" : fmt::format("metric {}", action.label));
     case Kind::policy: return out + fmt::format(" {}", action.variant);
     case Kind::advance: return out + fmt::format(" {} s", action.turns);
     default: break;
@@ -124,6 +125,8 @@ std::string format_script(const Script& script) {
   if (world.reflector.always_compare_med) out += "  always-compare-med\n";
   if (world.reflector.missing_med_is_worst) out += "  missing-as-worst\n";
   if (world.reflector.aigp) out += "  aigp\n";
+  if (world.tracks_next_hops) out += "  next hops are tracked\n";
+  for (const auto& [next_hop, metric] : world.routes) out += fmt::format("  route to {} metric {}\n", wire::format_ip(next_hop), metric);
   for (const PeerSpec& peer : world.peers) out += "  " + format_peer(peer) + "\n";
   for (const Action& action : script.actions) out += "  " + format_action(world, action) + "\n";
   return out;

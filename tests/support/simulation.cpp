@@ -45,6 +45,8 @@ Simulation::Simulation(const World& world, const EngineFactory& factory)
     oracle_.set_policies(&world_.policies.front());
     auditor_.policies_changed();
   }
+  if (world_.tracks_next_hops) oracle_.track_next_hops();
+  for (const auto& [next_hop, metric] : world_.routes) oracle_.set_route(next_hop, metric);
   auditor_.set_tolerant(world_.tiny_limits);
   engines_ = factory(world_, controls);
 }
@@ -255,6 +257,15 @@ void Simulation::set_policies(std::size_t index) {
   process_closes();
 }
 
+void Simulation::set_route(const wire::IpAddress& next_hop, std::optional<std::uint32_t> metric) {
+  if (has_failed()) return;
+  auditor_.next_hop_changed(next_hop);  // before: what could be sent until now
+  oracle_.set_route(next_hop, metric);
+  auditor_.next_hop_changed(next_hop);
+  engines_->set_route(next_hop, metric, now_);
+  has_event_ = true;
+}
+
 void Simulation::advance(std::chrono::milliseconds by) {
   now_ += by;
   std::vector<std::size_t> memberships;
@@ -331,6 +342,7 @@ bool Simulation::round() {
   for (std::uint32_t i = world_.shards; i > 1; --i) std::swap(order[i - 1], order[random_.below(i)]);
   // Time passes; sometimes enough for a peer that does not read to count as stalled.
   advance(std::chrono::milliseconds{random_.percent(world_.tiny_limits ? 25 : 5) ? 300 : random_.below(3)});
+  engines_->run_routes(now_);
   bool is_busy = has_event_;
   has_event_ = false;
   for (std::uint32_t shard : order) {
@@ -367,6 +379,7 @@ void Simulation::settle() {
   bool everybody_reads = std::none_of(peers_.begin(), peers_.end(), [](const Peer& p) { return p.is_paused; });
   for (int i = 0; idle < 3 && !has_failed(); ++i) {
     if (i == 200000) return fail("never quiet: work without end");
+    std::optional<session::TimePoint> routes_due = engines_->run_routes(now_);
     bool is_busy = has_event_, has_read = false;
     has_event_ = false;
     for (std::uint32_t shard = 0; shard < world_.shards && !has_failed(); ++shard) is_busy |= run_shard(shard);
@@ -380,6 +393,11 @@ void Simulation::settle() {
       continue;
     }
     ++idle;
+    if (routes_due) {
+      advance(std::chrono::ceil<std::chrono::milliseconds>(*routes_due - now_));
+      idle = 0;
+      continue;
+    }
     for (const auto& wake_at : wake_at_)
       if (wake_at && *wake_at > now_ && *wake_at <= now_ + std::chrono::seconds{1} && jumps < 30) {
         advance(std::chrono::ceil<std::chrono::milliseconds>(*wake_at - now_));

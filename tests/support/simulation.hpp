@@ -20,6 +20,10 @@ class EngineSet {
   virtual std::uint64_t memory_bytes() { return 0; }
   // The policies of the world with this index are in force from now on.
   virtual void set_policies(std::size_t) {}
+  // The route to a next hop is another one (nothing: there is none).
+  virtual void set_route(const wire::IpAddress&, std::optional<std::uint32_t>, session::TimePoint) {}
+  // What it tells its shards of next hops in due time; returns when there is more to tell.
+  virtual std::optional<session::TimePoint> run_routes(session::TimePoint) { return std::nullopt; }
 };
 using EngineFactory = std::function<std::unique_ptr<EngineSet>(const World&, const std::vector<session::SessionControl*>&)>;
 
@@ -52,6 +56,7 @@ class Simulation {
   void resume(std::uint32_t peer) { peers_[peer].is_paused = false; }
   void refresh(std::uint32_t peer, wire::Family family);
   void set_policies(std::size_t index);
+  void set_route(const wire::IpAddress& next_hop, std::optional<std::uint32_t> metric);
   void advance(std::chrono::milliseconds by);
   void rounds(std::uint32_t count);
   // Each shard takes one turn; nobody reads and no time passes. True: one of them has more work at once.

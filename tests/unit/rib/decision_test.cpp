@@ -17,11 +17,12 @@ struct TestPath {
   wire::IpAddress peer = wire::IpAddress::v4(0x0a000001);
   std::uint32_t path_id = 0;
   DecisionExtras extras;
+  std::uint32_t igp_metric = 0;
 };
 
 std::vector<Candidate> candidates_of(const std::vector<TestPath>& paths) {
   std::vector<Candidate> out;
-  for (const TestPath& p : paths) out.push_back({&p.key, p.peer, p.path_id, p.extras == DecisionExtras{} ? nullptr : &p.extras});
+  for (const TestPath& p : paths) out.push_back({&p.key, p.peer, p.path_id, p.extras == DecisionExtras{} ? nullptr : &p.extras, p.igp_metric});
   return out;
 }
 
@@ -43,8 +44,8 @@ const Row kRows[] = {
     {DecisionStep::as_path_length, "longer AS_PATH", [](TestPath& p) { p.key.as_path_length = 3; }, [](TestPath& p) { p.key.origin = 0; }},
     {DecisionStep::origin, "worse ORIGIN", [](TestPath& p) { p.key.origin = 2; }, [](TestPath& p) { p.key.med = 0; }},
     {DecisionStep::med, "higher MED", [](TestPath& p) { p.key.med = 51; }, [](TestPath& p) { p.key.is_external = true; }},
-    {DecisionStep::external, "iBGP, best is eBGP", [](TestPath& p) { p.key.is_external = false; }, [](TestPath& p) { p.extras.igp_metric = 1, p.extras.aigp += 9; }},
-    {DecisionStep::igp_metric, "higher IGP metric", [](TestPath& p) { p.extras.igp_metric = 11, p.extras.aigp = 19; }, [](TestPath& p) { p.extras.igp_costs = {{1, 5}}; }},
+    {DecisionStep::external, "iBGP, best is eBGP", [](TestPath& p) { p.key.is_external = false; }, [](TestPath& p) { p.igp_metric = 1, p.extras.aigp += 9; }},
+    {DecisionStep::igp_metric, "higher IGP metric", [](TestPath& p) { p.igp_metric = 11, p.extras.aigp = 19; }, [](TestPath& p) { p.extras.igp_costs = {{1, 5}}; }},
     {DecisionStep::igp_cost, "higher cost community at the IGP metric", [](TestPath& p) { p.extras.igp_costs = {{1, 101}, {2, 0}}; },
      [](TestPath& p) { p.key.originator_id = 1; }},
     {DecisionStep::originator_id, "higher ORIGINATOR_ID", [](TestPath& p) { p.key.originator_id = 0x80000000; },
@@ -64,7 +65,7 @@ TestPath middle() {
   p.extras.first_costs = p.extras.igp_costs = {{1, 100}};
   p.extras.has_aigp = true;
   p.extras.aigp = 20;
-  p.extras.igp_metric = 10;
+  p.igp_metric = 10;
   return p;
 }
 
@@ -199,7 +200,7 @@ TEST(Decision, RankingIsTheDecisionOverAndOver) {
       p.key.is_eligible = below(8) != 0;
       p.peer = wire::IpAddress::v4(below(3));
       p.path_id = i;
-      if (below(3) == 0) p.extras.igp_metric = below(2);
+      if (below(3) == 0) p.igp_metric = below(2);
       if (below(6) == 0) p.extras.first_costs = {{static_cast<std::uint8_t>(below(2)), 0x7ffffffe + below(3)}};
       if (below(6) == 0) p.extras.has_aigp = true, p.extras.aigp = below(3);
     }
@@ -246,7 +247,7 @@ TEST(Decision, PreferOldestExternal) {
 TEST(Decision, AigpAddsTheInteriorCost) {
   std::vector<TestPath> paths{middle(), middle()};
   paths[0].extras.aigp = 15;
-  paths[0].extras.igp_metric = 20;
+  paths[0].igp_metric = 20;
   EXPECT_EQ(select_best(candidates_of(paths)), 1u);  // 20 + 10 < 15 + 20
   paths[1].extras.has_aigp = false;
   EXPECT_EQ(select_best(candidates_of(paths)), 0u);
