@@ -24,6 +24,7 @@ class DaemonCollector : public prometheus::Collectable {
     add_single(gauge("route_targets", "Route targets known from routes and memberships."), sample->route_targets, out);
     add_single(gauge("encoding_classes", "Classes of peers that receive identical bytes."), sample->encoding_classes, out);
     add_single(gauge("encoding_class_peers_max", "Peers of the largest encoding class."), sample->encoding_class_peers_max, out);
+    add_next_hops(*sample, out);
     FamilyBuilder memory = gauge("rib_memory_bytes", "Memory of the RIB by kind, exactly accounted.");
     for (const MemorySample& kind : sample->memory) memory.add({{"kind", kind.kind}}, static_cast<double>(kind.bytes));
     memory.finish(out);
@@ -60,6 +61,19 @@ class DaemonCollector : public prometheus::Collectable {
     reloads.add({{"result", "success"}}, static_cast<double>(sample.config_reloads_ok));
     reloads.add({{"result", "failure"}}, static_cast<double>(sample.config_reloads_failed));
     reloads.finish(out);
+  }
+
+  static void add_next_hops(const DaemonSample& sample, std::vector<prometheus::MetricFamily>& out) {
+    FamilyBuilder next_hops = gauge("next_hops", "Next hops of routes by state; 0 where they are not tracked.");
+    next_hops.add({{"state", "reachable"}}, static_cast<double>(sample.next_hops_reachable));
+    next_hops.add({{"state", "unreachable"}}, static_cast<double>(sample.next_hops_unreachable));
+    next_hops.finish(out);
+    FamilyBuilder changes = counter("next_hop_changes_total", "Changes of the way to next hops that routes were judged anew for.");
+    changes.add({{"change", "lost"}}, static_cast<double>(sample.next_hops_lost));
+    changes.add({{"change", "returned"}}, static_cast<double>(sample.next_hops_returned));
+    changes.add({{"change", "metric"}}, static_cast<double>(sample.next_hop_metric_changes));
+    changes.finish(out);
+    add_single(counter("next_hop_overruns_total", "Times the kernel lost notifications and all next hops were looked up again."), sample.next_hop_overruns, out);
   }
 
   static void add_peers(const DaemonSample& sample, std::vector<prometheus::MetricFamily>& out) {

@@ -48,6 +48,8 @@ struct DaemonSample {
   std::uint64_t route_targets = 0;
   std::uint64_t encoding_classes = 0;
   std::uint64_t encoding_class_peers_max = 0;
+  std::uint64_t next_hops_reachable = 0, next_hops_unreachable = 0;
+  std::uint64_t next_hops_lost = 0, next_hops_returned = 0, next_hop_metric_changes = 0, next_hop_overruns = 0;
   std::vector<MemorySample> memory;
   std::vector<std::string> groups;                    // all configured, also without peers
   std::vector<PeerSample> peers;                      // sorted by address

@@ -1,6 +1,6 @@
 // heliod: configuration in, sessions and engine up, signals handled, everything down again.
 //
-//   config ─► SessionManager (loops, listener) ─► Reflector (engines) ─► metrics ─► control server
+//   config ─► SessionManager (loops, listener) ─► kernel routes ─► Reflector (engines) ─► metrics ─► control server
 // Each is made here, in this order, and ended in the reverse one.
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
@@ -20,6 +20,7 @@
 #include "rr/config/load.hpp"
 #include "rr/config/session_settings.hpp"
 #include "rr/control/server.hpp"
+#include "rr/nexthop/kernel_routes.hpp"
 #include "rr/policy/compile.hpp"
 #include "rr/reflector/reflector.hpp"
 
@@ -91,6 +92,19 @@ int run(const config::Config& config) {
     engine.start.most = config.timers.initial_sync->max_delay;
     engine.start.restart_time = engine.start.most;
   }
+  std::unique_ptr<nexthop::KernelRoutes> routes;
+  std::optional<nexthop::NextHopTracker> next_hops;
+  if (config.best_path.track_next_hops) {
+    auto opened = nexthop::KernelRoutes::open();
+    if (!opened) {
+      std::fprintf(stderr, "heliod: %s\n", opened.error().c_str());
+      return 1;
+    }
+    routes = std::move(*opened);
+    next_hops.emplace(*routes, nexthop::TrackerSettings{config.best_path.next_hop_default_route, config.best_path.next_hop_delay}, sessions.shards(),
+                      [&sessions](std::uint32_t shard) { sessions.control(ShardId(shard)).wake(); });
+    engine.next_hops = &*next_hops;
+  }
   reflector::Reflector reflector(engine, sessions);
   reflector.set_maintenance(config.global.graceful_shutdown);
   auto shared_config = std::make_shared<const config::Config>(config);
@@ -100,6 +114,7 @@ int run(const config::Config& config) {
     std::fprintf(stderr, "heliod: %s\n", started.error().c_str());
     return 1;
   }
+  if (routes) routes->follow(*next_hops);
   Actions actions(sessions, reflector);
   control::Api api(reflector, &actions, [&] { return shared_config; });
   control::ServerOptions options;
@@ -112,6 +127,7 @@ int run(const config::Config& config) {
   auto server = control::Server::start(options, api);
   if (!server) {
     std::fprintf(stderr, "heliod: %s\n", server.error().c_str());
+    if (routes) routes->stop();
     sessions.stop("control socket not available");
     return 1;
   }
@@ -126,6 +142,7 @@ int run(const config::Config& config) {
   sd_notify(0, "STOPPING=1");
   memory.reset();
   server->reset();
+  if (routes) routes->stop();
   sessions.stop(actions.farewell());
   log::info("stopped");
   log::stop();

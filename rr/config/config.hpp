@@ -97,6 +97,9 @@ struct BestPath {
   bool aigp = false;
   bool cost_community = true;
   bool prefer_oldest_external = false;
+  bool track_next_hops = false;            // by the kernel's routes
+  bool next_hop_default_route = false;
+  std::chrono::milliseconds next_hop_delay{500};
 };
 
 struct PeerGroup {

@@ -371,6 +371,10 @@ Config decode(const Node& tree, const std::string& directory) {
   best_path.boolean("aigp", config.best_path.aigp);
   best_path.boolean("cost-community", config.best_path.cost_community);
   best_path.boolean("prefer-oldest-external", config.best_path.prefer_oldest_external);
+  static constexpr std::pair<std::string_view, bool> kTracking[] = {{"off", false}, {"kernel", true}};
+  best_path.choice("next-hop-tracking", config.best_path.track_next_hops, kTracking);
+  best_path.boolean("next-hop-default-route", config.best_path.next_hop_default_route);
+  best_path.parsed("next-hop-delay", config.best_path.next_hop_delay, parse_duration);
   read_graceful_restart(root.at("graceful-restart"), config.graceful_restart);
   read_peers(root, config);
   read_policy(root.at("policy"), config, config.policy);

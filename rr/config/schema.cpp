@@ -56,6 +56,10 @@ constexpr Key kKeys[] = {
     {"best-path.cost-community", Kind::boolean, restart, 0, 0, "", "true", "Take cost communities into account, before everything else and after the IGP metric (draft-ietf-idr-custom-decision)."},
     {"best-path.prefer-oldest-external", Kind::boolean, restart, 0, 0, "", "false", "Keep the external path in use when only the BGP identifier or later steps speak for another one (RFC 5004). Two reflectors may then choose differently."},
 
+    {"best-path.next-hop-tracking", Kind::choice, restart, 0, 0, "off|kernel", "\"off\"", "off: every next hop is taken for usable, at the same distance. kernel: a route whose next hop has no route in the Linux routing table is not used, and the metric of that route is the IGP metric of the decision (RFC 4271 9.1.2)."},
+    {"best-path.next-hop-default-route", Kind::boolean, restart, 0, 0, "", "false", "A next hop that only the default route leads to counts as reachable."},
+    {"best-path.next-hop-delay", Kind::duration, restart, 0, 60000, "", "\"500ms\"", "How long a new metric, or a next hop that comes back, must stand before it counts. A lost next hop counts at once."},
+
     {"graceful-restart.mode", Kind::choice, session_reset, 0, 0, "off|helper|full", "\"off\"", "RFC 4724: off, keep the routes of restarting peers, or also ask peers to keep ours."},
     {"graceful-restart.restart-time", Kind::integer, session_reset, 1, 4095, "", "120", "Seconds a session may take to come back."},
     {"graceful-restart.stale-routes-time", Kind::integer, applied, 1, kDay, "", "360", "Seconds stale routes are kept at most."},

@@ -224,6 +224,20 @@ json::value encoding_classes_json(const std::vector<reflector::EncodingClassView
            })}};
 }
 
+json::value next_hops_json(const reflector::NextHopsView& view) {
+  return {{"tracking", view.tracked ? "kernel" : "off"},
+          {"next_hops", array_of(view.next_hops, [](const reflector::NextHopView& next_hop) -> json::value {
+             return {{"next_hop", wire::format_ip(next_hop.address)},
+                     {"reachable", next_hop.reachable},
+                     {"only_default_route", next_hop.by_default_route},
+                     {"metric", next_hop.metric ? json::value(*next_hop.metric) : json::value(nullptr)},
+                     {"paths", next_hop.paths},
+                     {"attribute_sets", next_hop.attribute_sets},
+                     {"changes", next_hop.changes},
+                     {"changed_seconds_ago", next_hop.since ? json::value(next_hop.since->count()) : json::value(nullptr)}};
+           })}};
+}
+
 json::value memory_json(const reflector::MemoryView& view) {
   std::uint64_t total = 0;
   for (const auto& kind : view.kinds) total += kind.bytes;

@@ -84,6 +84,13 @@ void TelemetryBridge::tick(const reflector::SummaryView& summary, double unix_no
     ++sample->encoding_classes;
     sample->encoding_class_peers_max = std::max<std::uint64_t>(sample->encoding_class_peers_max, item.peers);
   }
+  reflector::NextHopCounters next_hops = state_.next_hop_counters();
+  sample->next_hops_reachable = next_hops.reachable;
+  sample->next_hops_unreachable = next_hops.unreachable;
+  sample->next_hops_lost = next_hops.lost;
+  sample->next_hops_returned = next_hops.returned;
+  sample->next_hop_metric_changes = next_hops.metric_changes;
+  sample->next_hop_overruns = next_hops.overruns;
   for (const auto& kind : state_.memory().kinds) sample->memory.push_back({kind.name, kind.bytes});
 
   auto config = config_();

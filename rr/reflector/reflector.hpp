@@ -33,6 +33,8 @@ class Reflector final : public StateSource {
   std::vector<EncodingClassView> encoding_classes() override;
   MemoryView memory() override;
   std::vector<PolicyStatementView> policy_statements() override;
+  NextHopsView next_hops() override;
+  NextHopCounters next_hop_counters() override;
 
   // Other policies are in force: what was received is judged anew, no session is reset. On the control thread.
   void set_policies(std::shared_ptr<const RoutePolicies> policies);

@@ -29,6 +29,16 @@ class RibPolicy {
   bool applies_to(PeerId peer) const { return peer.value < peers_.size() && peers_[peer.value].applies; }
   PolicyTests tests_of(PeerId peer) const { return peers_[peer.value].tests; }
 
+  // Visits each reference that is held of a set.
+  template <class Visit>
+  void each_held(Visit&& visit) const {
+    for (const Peer& peer : peers_) {
+      if (!peer.has_last) continue;
+      visit(peer.last);
+      for (const auto& [passed, result] : peer.results) visit(result);
+    }
+  }
+
   // What the policies make of a received set of the peer for NLRIs that pass `passed`. The result is good until the
   // next call for the peer with another set.
   rib::AttributeId resolve(PeerId peer, rib::AttributeId received, PolicyTests passed);

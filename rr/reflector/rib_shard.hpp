@@ -84,6 +84,14 @@ class RibShard final : public rib::TurnSealer {
     return rib6_;
   }
   const Admission::Discarded& discarded() const { return admission_.discarded(); }
+  // Visits each reference of a set that is held for something else than a path (or a set made of it).
+  template <class Visit>
+  void each_held(Visit&& visit) const {
+    for (const Peer& peer : peers_)
+      if (peer.serial != 0) visit(peer.attributes);
+    policy_.each_held(visit);
+    if (next_hops_ != nullptr && next_hops_->held()) visit(*next_hops_->held());
+  }
   session::PeerRole role_of(PeerId peer) const { return peers_[peer.value].role; }
   std::size_t walks_in_progress() const { return walks_.size(); }
   // Wall time of stamps, coarse: seconds since start at which the turn was sealed.

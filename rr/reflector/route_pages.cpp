@@ -138,7 +138,8 @@ bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query
         view.path_id = paths[i].path_id;
         view.sent_path_id = shared.path_ids.outgoing(set.peer, paths[i].path_id);
         view.best = i == 0 && set.key.is_eligible;
-        if (!set.key.is_eligible) view.lost_at = rib::decision_step_name(rib::DecisionStep::eligible);
+        if (set.is_lost()) view.lost_at = "next hop unreachable";
+        else if (!set.key.is_eligible) view.lost_at = rib::decision_step_name(rib::DecisionStep::eligible);
         else if (i != 0) view.lost_at = rib::decision_step_name(steps[i]);
         if ((paths[i].label & rib::kLabelStack) != 0) {
           Bytes stack = shared.label_stacks[paths[i].label & ~rib::kLabelStack];

@@ -153,6 +153,25 @@ struct PolicyStatementView {
   std::uint64_t attribute_sets = 0;       // that it matched, counted when they were first seen
 };
 
+struct NextHopView {
+  wire::IpAddress address;
+  bool reachable = true;
+  bool by_default_route = false;          // not reachable because only the default route leads there
+  std::optional<std::uint32_t> metric;    // of the route to it; nothing when not tracked or not reachable
+  std::uint64_t attribute_sets = 0, paths = 0;  // with it, after the import policies
+  std::uint32_t changes = 0;
+  std::optional<std::chrono::seconds> since;    // the last change
+};
+struct NextHopsView {
+  bool tracked = false;
+  std::vector<NextHopView> next_hops;     // sorted by address
+};
+// What next hop tracking has counted.
+struct NextHopCounters {
+  std::uint64_t reachable = 0, unreachable = 0;  // next hops now
+  std::uint64_t lost = 0, returned = 0, metric_changes = 0, overruns = 0;
+};
+
 class StateSource {
  public:
   virtual ~StateSource() = default;
@@ -164,6 +183,8 @@ class StateSource {
   virtual std::vector<EncodingClassView> encoding_classes() = 0;
   virtual MemoryView memory() = 0;
   virtual std::vector<PolicyStatementView> policy_statements() { return {}; }
+  virtual NextHopsView next_hops() { return {}; }
+  virtual NextHopCounters next_hop_counters() { return {}; }
 };
 
 }  // namespace helio::reflector

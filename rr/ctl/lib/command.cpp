@@ -40,6 +40,7 @@ struct Parser {
     leaf(show, "memory", "what the RIB's memory goes to", Verb::show_memory);
     leaf(show, "encoding-classes", "peers that get identical bytes", Verb::show_encoding_classes);
     leaf(show, "policies", "policy statements and what they matched", Verb::show_policies);
+    leaf(show, "nexthops", "next hops: can they be reached, how far, who needs them", Verb::show_nexthops);
     leaf(show, "config", "the configuration in force", Verb::show_config);
     leaf(show, "version", "of helioctl and of the daemon", Verb::show_version);
 

@@ -16,6 +16,7 @@ enum class Verb : std::uint8_t {
   show_memory,
   show_encoding_classes,
   show_policies,
+  show_nexthops,
   show_config,
   show_version,
   peer_action,

@@ -350,6 +350,19 @@ std::string render_encoding_classes(const json::value& answer, const RenderOptio
   return table.text(options.headers);
 }
 
+std::string render_next_hops(const json::value& answer, const RenderOptions& options) {
+  bool tracked = text(answer, "tracking") != "off";
+  Table table({{"Next Hop"}, {"State"}, {"Metric", right}, {"Paths", right}, {"AttrSets", right}, {"Changes", right}, {"Changed", right}});
+  for (const json::value& item : list(answer, "next_hops")) {
+    const json::value& changed = member(item, "changed_seconds_ago");
+    table.add({text(item, "next_hop"), !tracked ? "always valid" : flag(item, "reachable") ? "reachable" : "unreachable", text_or_dash(item, "metric"),
+               format_count(integer(item, "paths")), format_count(integer(item, "attribute_sets")), format_count(integer(item, "changes")),
+               changed.is_null() ? "-" : format_age(integer(item, "changed_seconds_ago"))},
+              flag(item, "only_default_route") ? "(only a default route)" : "");
+  }
+  return table.text(options.headers);
+}
+
 std::string render_config(const json::value& answer) {
   std::string out = fmt::format("# {}  hash {}\n", text(answer, "file"), text(answer, "hash"));
   if (const json::object* config = member(answer, "config").if_object()) toml_table(out, *config, "");

@@ -111,6 +111,7 @@ INSTANTIATE_TEST_SUITE_P(Each, ApiGolden,
                                          Golden{"/v1/rtc", "rtc.json"}, Golden{"/v1/memory", "memory.json"},
                                          Golden{"/v1/encoding-classes", "encoding_classes.json"},
                                          Golden{"/v1/policies", "policies.json"},
+                                         Golden{"/v1/nexthops", "nexthops.json"},
                                          Golden{"/v1/health", "health.json"}, Golden{"/v1/config", "config.json"}));
 
 TEST_F(ApiTest, VersionNamesTheBuild) {

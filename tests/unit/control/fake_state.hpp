@@ -17,6 +17,11 @@ class FakeState : public reflector::StateSource {
   std::vector<reflector::RtcRouteView> rtc_routes() override { return rtc_; }
   std::vector<reflector::EncodingClassView> encoding_classes() override { return {{"ibgp", 7}, {"ebgp", 1}}; }
   std::vector<reflector::PolicyStatementView> policy_statements() override { return {{"drop-bogon-rts", 12}, {"prefer-nearby", 3}}; }
+  reflector::NextHopsView next_hops() override {
+    return {true, {{wire::IpAddress::v4(0xc000020b), true, false, 20, 12, 50112, 3, std::chrono::seconds(251)},
+                   {wire::IpAddress::v4(0xc000020d), false, true, std::nullopt, 1, 7, 1, std::chrono::seconds(3)},
+                   {*wire::parse_ip("2001:db8::1"), true, false, 0, 1, 9, 0, std::nullopt}}};
+  }
   reflector::MemoryView memory() override { return {{{"paths", 4096, 128}, {"attribute_sets", 2048, 4}}}; }
 
   reflector::SummaryView summary_;

@@ -102,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden{{"show", "routes", "--no-headers"}, "routes_no_headers.txt"}, Golden{{"show", "rt"}, "rt.txt"},
                     Golden{{"show", "rtc"}, "rtc.txt"}, Golden{{"show", "memory"}, "memory.txt"},
                     Golden{{"show", "encoding-classes"}, "encoding_classes.txt"},
-                    Golden{{"show", "policies"}, "policies.txt"}, Golden{{"health"}, "health.txt"}));
+                    Golden{{"show", "policies"}, "policies.txt"}, Golden{{"show", "nexthops"}, "nexthops.txt"}, Golden{{"health"}, "health.txt"}));
 
 TEST_F(RunTest, JsonIsTheApisAnswer) {
   EXPECT_EQ(run_words({"show", "rt", "-j"}), 0);
