@@ -66,7 +66,10 @@ class Fitter final : public rib::FamilyRib<Address>::Reassigner {
 
 }  // namespace
 
-void RibShard::track_next_hops(nexthop::NextHopTracker& tracker) { next_hops_ = std::make_unique<NextHopChanges>(shared_, tracker, self_); }
+void RibShard::track_next_hops(nexthop::NextHopTracker& tracker) {
+  next_hops_ = std::make_unique<NextHopChanges>(shared_, tracker, self_);
+  marker_.fit_by(next_hops_.get());
+}
 
 // Part of a table, all of it where a view must know what its prefixes were decided by. Returns what it took of the budget.
 template <class Address>

@@ -106,7 +106,7 @@ AttributeId RibPolicy::resolve(PeerId id, AttributeId received, PolicyTests pass
 
 AttributeId RibPolicy::judge_as(AttributeId like, AttributeId received) {
   const AttributeSet& set = shared_.attributes[like];
-  return find_or_make(peers_[set.peer.value], received, passed_of(set));
+  return find_or_make(peers_[set.peer.value], received, shared_.attributes.tests_of(like));
 }
 
 // One reference of the result is the caller's.

@@ -7,6 +7,11 @@ namespace helio::reflector {
 using rib::kNoId;
 
 rib::AttributeId StaleMarker::rewrite(rib::AttributeId id) {
+  rib::AttributeId to = stale_of(shared_.attributes.found_of(id));
+  return to == kNoId || next_hops_ == nullptr ? to : next_hops_->fit(to);
+}
+
+rib::AttributeId StaleMarker::stale_of(rib::AttributeId id) {
   if (auto at = made_.find(id); at != made_.end()) return at->second;
   // The community belongs to what was received: the policies judge it again.
   const rib::AttributeSet& set = shared_.attributes[shared_.attributes.received_of(id)];

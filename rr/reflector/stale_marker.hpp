@@ -5,6 +5,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "rib/family_rib.hpp"
+#include "rr/reflector/next_hop_changes.hpp"
 #include "rr/reflector/rib_policy.hpp"
 
 namespace helio::reflector {
@@ -15,10 +16,15 @@ class StaleMarker final : public rib::PathRewriter {
 
   rib::AttributeId rewrite(rib::AttributeId id) override;
   void forget();
+  // Where next hops are tracked.
+  void fit_by(NextHopChanges* next_hops) { next_hops_ = next_hops; }
 
  private:
+  rib::AttributeId stale_of(rib::AttributeId id);
+
   rib::RibShared& shared_;
   RibPolicy& policy_;
+  NextHopChanges* next_hops_ = nullptr;
   // One reference on both sides is held, so that no id is reused meanwhile.
   boost::unordered_flat_map<rib::AttributeId, rib::AttributeId> made_;
 };
