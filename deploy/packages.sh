@@ -1,7 +1,7 @@
 # What Heliograph needs on a bare Debian 12, and how it is installed and built. Sourced by deploy/run.sh and tests/run.sh.
 # shellcheck shell=bash disable=SC2034
 
-# To build heliod, helioctl and helio-pe.
+# To build heliod, helioctl, helio-pe and helio-lab.
 build_packages=(
   g++ cmake ninja-build pkg-config ccache mold
   libboost1.81-dev libboost-json1.81-dev libjemalloc-dev prometheus-cpp-dev libtomlplusplus-dev libfmt-dev
@@ -10,7 +10,7 @@ build_packages=(
 # To build and run the tests as well: the daemons are the real PEs of tests/interop.
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 iproute2 util-linux tcpdump tshark gobgpd frr bird2 openbgpd exabgp
+  python3 iproute2 util-linux tcpdump tshark iputils-ping traceroute gobgpd frr bird2 openbgpd exabgp
 )
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }

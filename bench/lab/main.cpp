@@ -3,6 +3,7 @@
 #include <exception>
 #include <fstream>
 
+#include "bench/lab/lib/namespaces.hpp"
 #include "bench/lab/lib/options.hpp"
 #include "bench/lab/lib/picture.hpp"
 #include "bench/lab/lib/report.hpp"
@@ -31,6 +32,32 @@ int run(const Topology& topology, const Options& options) {
   }
   if (!options.svg_file.empty() && !write_file(options.svg_file, draw_topology(lab, nullptr, topology.description))) return 2;
   return good ? 0 : 1;
+}
+
+// The CEs as namespaces: pings between all of them; with --hold they stay until a signal comes.
+int run_namespaces(const Topology& topology, const Options& options) {
+  SignalGuard signals;
+  Lab lab(topology, options.shards);
+  lab.converge();
+  bool good = true;
+  try {
+    Namespaces namespaces(lab, signals);
+    namespaces.start();
+    PingVerdict verdict = ping_all(lab, namespaces, signals);
+    std::fputs(verdict.text.c_str(), stdout);
+    good = verdict.is_good;
+    if (options.is_held && !signals.is_pending()) {
+      std::printf("the sites stay until Ctrl-C; for instance:\n");
+      for (std::size_t ce = 0; ce < topology.ces.size(); ++ce) std::printf("  ip netns exec %s ping …\n", namespaces.name_of(ce).c_str());
+      std::fflush(stdout);
+      signals.wait();
+    }
+    namespaces.stop();
+    std::printf("%llu packets crossed the core; removing the namespaces\n", static_cast<unsigned long long>(namespaces.carried()));
+  } catch (const std::exception& e) {
+    if (!signals.is_pending()) throw;
+  }
+  return signals.is_pending() && !options.is_held ? 130 : good ? 0 : 1;
 }
 
 int trace(const Topology& topology, const Options& options) {
@@ -71,7 +98,7 @@ int main_of(int argc, char** argv) {
   }
   try {
     switch (options.command) {
-      case Options::Command::run: return run(*topology, options);
+      case Options::Command::run: return options.has_namespaces ? run_namespaces(*topology, options) : run(*topology, options);
       case Options::Command::trace: return trace(*topology, options);
       case Options::Command::config:
         for (const ReflectorSpec& rr : topology->reflectors)

@@ -11,6 +11,7 @@ std::string help_text() {
   return R"(helio-lab: a VPN laboratory around heliod's engine. See helio-lab(1).
 
   helio-lab run TOPOLOGY.toml [--paths] [--json] [--svg FILE]
+  helio-lab run TOPOLOGY.toml --namespaces [--hold]
   helio-lab trace TOPOLOGY.toml CE1 CE2 [--ipv6] [--svg FILE]
   helio-lab config TOPOLOGY.toml [REFLECTOR]
 
@@ -22,6 +23,8 @@ config   the configuration files of the reflectors, as heliod takes them
   --paths        every packet's way with its labels
   --json         for programs
   --svg FILE     a picture of the topology; of trace: with the label stack along the way
+  --namespaces   the CEs as network namespaces, ping between all of them (root); removed at the end, by Ctrl-C too
+  --hold         with --namespaces: they stay until Ctrl-C
   --ipv6         trace between IPv6 addresses
   --shards N     shards of each reflector (default 1)
   --version, --help
@@ -41,6 +44,8 @@ ParsedOptions parse_options(int argc, char** argv) {
     if (a == "--help" || a == "-h") return {std::nullopt, help_text(), 0};
     if (a == "--version") return {std::nullopt, "helio-lab " + std::string(build_info().version) + " (" + std::string(build_info().commit) + ")\n", 0};
     if (a == "--json" || a == "-j") o.is_json = true;
+    else if (a == "--namespaces") o.has_namespaces = true;
+    else if (a == "--hold") o.is_held = true;
     else if (a == "--paths") o.with_paths = true;
     else if (a == "--ipv6" || a == "-6") o.is_v6 = true;
     else if (a == "--svg") {
@@ -60,6 +65,8 @@ ParsedOptions parse_options(int argc, char** argv) {
   else if (command == "config") o.command = Options::Command::config;
   else return fail(command.empty() ? "no command" : "unknown command " + command);
   if (o.file.empty()) return fail("no topology file");
+  if (o.has_namespaces && o.command != Options::Command::run) return fail("--namespaces goes with run");
+  if (o.is_held && !o.has_namespaces) return fail("--hold goes with --namespaces");
   if (o.command == Options::Command::trace && words != 2) return fail("trace needs two CEs");
   if (o.command == Options::Command::run && words != 0) return fail("too many arguments: " + o.ces[0]);
   return {o, "", 0};

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# helio-lab's namespaces with real programs: ping between the sites of one customer, none between customers, traceroute
+# with labels, a TCP stream over the core, and nothing left behind after SIGINT and after SIGKILL.
+#
+#   bash tests/lab/namespaces.sh [folder of the binaries]     needs root and /dev/net/tun; the last line is N passed, M failed
+set -uo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+lab=${1:-$root/build/release/bin}/helio-lab
+topologies=$root/configs/lab
+passed=0 failed=0
+work=$(mktemp -d)
+held=
+
+cleanup() {
+  [[ -n $held ]] && kill -INT "$held" 2>/dev/null && wait "$held" 2>/dev/null
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+pass() { passed=$((passed + 1)); echo "PASS $1"; }
+miss() { failed=$((failed + 1)); echo "FAIL $1"; shift; printf '%s\n' "$@" | head -n 30; }
+expect() { local name=$1; shift; local text; if text=$("$@" 2>&1); then pass "$name"; else miss "$name" "$text"; fi; }
+ours() { ls /run/netns 2>/dev/null | grep -c "^helio-$1-"; }
+
+if [[ $(id -u) -ne 0 || ! -c /dev/net/tun ]] || ! ip netns add helio-lab-probe 2>/dev/null; then
+  echo "SKIP namespaces: needs root, /dev/net/tun and ip netns"
+  echo "0 passed, 0 failed"
+  exit 0
+fi
+ip netns del helio-lab-probe
+
+# Every kind of core and every inter-AS option carries real pings, and only where they are meant to go.
+for name in two-customers hub-and-spoke extranet inter-as-a inter-as-b inter-as-c gre-core sr-entropy multihoming-add-path; do
+  expect "ping $name" timeout 60 "$lab" run "$topologies/$name.toml" --namespaces
+done
+# A deliberate fault is seen by real pings too.
+if text=$(timeout 60 "$lab" run "$topologies/fault-rt-leak.toml" --namespaces 2>&1); then miss "ping fault-rt-leak" "exit status 0" "$text"
+elif grep -q "arrived at another customer's site" <<<"$text"; then pass "ping fault-rt-leak"
+else miss "ping fault-rt-leak" "$text"; fi
+
+# hold TOPOLOGY: sets $held to the pid once the sites are there.
+hold() {
+  "$lab" run "$topologies/$1.toml" --namespaces --hold >"$work/hold.log" 2>&1 &
+  held=$!
+  for _ in $(seq 200); do grep -q 'until Ctrl-C' "$work/hold.log" && return 0; sleep 0.1; done
+  return 1
+}
+in_site() { local site=$1; shift; ip netns exec "helio-$held-$site" "$@"; }
+
+if hold two-customers; then
+  expect "ping between sites of one customer" in_site acme-chicago ping -c 2 -i 0.2 -W 2 10.0.2.1
+  # globex-chicago's 10.0.3.0/24 is in no VRF of acme: the PE says so.
+  if text=$(in_site acme-chicago ping -c 2 -i 0.2 -W 1 10.0.3.1 2>&1); then miss "no ping between customers" "$text"; else pass "no ping between customers"; fi
+  if command -v traceroute >/dev/null; then
+    text=$(in_site acme-chicago traceroute -n -e -q 1 -w 2 10.0.2.1 2>&1)
+    if grep -q "MPLS:.*L=16302" <<<"$text" && grep -qE "^ *5 +10.0.2.1" <<<"$text"; then pass "traceroute shows the labels"; else miss "traceroute shows the labels" "$text"; fi
+  else
+    echo "SKIP traceroute is not installed"
+  fi
+  # A megabyte by TCP from Chicago to Dallas, compared.
+  head -c 1000000 /dev/urandom >"$work/sent"
+  in_site acme-dallas python3 -c '
+import socket, sys
+s = socket.create_server(("10.0.1.1", 5201)); s.settimeout(20)
+print("ready", flush=True)
+c, _ = s.accept(); c.settimeout(20)
+with open(sys.argv[1], "wb") as out:
+    while data := c.recv(65536): out.write(data)' "$work/received" >"$work/server.log" 2>&1 &
+  server=$!
+  for _ in $(seq 50); do grep -q ready "$work/server.log" && break; sleep 0.1; done
+  in_site acme-chicago python3 -c '
+import socket, sys
+with socket.create_connection(("10.0.1.1", 5201), 10) as s: s.sendall(open(sys.argv[1], "rb").read())' "$work/sent"
+  wait "$server"
+  expect "a TCP stream crosses the core unchanged" cmp "$work/sent" "$work/received"
+  kill -INT "$held"
+  wait "$held"
+  status=$?
+  if [[ $status -eq 0 && $(ours "$held") -eq 0 ]]; then pass "SIGINT removes everything"; else miss "SIGINT removes everything" "status $status" "$(ls /run/netns)"; fi
+  held=
+else
+  miss "hold" "$(cat "$work/hold.log")"
+fi
+
+# In the middle of building, too.
+"$lab" run "$topologies/two-customers.toml" --namespaces >"$work/early.log" 2>&1 &
+early=$!
+for _ in $(seq 100); do [[ $(ours "$early") -gt 0 ]] && break; sleep 0.01; done
+kill -INT "$early"
+wait "$early"
+if [[ $(ours "$early") -eq 0 ]]; then pass "SIGINT while building removes everything"; else miss "SIGINT while building removes everything" "$(ls /run/netns)"; fi
+
+# What SIGKILL leaves behind goes at the next start.
+if hold hub-and-spoke; then
+  killed=$held
+  kill -KILL "$held"
+  wait "$held" 2>/dev/null
+  held=
+  before=$(ours "$killed")
+  timeout 60 "$lab" run "$topologies/hub-and-spoke.toml" --namespaces >/dev/null 2>&1
+  if [[ $before -gt 0 && $(ours "$killed") -eq 0 ]]; then pass "leftovers of a killed run go"; else miss "leftovers of a killed run go" "before $before" "$(ls /run/netns)"; fi
+else
+  miss "hold" "$(cat "$work/hold.log")"
+fi
+
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 && $passed -gt 0 ]]
