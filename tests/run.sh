@@ -78,19 +78,21 @@ run_interop() {
 
 say "interop: real daemons and scripted peers"
 run_interop "$root/build/release"
-# helio-lab's namespaces: real ping, traceroute and TCP over the emulated core.
-say "the laboratory's namespaces"
-lab_log=$root/build/release/lab.log
-bash "$root/tests/lab/namespaces.sh" "$root/build/release/bin" >"$lab_log" 2>&1
-grep -E '^SKIP' "$lab_log"
-if [[ $(tail -n 1 "$lab_log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
-  add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
-  [[ ${BASH_REMATCH[2]} -eq 0 ]] || grep -vE '^(PASS|SKIP)' "$lab_log" | head -n 100
-else
-  add 0 1
-  cat "$lab_log"
-fi
-say "laboratory: $(tail -n 1 "$lab_log") ($((SECONDS - started)) s so far)"
+# helio-lab: its topologies with real heliod processes; sites as namespaces with real ping, traceroute and TCP.
+for part in heliod namespaces; do
+  say "the laboratory: $part"
+  lab_log=$root/build/release/lab-$part.log
+  bash "$root/tests/lab/$part.sh" "$root/build/release/bin" >"$lab_log" 2>&1
+  grep -E '^SKIP' "$lab_log"
+  if [[ $(tail -n 1 "$lab_log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+    add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+    [[ ${BASH_REMATCH[2]} -eq 0 ]] || grep -vE '^(PASS|SKIP)' "$lab_log" | head -n 100
+  else
+    add 0 1
+    cat "$lab_log"
+  fi
+  say "laboratory, $part: $(tail -n 1 "$lab_log") ($((SECONDS - started)) s so far)"
+done
 
 if [[ $sanitizers == 1 ]]; then
   say "interop with sanitizers: scripted peers"

@@ -19,8 +19,17 @@ bool write_file(const std::string& name, const std::string& text) {
   return static_cast<bool>(out);
 }
 
+// What the daemons say about the faults that are there at the end.
+void ask_heliods(Lab& lab, const PhaseVerdict& verdict) {
+  for (const Cause& cause : verdict.causes)
+    for (std::size_t i = 0; i < lab.topology().reflectors.size(); ++i) {
+      if (!lab.is_up(lab.topology().reflectors[i].name)) continue;
+      if (auto answer = lab.heliods()->ask(i, cause.command)) std::printf("%s$ %s\n%s\n", lab.topology().reflectors[i].name.c_str(), cause.command.c_str(), answer->c_str());
+    }
+}
+
 int run(const Topology& topology, const Options& options) {
-  Lab lab(topology, options.shards);
+  Lab lab(topology, options.shards, options.heliod);
   std::vector<PhaseVerdict> phases = run_phases(lab);
   bool good = true;
   for (const PhaseVerdict& v : phases) good = good && v.is_good();
@@ -28,6 +37,7 @@ int run(const Topology& topology, const Options& options) {
     std::fputs(to_json(lab, phases).c_str(), stdout);
   } else {
     for (const PhaseVerdict& v : phases) std::fputs(format_phase(lab, v, options.with_paths).c_str(), stdout);
+    if (lab.heliods() != nullptr) ask_heliods(lab, phases.back());
     std::fputs(format_summary(topology, phases).c_str(), stdout);
   }
   if (!options.svg_file.empty() && !write_file(options.svg_file, draw_topology(lab, nullptr, topology.description))) return 2;
@@ -37,7 +47,7 @@ int run(const Topology& topology, const Options& options) {
 // The CEs as namespaces: pings between all of them; with --hold they stay until a signal comes.
 int run_namespaces(const Topology& topology, const Options& options) {
   SignalGuard signals;
-  Lab lab(topology, options.shards);
+  Lab lab(topology, options.shards, options.heliod);
   lab.converge();
   bool good = true;
   try {
@@ -48,9 +58,10 @@ int run_namespaces(const Topology& topology, const Options& options) {
     good = verdict.is_good;
     if (options.is_held && !signals.is_pending()) {
       std::printf("the sites stay until Ctrl-C; for instance:\n");
+      for (std::size_t i = 0; lab.heliods() != nullptr && i < topology.reflectors.size(); ++i) std::printf("  helioctl --socket %s show peers\n", lab.heliods()->socket(i).c_str());
       for (std::size_t ce = 0; ce < topology.ces.size(); ++ce) std::printf("  ip netns exec %s ping …\n", namespaces.name_of(ce).c_str());
       std::fflush(stdout);
-      signals.wait();
+      while (!signals.wait_for(20)) lab.send_keepalives();
     }
     namespaces.stop();
     std::printf("%llu packets crossed the core; removing the namespaces\n", static_cast<unsigned long long>(namespaces.carried()));
@@ -61,7 +72,7 @@ int run_namespaces(const Topology& topology, const Options& options) {
 }
 
 int trace(const Topology& topology, const Options& options) {
-  Lab lab(topology, options.shards);
+  Lab lab(topology, options.shards, options.heliod);
   lab.converge();
   std::size_t ends[2];
   for (int i = 0; i < 2; ++i) {

@@ -1,7 +1,12 @@
 #include "bench/lab/lib/lab.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <stdexcept>
+#include <thread>
 
 #include "rib/forwarding/icmp.hpp"
 #include "rr/config/load.hpp"
@@ -11,15 +16,21 @@ namespace helio::lab {
 using forwarding::Protocol;
 using forwarding::Verdict;
 
-Lab::Lab(const Topology& topology, std::uint32_t shards) : topology_(topology), shards_(shards) {
+Lab::Lab(const Topology& topology, std::uint32_t shards, const std::string& heliod) : topology_(topology), shards_(shards) {
   if (topology_.routers.size() > Underlay::kMostRouters) throw std::runtime_error("more than 80 routers");
   build_routers();
   build_ces();
   build_reflectors();
+  if (!heliod.empty()) {
+    heliods_ = std::make_unique<Heliods>(topology_, heliod);
+    reflectors_.clear();
+  }
   open_sessions();
 }
 
 Lab::~Lab() {
+  for (Session& s : sessions_)
+    if (s.fd >= 0) close(s.fd);
   sessions_.clear();
   for (auto& pe : pes_) pe.reset();
 }
@@ -130,7 +141,8 @@ void Lab::open_sessions() {
     for (const std::string& name : spec.reflectors) {
       auto rr = static_cast<std::size_t>(topology_.find_reflector(name) - topology_.reflectors.data());
       Pe::Upstream& up = pes_[i]->add_reflector(topology_.reflectors[rr]);
-      sessions_.push_back({spec.name, name, up.end.get(), reflectors_[rr]->open(spec.loopback, topology_.reflectors[rr].address)});
+      if (heliods_) sessions_.push_back({.name_a = spec.name, .name_b = name, .a = up.end.get(), .is_remote = true, .reflector = rr});
+      else sessions_.push_back({spec.name, name, up.end.get(), reflectors_[rr]->open(spec.loopback, topology_.reflectors[rr].address)});
     }
   }
   for (const InterAsSpec& s : topology_.inter_as) {
@@ -153,6 +165,7 @@ void Lab::open_sessions() {
 
 std::string Lab::Session::trouble() const {
   if (is_up()) return "";
+  if (is_remote) return a->last_error().empty() ? "heliod does not take the connection" : name_a + " " + a->last_error();
   if (a == nullptr) return name_a + " has no neighbour " + name_b;
   if (b == nullptr) return name_b + " has no neighbour " + name_a;
   if (!a->last_error().empty()) return name_a + " " + a->last_error();
@@ -187,10 +200,14 @@ void Lab::set_node(const std::string& name, bool up) {
   auto of_node = [&](const std::string& end) { return end == name || end.starts_with(name + "/"); };
   for (Session& s : sessions_) {
     if (!of_node(s.name_a) && !of_node(s.name_b)) continue;
-    if (s.a != nullptr) s.a->disconnect();
-    if (s.b != nullptr) s.b->disconnect();
+    disconnect(s);
   }
-  if (const ReflectorSpec* rr = topology_.find_reflector(name); rr != nullptr && up) {
+  if (const ReflectorSpec* rr = topology_.find_reflector(name); rr != nullptr && heliods_) {
+    auto i = static_cast<std::size_t>(rr - topology_.reflectors.data());
+    if (up) heliods_->start(i);
+    else heliods_->stop(i);
+  }
+  if (const ReflectorSpec* rr = topology_.find_reflector(name); rr != nullptr && up && !heliods_) {
     auto i = static_cast<std::size_t>(rr - topology_.reflectors.data());
     make_reflector(i);
   }
@@ -242,9 +259,93 @@ void Lab::apply(const PhaseSpec& phase) {
   for (const auto& [ce, prefix] : phase.announce) set_announced(ce, prefix, true);
 }
 
+void Lab::disconnect(Session& s) {
+  if (s.a != nullptr) s.a->disconnect();
+  if (s.b != nullptr) s.b->disconnect();
+  if (s.fd >= 0) close(s.fd);
+  s.fd = -1;
+}
+
+// Octets to and from a heliod process.
+bool Lab::carry_remote(Session& s) {
+  if (s.fd < 0) return false;
+  bool moved = false;
+  std::uint8_t buffer[65536];
+  for (ssize_t n; s.fd >= 0 && (n = recv(s.fd, buffer, sizeof buffer, 0)) != -1;) {
+    moved = true;
+    if (n == 0) disconnect(s);
+    else s.a->receive(Bytes(buffer, static_cast<std::size_t>(n)));
+  }
+  std::vector<std::uint8_t> out = s.a->take_output();
+  for (std::size_t at = 0; at < out.size() && s.fd >= 0;) {
+    ssize_t n = ::send(s.fd, out.data() + at, out.size() - at, MSG_NOSIGNAL);
+    if (n > 0) at += static_cast<std::size_t>(n);
+    else if (errno == EAGAIN) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    else disconnect(s);
+    moved = true;
+  }
+  return moved;
+}
+
+void Lab::send_keepalives() {
+  std::vector<std::uint8_t> message;
+  wire::encode_keepalive(message);
+  for (Session& s : sessions_) {
+    if (!s.is_remote || !s.is_up()) continue;
+    s.a->send(message);
+    carry_remote(s);
+  }
+}
+
+// Between processes there is no telling when nothing is under way: all sessions are up (or have had their time), and then
+// nobody has said anything for a while.
+bool Lab::await_heliods() {
+  using Clock = std::chrono::steady_clock;
+  auto is_settled = [&] {
+    for (std::size_t i = 0; i < topology_.reflectors.size(); ++i) {
+      const ReflectorSpec& rr = topology_.reflectors[i];
+      if (!is_up(rr.name)) continue;
+      std::size_t wanted = 0;
+      for (const Session& s : sessions_) wanted += s.is_remote && s.reflector == i && is_up(s.name_a);
+      for (const ReflectorSpec& other : topology_.reflectors) {
+        auto lists = [](const std::vector<std::string>& names, const std::string& n) { return std::find(names.begin(), names.end(), n) != names.end(); };
+        if (is_up(other.name) && (lists(rr.clients, other.name) || lists(rr.mesh, other.name) || lists(rr.external, other.name) || lists(other.clients, rr.name))) ++wanted;
+      }
+      if (heliods_->established(i).value_or(0) < wanted) return false;
+    }
+    return true;
+  };
+  Clock::time_point give_up = Clock::now() + std::chrono::seconds(12), quiet_since = Clock::now(), asked{};
+  bool settled = false;
+  while (Clock::now() < give_up + std::chrono::seconds(30)) {
+    if (round()) {
+      quiet_since = Clock::now();
+      continue;
+    }
+    if (!settled && Clock::now() - asked > std::chrono::milliseconds(200)) {
+      // A connection that was refused, or closed because a reflector was not ready for it, is tried again.
+      for (Session& s : sessions_) {
+        if (!s.is_remote || s.fd >= 0 || !is_up(s.name_a) || !is_up(s.name_b)) continue;
+        s.fd = heliods_->connect(s.reflector, topology_.find_router(s.name_a)->loopback);
+        if (s.fd >= 0) s.a->connect();
+      }
+      settled = is_settled() || Clock::now() > give_up;
+      asked = Clock::now();
+      quiet_since = Clock::now();
+    }
+    if (settled && Clock::now() - quiet_since > std::chrono::milliseconds(700)) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return false;
+}
+
 bool Lab::round() {
   bool moved = false;
   for (Session& s : sessions_) {
+    if (s.is_remote) {
+      moved |= carry_remote(s);
+      continue;
+    }
     if (s.a == nullptr || s.b == nullptr) continue;
     auto to_b = s.a->take_output(), to_a = s.b->take_output();
     if (!to_b.empty()) s.b->receive(to_b);
@@ -278,12 +379,13 @@ bool Lab::converge(std::size_t most_rounds) {
   // One try for every session that is not up; a refusal stays one until something changes.
   for (Session& s : sessions_) {
     auto node_of = [](const std::string& end) { return end.substr(0, end.find('/')); };
-    if (s.a == nullptr || s.b == nullptr || s.is_up() || !is_up(node_of(s.name_a)) || !is_up(node_of(s.name_b))) continue;
+    if (s.is_remote || s.a == nullptr || s.b == nullptr || s.is_up() || !is_up(node_of(s.name_a)) || !is_up(node_of(s.name_b))) continue;
     s.a->disconnect();
     s.b->disconnect();
     s.a->connect();
     s.b->connect();
   }
+  if (heliods_) return await_heliods();
   int jumps = 0;
   for (std::size_t i = 0; i < most_rounds; ++i) {
     if (round()) continue;

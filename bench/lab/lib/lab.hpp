@@ -7,6 +7,7 @@
 // threads, and the clock stands still but for what a reflector waits for.
 #pragma once
 #include "bench/lab/lib/ce.hpp"
+#include "bench/lab/lib/heliods.hpp"
 #include "bench/lab/lib/reflector_node.hpp"
 
 namespace helio::lab {
@@ -29,7 +30,8 @@ struct Walk {
 class Lab {
  public:
   // The topology is copied: phases change it. Throws std::runtime_error when a reflector's configuration is refused.
-  explicit Lab(const Topology& topology, std::uint32_t shards = 1);
+  // `heliod`: the reflectors are processes of this binary, on the loopback; empty: heliod's engine, in memory.
+  explicit Lab(const Topology& topology, std::uint32_t shards = 1, const std::string& heliod = {});
   ~Lab();
 
   // Until nothing moves. False: it did not come to rest within `most_rounds`.
@@ -60,10 +62,16 @@ class Lab {
     std::string name_a, name_b;
     SessionEnd* a = nullptr;  // null: that side's configuration has no such neighbour
     SessionEnd* b = nullptr;
-    bool is_up() const { return a != nullptr && b != nullptr && a->is_established() && b->is_established(); }
+    bool is_remote = false;   // the other end is in a heliod process; b is null
+    std::size_t reflector = 0;
+    int fd = -1;
+    bool is_up() const { return a != nullptr && a->is_established() && (is_remote || (b != nullptr && b->is_established())); }
     std::string trouble() const;  // why not
   };
   const std::vector<Session>& sessions() const { return sessions_; }
+  Heliods* heliods() { return heliods_.get(); }
+  // Towards heliod processes, whose hold timers run.
+  void send_keepalives();
 
  private:
   void build_routers();
@@ -76,6 +84,9 @@ class Lab {
   void refresh_links();
   void everything_changed();
   bool round();
+  bool carry_remote(Session& session);
+  void disconnect(Session& session);
+  bool await_heliods();
 
   Topology topology_;
   std::uint32_t shards_;
@@ -84,7 +95,8 @@ class Lab {
   std::unique_ptr<Underlay> underlay_;
   std::vector<std::unique_ptr<Pe>> pes_;        // by router; null for P
   std::vector<std::unique_ptr<Ce>> ces_;
-  std::vector<std::unique_ptr<ReflectorNode>> reflectors_;
+  std::vector<std::unique_ptr<ReflectorNode>> reflectors_;  // empty with heliod processes
+  std::unique_ptr<Heliods> heliods_;
   std::vector<std::string> reflector_texts_;
   std::vector<config::Config> reflector_configs_;
   std::vector<Session> sessions_;

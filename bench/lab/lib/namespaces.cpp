@@ -93,11 +93,11 @@ bool SignalGuard::is_pending() {
   if (sigtimedwait(&set, nullptr, &now) > 0) came_ = true;
   return came_;
 }
-void SignalGuard::wait() {
+bool SignalGuard::wait_for(int seconds) {
   sigset_t set = ending_signals();
-  int signal = 0;
-  if (!came_) sigwait(&set, &signal);
-  came_ = true;
+  timespec time{seconds, 0};
+  if (!came_ && sigtimedwait(&set, nullptr, &time) > 0) came_ = true;
+  return came_;
 }
 
 std::string Namespaces::name_of(std::size_t ce) const { return fmt::format("{}{}-{}", kNamePrefix, getpid(), lab_.topology().ces[ce].name); }

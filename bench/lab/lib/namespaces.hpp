@@ -27,7 +27,7 @@ class SignalGuard {
   SignalGuard();
   ~SignalGuard();
   bool is_pending();  // one has come
-  void wait();
+  bool wait_for(int seconds);  // true: one has come
 
  private:
   bool came_ = false;

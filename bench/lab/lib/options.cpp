@@ -25,6 +25,7 @@ config   the configuration files of the reflectors, as heliod takes them
   --svg FILE     a picture of the topology; of trace: with the label stack along the way
   --namespaces   the CEs as network namespaces, ping between all of them (root); removed at the end, by Ctrl-C too
   --hold         with --namespaces: they stay until Ctrl-C
+  --heliod FILE  reflectors are processes of this binary on the loopback, with sessions over TCP
   --ipv6         trace between IPv6 addresses
   --shards N     shards of each reflector (default 1)
   --version, --help
@@ -51,6 +52,9 @@ ParsedOptions parse_options(int argc, char** argv) {
     else if (a == "--svg") {
       o.svg_file = value();
       if (o.svg_file.empty()) return fail("--svg needs a file name");
+    } else if (a == "--heliod") {
+      o.heliod = value();
+      if (o.heliod.empty()) return fail("--heliod needs the binary");
     } else if (a == "--shards") {
       std::string n = value();
       if (auto [p, e] = std::from_chars(n.data(), n.data() + n.size(), o.shards); e != std::errc() || o.shards == 0 || o.shards > 64) return fail("--shards needs a number from 1 to 64");

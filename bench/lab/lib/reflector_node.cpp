@@ -163,17 +163,20 @@ bool ReflectorNode::turn(session::TimePoint now) {
 }
 
 // Sessions of the laboratory: PEs come in by their loopbacks, other reflectors are neighbours.
-std::string reflector_config(const Topology& topology, const ReflectorSpec& spec) {
+std::string reflector_config(const Topology& topology, const ReflectorSpec& spec, IpAddress (*at)(const IpAddress&)) {
   auto ip = [](const IpAddress& a) { return wire::format_ip(a); };
+  auto place = [&](const IpAddress& a) { return wire::format_ip(at != nullptr ? at(a) : a); };
+  std::string local = at != nullptr ? fmt::format("local-address = \"{}\"\n", place(spec.address)) : "";
   std::string out = fmt::format("[global]\nas = {}\nrouter-id = \"{}\"\ncluster-id = \"{}\"\nlisten = [{{ address = \"{}\", port = 1790 }}]\n", spec.as, ip(spec.address),
-                                ip(spec.cluster_id.value_or(spec.address)), ip(spec.address));
+                                ip(spec.cluster_id.value_or(spec.address)), place(spec.address));
   for (wire::Family family : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc}) {
     if (!spec.families.contains(family)) continue;
     out += fmt::format("\n[[families]]\nname = \"{}\"\n", wire::family_name(family));
     if (spec.paths > 1 && family != wire::Family::rtc)
       out += fmt::format("add-paths = {{ receive = true, send-max = {} }}\n", spec.paths == 255 ? std::string("\"all\"") : std::to_string(spec.paths));
   }
-  out += "\n[[peer-groups]]\nname = \"pe\"\nrole = \"client\"\n";
+  out += "\n[[peer-groups]]\nname = \"pe\"\nrole = \"client\"\n" + local;
+  if (at != nullptr) out += "passive = true\n";
   if (!spec.import_policy.empty()) {
     std::string statements;
     for (const std::string& s : spec.import_policy) statements += (statements.empty() ? "\"" : ", \"") + s + "\"";
@@ -181,7 +184,7 @@ std::string reflector_config(const Topology& topology, const ReflectorSpec& spec
   }
   std::string neighbors;
   auto neighbor = [&](const IpAddress& address, const std::string& name, const std::string& group) {
-    neighbors += fmt::format("\n[[neighbors]]\naddress = \"{}\"\nremote-port = 1790\npeer-group = \"{}\"\ndescription = \"{}\"\n", ip(address), group, name);
+    neighbors += fmt::format("\n[[neighbors]]\naddress = \"{}\"\nremote-port = 1790\npeer-group = \"{}\"\ndescription = \"{}\"\n", place(address), group, name);
   };
   for (const RouterSpec& r : topology.routers)
     if (r.as == spec.as && std::find(r.reflectors.begin(), r.reflectors.end(), spec.name) != r.reflectors.end()) neighbor(r.loopback, r.name, "pe");
@@ -193,10 +196,10 @@ std::string reflector_config(const Topology& topology, const ReflectorSpec& spec
       neighbor(above.address, above.name, "rr-mesh");
       has_mesh = true;
     }
-  if (has_mesh) out += "\n[[peer-groups]]\nname = \"rr-mesh\"\nrole = \"non-client\"\n";
+  if (has_mesh) out += "\n[[peer-groups]]\nname = \"rr-mesh\"\nrole = \"non-client\"\n" + local;
   for (const std::string& n : spec.external) {
     const ReflectorSpec& other = *topology.find_reflector(n);
-    out += fmt::format("\n[[peer-groups]]\nname = \"as{}-{}\"\npeer-as = {}\nmultihop = 64\nnext-hop = \"unchanged\"\n", other.as, n, other.as);
+    out += fmt::format("\n[[peer-groups]]\nname = \"as{}-{}\"\npeer-as = {}\nmultihop = 64\nnext-hop = \"unchanged\"\n{}", other.as, n, other.as, local);
     neighbor(other.address, n, fmt::format("as{}-{}", other.as, n));
   }
   out += neighbors + "\n[control]\nsocket = \"" + spec.name + ".sock\"\n\n[telemetry]\nport = 0\n";

@@ -12,8 +12,9 @@
 
 namespace helio::lab {
 
-// The configuration file of a reflector of the topology.
-std::string reflector_config(const Topology& topology, const ReflectorSpec& spec);
+// The configuration file of a reflector of the topology. `at`: where nodes are, for daemons on the loopback; null: as the
+// topology says.
+std::string reflector_config(const Topology& topology, const ReflectorSpec& spec, IpAddress (*at)(const IpAddress&) = nullptr);
 
 class ReflectorNode : public SessionEnd::User {
  public:
