@@ -71,8 +71,10 @@ void Admission::filter(rib::FamilyRib<Address>& rib, wire::Family family, PeerId
     rib::AttributeId present = path_of(shared_, rib, peer, entry);
     bool moves = present == kNoId || shared_.provenances.provenance(shared_.attributes[present].provenance).rt_set != rt_set;
     bool fits = true;
+    Refusal refusal = Refusal::prefix_limit;
     if (moves && quotas_.max_prefixes_per_rt_set != 0 && in_rt_set >= quotas_.max_prefixes_per_rt_set) {
       fits = false;
+      refusal = Refusal::rt_set_quota;
       ++discarded_.by_rt_set;
     }
     if (fits && present == kNoId && quotas_.max_paths_per_rd != 0) {
@@ -84,6 +86,7 @@ void Admission::filter(rib::FamilyRib<Address>& rib, wire::Family family, PeerId
       }
       if (in_rd >= quotas_.max_paths_per_rd) {
         fits = false;
+        refusal = Refusal::rd_quota;
         ++discarded_.by_rd;
       }
     }
@@ -103,6 +106,9 @@ void Admission::filter(rib::FamilyRib<Address>& rib, wire::Family family, PeerId
       entries[kept++] = entry;
       continue;
     }
+    constexpr bool kIsV6 = sizeof(Address) == 16;
+    unsigned __int128 address = static_cast<unsigned __int128>(entry.address) << (kIsV6 ? 0 : 96);
+    refusals_.note(peer, refusal, RefusalLog::hash_prefix(entry.rd, kIsV6, address, entry.length), shared_.now_seconds);
     if (quota != nullptr) quota->discarded[wire::index(family)].fetch_add(1, std::memory_order_relaxed);
     if ((entry.label & rib::kLabelStack) != 0) shared_.label_stacks.drop_ref(entry.label & ~rib::kLabelStack);
     if (present != kNoId) gone.push_back(entry);

@@ -6,13 +6,14 @@
 
 #include "rib/family_rib.hpp"
 #include "rr/reflector/quota.hpp"
+#include "rr/reflector/refusals.hpp"
 
 namespace helio::reflector {
 
 class Admission {
  public:
-  Admission(rib::RibShared& shared, const RibQuotas& quotas, RtSetCounts& counts)
-      : shared_(shared), quotas_(quotas), counts_(counts) {}
+  Admission(rib::RibShared& shared, const RibQuotas& quotas, RtSetCounts& counts, RefusalLog& refusals)
+      : shared_(shared), quotas_(quotas), counts_(counts), refusals_(refusals) {}
 
   bool has_quotas() const { return quotas_.any(); }
   // Takes what may not come in out of `entries`, and puts what has to go because of it into `gone`. `quota` may be null.
@@ -39,6 +40,7 @@ class Admission {
   rib::RibShared& shared_;
   RibQuotas quotas_;
   RtSetCounts& counts_;
+  RefusalLog& refusals_;
   std::vector<RtSetCount> rt_sets_;  // by RtSetId
   rib::RtSetId next_ = 0;
   std::uint64_t next_round_ms_ = 0;

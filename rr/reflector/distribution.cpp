@@ -499,21 +499,23 @@ bool Distribution::is_special(const ProvenanceInfo& p, Family family) {
 }
 
 // What has nothing to do with route targets: source, role, scope.
-bool Distribution::role_allows(const Peer& peer, const ProvenanceInfo& p, Family family) {
-  if (p.source == peer.info.peer) return false;  // never back to where it came from (RFC 4456 §6, wire 2.8)
-  if (!may_reflect(p.source_role, peer.info.group->role)) return false;
-  if (!is_special(p, family)) return true;
-  if (peer.export_policy != 0 && (p.rejected_by >> (peer.export_policy - 1) & 1) != 0) return false;
-  if ((p.scope & (rib::scope::no_advertise | rib::scope::ineligible)) != 0) return false;
-  if ((p.scope & rib::scope::no_export) != 0 && peer.info.group->role == PeerRole::external) return false;
+Distribution::Barrier Distribution::barrier(const Peer& peer, const ProvenanceInfo& p, Family family) {
+  if (p.source == peer.info.peer) return Barrier::own_route;  // never back to where it came from (RFC 4456 §6, wire 2.8)
+  if (!may_reflect(p.source_role, peer.info.group->role)) return Barrier::non_client_mesh;
+  if (!is_special(p, family)) return Barrier::none;
+  if (peer.export_policy != 0 && (p.rejected_by >> (peer.export_policy - 1) & 1) != 0) return Barrier::export_policy;
+  if ((p.scope & rib::scope::no_advertise) != 0) return Barrier::no_advertise;
+  if ((p.scope & rib::scope::ineligible) != 0) return Barrier::ineligible;
+  if ((p.scope & rib::scope::no_export) != 0 && peer.info.group->role == PeerRole::external) return Barrier::no_export;
   // RFC 4456 §6: clients of a cluster that are meshed have it already.
-  if ((p.scope & rib::scope::meshed) != 0 && peer.info.group->role == PeerRole::client && peer.info.group->cluster_id == p.source_cluster) return false;
-  if ((p.scope & rib::scope::llgr_stale) != 0 && !peer.info.long_lived_capable) return false;  // RFC 9494 §4.3
+  if ((p.scope & rib::scope::meshed) != 0 && peer.info.group->role == PeerRole::client && peer.info.group->cluster_id == p.source_cluster)
+    return Barrier::meshed_cluster;
+  if ((p.scope & rib::scope::llgr_stale) != 0 && !peer.info.long_lived_capable) return Barrier::llgr_stale;  // RFC 9494 §4.3
   bool own_next_hop = peer.info.group->role == PeerRole::external && peer.info.group->next_hop_self;
   if ((p.scope & rib::scope::ipv6_next_hop) != 0 && family == Family::vpnv4 && !own_next_hop && !peer.info.ipv6_next_hop.contains(family))
-    return false;
+    return Barrier::ipv6_next_hop;
   std::uint8_t too_large = rib::scope::extended_size | (peer.info.four_octet_as ? 0 : rib::scope::two_octet_size);
-  return (p.scope & too_large) == 0 || peer.info.extended_messages;
+  return (p.scope & too_large) == 0 || peer.info.extended_messages ? Barrier::none : Barrier::too_large;
 }
 
 // Is a path of this provenance with the peer, as far as the stream of r up to here goes? `up_to` tells which members count:
@@ -530,6 +532,47 @@ bool Distribution::is_eligible(PeerId id, std::uint32_t r, rib::ProvenanceId pro
   const Peer* peer = find(id);
   if (peer == nullptr || !peer->info.families.contains(family) || provenance >= sources_[r].provenances.size()) return false;
   return has_now(*peer, r, sources_[r].provenances[provenance], family, MemberState::armed);
+}
+
+std::optional<Distribution::Delivery> Distribution::delivery(PeerId id, std::uint32_t r, rib::ProvenanceId provenance, Family family) const {
+  const Peer* peer = find(id);
+  if (peer == nullptr || provenance >= sources_[r].provenances.size()) return std::nullopt;
+  const ProvenanceInfo& p = sources_[r].provenances[provenance];
+  if (p.rt_set == rib::kNoId) return std::nullopt;  // not heard of yet
+  const Link& link = peer->links[r];
+  Delivery out;
+  out.barrier = barrier(*peer, p, family);
+  out.filtered = peer->filtered;
+  out.matches = !peer->filtered || peer->membership.matches_everything() || peer->membership.matches(sources_[r].rt_sets[p.rt_set].targets);
+  out.holding = peer->holding;
+  out.deferred = deferred_;
+  const Member* member = member_of(const_cast<RtSetInfo&>(sources_[r].rt_sets[p.rt_set]), id.value);
+  out.armed = link.universe || (member != nullptr && member->state == MemberState::armed);
+  out.lagging = link.lagging;
+  out.catching_up = link.catching_up;
+  out.export_policy = peer->export_policy;
+  out.encoding_class = peer->encoding_class;
+  PeerState now = state(id);
+  out.queue_bytes = now.queue_bytes;
+  out.oldest_ms = now.oldest_ms;
+  return out;
+}
+
+std::vector<std::pair<PeerId, std::optional<wire::RtMembership>>> Distribution::importers(wire::RouteTarget rt) const {
+  std::vector<std::pair<PeerId, std::optional<wire::RtMembership>>> out;
+  for (const Peer* peer : up_) {
+    if (!peer->has_vpn) continue;
+    if (!peer->filtered) {
+      out.emplace_back(peer->info.peer, std::nullopt);
+    } else if (std::uint64_t target = rt.value; peer->membership.matches_everything() || peer->membership.matches(std::span(&target, 1))) {
+      for (const wire::RtMembership& nlri : peer->membership.all())
+        if (nlri.matches(rt)) {
+          out.emplace_back(peer->info.peer, nlri);
+          break;
+        }
+    }
+  }
+  return out;
 }
 
 void Distribution::deliver(std::uint32_t r, rib::Batch& batch) {

@@ -93,6 +93,25 @@ class Distribution {
   const Membership* membership(PeerId peer) const;
   // Would a path of this provenance (of RIB shard r) be at the peer?
   bool is_eligible(PeerId peer, std::uint32_t r, rib::ProvenanceId provenance, wire::Family family) const;
+  // What stands between a path and a peer, apart from route targets; the first that applies.
+  enum class Barrier : std::uint8_t {
+    none, own_route, non_client_mesh, export_policy, no_advertise, ineligible, no_export, meshed_cluster, llgr_stale, ipv6_next_hop, too_large
+  };
+  // How it is with a path of a provenance and a peer, for explain.
+  struct Delivery {
+    Barrier barrier = Barrier::none;
+    bool filtered = false;             // route targets decide
+    bool matches = false;              // its filter lets the RT set through
+    bool holding = false;              // its RTC End-of-RIB is awaited
+    bool deferred = false;             // nobody is sent anything yet after our own start
+    bool armed = false;                // changes flow, what was there is queued or sent
+    bool lagging = false, catching_up = false;
+    std::uint8_t export_policy = 0, encoding_class = 0;
+    std::uint64_t queue_bytes = 0, oldest_ms = 0;
+  };
+  std::optional<Delivery> delivery(PeerId peer, std::uint32_t r, rib::ProvenanceId provenance, wire::Family family) const;
+  // Local peers that are sent routes with the RT, each with the membership that asks for it; nothing: no filter.
+  std::vector<std::pair<PeerId, std::optional<wire::RtMembership>>> importers(wire::RouteTarget rt) const;
   // Best paths of an RT set of RIB shard r, by provenance -> what each local peer holds of them, added to
   // sent[peer][v4, v6].
   struct BestCount {
@@ -221,7 +240,8 @@ class Distribution {
   Peer* find(PeerId id) const { return id.value < peers_.size() ? peers_[id.value].get() : nullptr; }
   Peer* find(std::uint32_t id) const { return id < peers_.size() ? peers_[id].get() : nullptr; }
   static bool is_special(const ProvenanceInfo& p, wire::Family family);
-  static bool role_allows(const Peer& peer, const ProvenanceInfo& p, wire::Family family);
+  static Barrier barrier(const Peer& peer, const ProvenanceInfo& p, wire::Family family);
+  static bool role_allows(const Peer& peer, const ProvenanceInfo& p, wire::Family family) { return barrier(peer, p, family) == Barrier::none; }
   static Member* member_of(RtSetInfo& set, std::uint32_t peer);
   static Member& add_member(RtSetInfo& set, std::uint32_t peer, MemberState state);
   static void remove_member(RtSetInfo& set, std::uint32_t peer);

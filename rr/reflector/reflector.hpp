@@ -28,6 +28,8 @@ class Reflector final : public StateSource {
   SummaryView summary() override;
   std::vector<PeerView> peers() override;
   RoutePage routes(const RouteQuery& query) override;
+  std::optional<Explanation> explain(const ExplainQuery& query) override;
+  RtExplanation explain_rt(wire::RouteTarget rt) override;
   std::vector<RtView> route_targets() override;
   std::vector<RtcRouteView> rtc_routes() override;
   std::vector<EncodingClassView> encoding_classes() override;

@@ -47,7 +47,7 @@ RibShard::Waiting<Address6>& RibShard::waiting<Address6>() { return waiting6_; }
 
 RibShard::RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits, std::shared_ptr<const RoutePolicies> policies)
     : self_(self), mailboxes_(mailboxes), limits_(limits), shared_(*this), rib4_(Family::vpnv4, shared_), rib6_(Family::vpnv6, shared_),
-      packer_(shared_.attributes), marker_(shared_, policy_), admission_(shared_, limits.quotas, mailboxes.rt_set_counts()), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {
+      packer_(shared_.attributes), marker_(shared_, policy_), admission_(shared_, limits.quotas, mailboxes.rt_set_counts(), refusals_), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {
   if (policies != nullptr) policy_.set(std::move(policies));
 }
 
@@ -396,6 +396,23 @@ void RibShard::class_down(const ClassDown& down) {
   if (c.view[1]) rib6_.release_view(*c.view[1]);
   c.view = {};
 }
+
+template <class Address>
+std::vector<std::uint8_t> RibShard::encode(std::uint8_t encoding_class, std::uint64_t rd, const rib::PrefixKey<Address>& key, const rib::PathRef& path,
+                                           const std::uint32_t* sent_id) {
+  if (encoding_class >= classes_.size() || classes_[encoding_class].session_shards == 0) return {};
+  const Class& c = classes_[encoding_class];
+  rib::ChangeLog log;
+  family<Address>().stage_announcement(log, rd, key, path, 0, sent_id);
+  packer_.sort(log);
+  rib::BatchRef batch = packer_.pack(log, kFamily<Address>, c.encoding, mailboxes_.retained(self_).images, c.transform.get());
+  std::vector<std::uint8_t> bytes(batch->data(), batch->data() + batch->size());
+  family<Address>().clear_log(log);
+  return bytes;
+}
+
+template std::vector<std::uint8_t> RibShard::encode<Address4>(std::uint8_t, std::uint64_t, const rib::PrefixKey<Address4>&, const rib::PathRef&, const std::uint32_t*);
+template std::vector<std::uint8_t> RibShard::encode<Address6>(std::uint8_t, std::uint64_t, const rib::PrefixKey<Address6>&, const rib::PathRef&, const std::uint32_t*);
 
 // --- Turns ----------------------------------------------------------------------------------------------------------
 

@@ -83,6 +83,12 @@ class RibShard final : public rib::TurnSealer {
     apply_waiting();
     return rib6_;
   }
+  // What was lately refused here; the session side of the shard notes its own there, too.
+  RefusalLog& refusals() { return refusals_; }
+  // The UPDATE that a class is sent of a path, encoded now; empty: nothing. `sent_id`: null without ADD-PATH.
+  template <class Address>
+  std::vector<std::uint8_t> encode(std::uint8_t encoding_class, std::uint64_t rd, const rib::PrefixKey<Address>& key, const rib::PathRef& path,
+                                   const std::uint32_t* sent_id);
   const Admission::Discarded& discarded() const { return admission_.discarded(); }
   // Visits each reference of a set that is held for something else than a path (or a set made of it).
   template <class Visit>
@@ -286,6 +292,7 @@ class RibShard final : public rib::TurnSealer {
   Waiting<rib::Address6> waiting6_;
   std::deque<Purge> purges_;
   StaleMarker marker_;
+  RefusalLog refusals_;
   Admission admission_;
   std::deque<Walk> walks_;
   std::optional<Reevaluation> reevaluation_;

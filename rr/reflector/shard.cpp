@@ -338,7 +338,10 @@ std::optional<wire::Notification> Shard::on_update(PeerId id, Bytes body) {
   }
   if (view.withdrawn_reach) {
     if (view.withdrawn_reach->family == Family::rtc) receive_memberships(peer, nullptr, nullptr, view.withdrawn_reach->nlri);
-    else if (is_vpn(view.withdrawn_reach->family)) withdraw(peer, view.withdrawn_reach->family, view.withdrawn_reach->nlri, {}, true);
+    if (is_vpn(view.withdrawn_reach->family)) {
+      refuse(peer, Refusal::treated_as_withdraw, view.withdrawn_reach->family, view.withdrawn_reach->nlri);
+      withdraw(peer, view.withdrawn_reach->family, view.withdrawn_reach->nlri, {}, true);
+    }
   }
   if (view.reach) {
     if (view.reach->family == Family::rtc) receive_memberships(peer, &view, &*view.reach, view.reach->nlri);
@@ -393,6 +396,9 @@ void Shard::announce(Peer& peer, const wire::UpdateView& view, const wire::Reach
       peer.last_excluded = true;
       counters_.discarded_by_size.add();
       exclusion = Exclusion::too_long;
+      peer.last_refusal = Refusal::attribute_size;
+    } else if (peer.last_excluded) {
+      peer.last_refusal = static_cast<Refusal>(static_cast<std::size_t>(exclusion) - 1);
     }
     remember_attributes(peer, view, reach);
     peer.last_owned.reset();
@@ -401,6 +407,7 @@ void Shard::announce(Peer& peer, const wire::UpdateView& view, const wire::Reach
   }
   if (peer.last_excluded) {
     // A looped route is not used; what the peer announced before for these prefixes is gone (RFC 4271 §9).
+    refuse(peer, peer.last_refusal, reach.family, reach.nlri);
     withdraw(peer, reach.family, reach.nlri, {}, true);
     return;
   }
@@ -409,6 +416,11 @@ void Shard::announce(Peer& peer, const wire::UpdateView& view, const wire::Reach
   route(id, reach.family, has_path_id, false, reach.nlri, peer.serial, peer.last_owned, [&](Bytes nlri) {
     rib_.announce(id, reach.family, has_path_id, peer.serial, peer.last_owned != nullptr ? peer.last_owned->view() : canonical_, nlri);
   });
+}
+
+void Shard::refuse(const Peer& peer, Refusal refusal, Family family, Bytes nlri) {
+  bool has_path_id = peer.context.add_path_receive.contains(family);
+  rib_.refusals().note_all(peer.record.info.peer, refusal, family, nlri, has_path_id, static_cast<std::uint32_t>(now_ms_ / 1000));
 }
 
 void Shard::withdraw(Peer& peer, Family family, Bytes nlri, Bytes not_these, bool nlri_is_announcement) {

@@ -101,6 +101,7 @@ class Shard final : public session::Engine {
     std::uint64_t serial = 0;                          // of last_raw; 0: none
     std::shared_ptr<const OwnedAttributes> last_owned; // only with several shards
     bool last_excluded = false;
+    Refusal last_refusal = Refusal::count_;            // why, when it was
     // RT memberships from before a restart (RFC 4724) or a BoRR (RFC 7313): those that are not said again until the
     // End-of-RIB or the EoRR are gone.
     std::optional<Membership> not_said_again;
@@ -120,6 +121,7 @@ class Shard final : public session::Engine {
   void announce(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
   bool same_attributes(const Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
   void remember_attributes(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
+  void refuse(const Peer& peer, Refusal refusal, wire::Family family, Bytes nlri);  // for explain; nothing else
   void withdraw(Peer& peer, wire::Family family, Bytes nlri, Bytes not_these, bool nlri_is_announcement);
   void receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri);
   void memberships_complete(const Peer& peer);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "rr/reflector/explain_view.hpp"
 #include "rr/session/close_reason.hpp"
 #include "rr/session/settings.hpp"
 #include "rr/wire/types.hpp"
@@ -108,6 +109,13 @@ struct RouteView {
   std::vector<PathView> paths;            // best first
 };
 
+struct Explanation {
+  RouteView route;                        // no paths: there is no such route
+  std::vector<RefusalView> refusals;      // of peers that have no path now
+  std::vector<std::string> hints;         // when there is no such route
+  std::vector<DeliveryView> deliveries;   // to the peer that was asked about, a path each
+};
+
 struct RouteQuery {
   wire::Family family = wire::Family::vpnv4;
   std::optional<wire::RouteDistinguisher> rd;
@@ -178,6 +186,9 @@ class StateSource {
   virtual SummaryView summary() = 0;
   virtual std::vector<PeerView> peers() = 0;
   virtual RoutePage routes(const RouteQuery& query) = 0;
+  // Nothing when there is no such peer.
+  virtual std::optional<Explanation> explain(const ExplainQuery& query) = 0;
+  virtual RtExplanation explain_rt(wire::RouteTarget rt) = 0;
   virtual std::vector<RtView> route_targets() = 0;
   virtual std::vector<RtcRouteView> rtc_routes() = 0;
   virtual std::vector<EncodingClassView> encoding_classes() = 0;
