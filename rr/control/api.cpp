@@ -14,8 +14,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",   "/v1/routes",           "/v1/rt",     "/v1/rtc",
-                                       "/v1/memory",  "/v1/policies", "/v1/nexthops", "/v1/health",  "/v1/encoding-classes", "/v1/config", "/v1/version"};
+constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",    "/v1/routes",   "/v1/rt",     "/v1/rtc",              "/v1/explain", "/v1/explain/rt", "/v1/explain/peer",
+                                       "/v1/memory",  "/v1/policies", "/v1/nexthops", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version"};
 constexpr std::string_view kPeerPrefix = "/v1/peers/";
 
 Unexpected<ApiProblem> problem(unsigned status, std::string error, std::string message, std::string hint = {}) {
@@ -169,6 +169,9 @@ Api::Answer Api::get(const Target& target) {
   std::string_view path = target.path;
   if (path == "/v1/routes") return routes(target);
   if (path == "/v1/peers") return peers(target);
+  if (path == "/v1/explain") return explain(target);
+  if (path == "/v1/explain/rt") return explain_rt(target);
+  if (path == "/v1/explain/peer") return explain_peer(target);
   if (path == "/v1/health") return health(target);
   if (path.starts_with(kPeerPrefix)) {
     std::string_view address = path.substr(kPeerPrefix.size());
@@ -259,6 +262,41 @@ Api::Answer Api::routes(const Target& target) {
   auto query = parse_route_query(target);
   if (!query) return Unexpected(query.error());
   return routes_json(query->family, state_.routes(*query));
+}
+
+Api::Answer Api::explain(const Target& target) {
+  if (auto bad = check_parameters(target, {"prefix", "rd", "to"})) return Unexpected(*bad);
+  std::optional<wire::VpnPrefix> prefix;
+  std::optional<wire::RouteDistinguisher> rd;
+  reflector::ExplainQuery query;
+  auto bad = read(target, "prefix", prefix, wire::parse_prefix, "a prefix such as \"10.0.0.0/24\", without host bits");
+  if (!bad) bad = read(target, "rd", rd, wire::parse_rd, "a route distinguisher such as \"65000:101\"");
+  if (!bad) bad = read(target, "to", query.to, wire::parse_ip, "the address of a peer");
+  if (bad) return Unexpected(*bad);
+  if (!prefix || !rd) return problem(400, "bad_parameter", "prefix and rd are needed", "helioctl show routes --prefix P/L lists the RDs");
+  query.prefix = *prefix;
+  query.prefix.rd = *rd;
+  auto explanation = state_.explain(query);
+  if (!explanation) return problem(404, "unknown_peer", fmt::format("there is no peer {}", wire::format_ip(*query.to)), fmt::format("helioctl explain peer {}", wire::format_ip(*query.to)));
+  return explanation_json(*explanation, query);
+}
+
+Api::Answer Api::explain_rt(const Target& target) {
+  if (auto bad = check_parameters(target, {"rt"})) return Unexpected(*bad);
+  std::optional<wire::RouteTarget> rt;
+  if (auto bad = read(target, "rt", rt, wire::parse_rt, "a route target such as \"65000:101\"")) return Unexpected(*bad);
+  if (!rt) return problem(400, "bad_parameter", "rt is needed", "see /v1/rt");
+  return rt_explanation_json(state_.explain_rt(*rt));
+}
+
+Api::Answer Api::explain_peer(const Target& target) {
+  if (auto bad = check_parameters(target, {"peer"})) return Unexpected(*bad);
+  std::optional<wire::IpAddress> address;
+  if (auto bad = read(target, "peer", address, wire::parse_ip, "an address")) return Unexpected(*bad);
+  if (!address) return problem(400, "bad_parameter", "peer is needed", "see /v1/peers");
+  std::vector<reflector::PeerView> views = state_.peers();
+  auto at = std::ranges::find(views, *address, &reflector::PeerView::address);
+  return diagnosis_json(diagnose(*address, at == views.end() ? nullptr : &*at, *config_(), read_kernel_counters() - kernel_at_start_));
 }
 
 Api::Answer Api::health(const Target& target) {

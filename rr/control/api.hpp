@@ -49,11 +49,15 @@ class Api {
   Answer peers(const Target& target);
   Answer peer(std::string_view address);
   Answer routes(const Target& target);
+  Answer explain(const Target& target);
+  Answer explain_rt(const Target& target);
+  Answer explain_peer(const Target& target);
   Answer health(const Target& target);
 
   reflector::StateSource& state_;
   ControlActions* actions_;
   ConfigSource config_;
+  KernelCounters kernel_at_start_ = read_kernel_counters();
 
   struct Sample {
     std::chrono::steady_clock::time_point at{};

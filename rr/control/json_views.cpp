@@ -171,6 +171,7 @@ json::value peer_json(const reflector::PeerView& view) {
   out["last_close"] = text_or_null(view.last_close);
   out["last_notification"] = text_or_null(view.last_notification);
   out["last_update_error"] = text_or_null(view.last_update_error);
+  out["last_error"] = text_or_null(view.last_error);
   out["import_policy"] = array_of(view.import_policy, [](const std::string& text) { return json::value(text); });
   out["export_policy"] = array_of(view.export_policy, [](const std::string& text) { return json::value(text); });
   out["bfd"] = view.bfd ? bfd_json(*view.bfd) : json::value(nullptr);
@@ -182,14 +183,71 @@ json::value peer_json(const reflector::PeerView& view) {
 
 json::value peers_json(const std::vector<reflector::PeerView>& views) { return {{"peers", array_of(views, peer_json)}}; }
 
+namespace {
+
+json::value route_json(const reflector::RouteView& route) {
+  return {{"rd", wire::format_rd(route.prefix.rd)}, {"prefix", wire::format_prefix(route.prefix)}, {"paths", array_of(route.paths, path_json)}};
+}
+json::value text_json(const std::string& text) { return json::value(text); }
+std::string hex(const std::vector<std::uint8_t>& bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (std::uint8_t b : bytes) out += {kDigits[b >> 4], kDigits[b & 15]};
+  return out;
+}
+
+json::value delivery_json(const reflector::DeliveryView& view) {
+  json::object out;
+  out["sent"] = view.sent;
+  out["reason"] = view.reason;
+  out["text"] = view.text;
+  out["from"] = view.from ? json::value(wire::format_ip(*view.from)) : json::value(nullptr);
+  out["path_id"] = view.path_id;
+  out["steps"] = array_of(view.steps, [](const reflector::ExplainStep& step) -> json::value {
+    return {{"name", step.name}, {"passed", step.passed}, {"text", step.text}};
+  });
+  out["hints"] = array_of(view.hints, text_json);
+  out["update"] = view.update.empty() ? json::value(nullptr) : json::value(hex(view.update));
+  return out;
+}
+
+}  // namespace
+
+json::value explanation_json(const reflector::Explanation& view, const reflector::ExplainQuery& query) {
+  json::object out;
+  out["route"] = route_json(view.route);
+  out["refusals"] = array_of(view.refusals, [](const reflector::RefusalView& refusal) -> json::value {
+    return {{"from", wire::format_ip(refusal.from)}, {"reason", refusal.reason}, {"text", refusal.text}, {"seconds_ago", refusal.seconds_ago}};
+  });
+  out["hints"] = array_of(view.hints, text_json);
+  out["to"] = query.to ? json::value(wire::format_ip(*query.to)) : json::value(nullptr);
+  out["deliveries"] = array_of(view.deliveries, delivery_json);
+  return out;
+}
+
+json::value rt_explanation_json(const reflector::RtExplanation& view) {
+  return {{"route_target", wire::format_rt(view.rt)},
+          {"prefixes", view.prefixes},
+          {"exporters", array_of(view.exporters, [](const auto& e) -> json::value { return {{"peer", wire::format_ip(e.peer)}, {"prefixes", e.prefixes}}; })},
+          {"importers", array_of(view.importers, [](const auto& i) -> json::value { return {{"peer", wire::format_ip(i.peer)}, {"by", i.by}}; })},
+          {"hints", array_of(view.hints, text_json)}};
+}
+
+json::value diagnosis_json(const Diagnosis& diagnosis) {
+  static constexpr const char* kKinds[] = {"good", "problem", "note"};
+  return {{"peer", wire::format_ip(diagnosis.address)},
+          {"state", diagnosis.state},
+          {"configured_by", text_or_null(diagnosis.configured_by)},
+          {"group", text_or_null(diagnosis.group)},
+          {"findings", array_of(diagnosis.findings, [](const Finding& f) -> json::value {
+             return {{"kind", kKinds[static_cast<std::size_t>(f.kind)]}, {"reason", f.reason}, {"text", f.text}, {"hint", text_or_null(f.hint)}};
+           })}};
+}
+
 json::value routes_json(wire::Family family, const reflector::RoutePage& page) {
   json::object out;
   out["family"] = std::string(wire::family_label(family));
-  out["routes"] = array_of(page.routes, [](const reflector::RouteView& route) -> json::value {
-    return {{"rd", wire::format_rd(route.prefix.rd)},
-            {"prefix", wire::format_prefix(route.prefix)},
-            {"paths", array_of(route.paths, path_json)}};
-  });
+  out["routes"] = array_of(page.routes, route_json);
   out["cursor"] = text_or_null(page.cursor);
   return out;
 }

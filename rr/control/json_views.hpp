@@ -6,6 +6,7 @@
 
 #include "rr/config/config.hpp"
 #include "rr/control/actions.hpp"
+#include "rr/control/diagnosis.hpp"
 #include "rr/control/problem.hpp"
 #include "rr/reflector/state_source.hpp"
 
@@ -21,6 +22,9 @@ boost::json::value peer_json(const reflector::PeerView& view);
 boost::json::value peers_json(const std::vector<reflector::PeerView>& views);
 boost::json::value routes_json(wire::Family family, const reflector::RoutePage& page);
 boost::json::value route_targets_json(const std::vector<reflector::RtView>& views);
+boost::json::value explanation_json(const reflector::Explanation& view, const reflector::ExplainQuery& query);
+boost::json::value rt_explanation_json(const reflector::RtExplanation& view);
+boost::json::value diagnosis_json(const Diagnosis& diagnosis);
 boost::json::value rtc_json(const std::vector<reflector::RtcRouteView>& views);
 boost::json::value policies_json(const std::vector<reflector::PolicyStatementView>& views);
 boost::json::value encoding_classes_json(const std::vector<reflector::EncodingClassView>& views);

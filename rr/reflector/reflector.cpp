@@ -275,6 +275,7 @@ std::vector<PeerView> Reflector::peers() {
     if (s.last_close != session::CloseReason::none) v.last_close = session::close_reason_name(s.last_close);
     v.last_notification = s.last_notification;
     v.last_update_error = fact.last_update_error;
+    v.last_error = s.last_error;
     if (settings_.policies != nullptr) {
       v.import_policy = settings_.policies->import_names(s.group);
       v.export_policy = settings_.policies->export_names(s.group);

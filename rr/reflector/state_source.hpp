@@ -76,6 +76,7 @@ struct PeerView {
   std::string last_close;                 // close_reason_name, "" when never closed
   std::string last_notification;          // text of the last NOTIFICATION sent or received, with direction
   std::string last_update_error;
+  std::string last_error;                 // of connecting, or of the socket options
   std::vector<std::string> import_policy, export_policy;  // statements in force for its group
   std::optional<BfdSessionView> bfd;      // Established, and BFD is on
   std::string last_bad_message;           // hex of the message that last was not as it should be, cut at 4096 octets

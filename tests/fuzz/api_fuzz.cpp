@@ -23,6 +23,16 @@ class State : public reflector::StateSource {
     HELIO_CHECK(!query.prefix || query.prefix->is_v6 == (query.family == wire::Family::vpnv6), "prefix and family agree");
     return {};
   }
+  std::optional<reflector::Explanation> explain(const reflector::ExplainQuery& query) override {
+    reflector::Explanation out;
+    out.route.prefix = query.prefix;
+    return out;
+  }
+  reflector::RtExplanation explain_rt(wire::RouteTarget rt) override {
+    reflector::RtExplanation out;
+    out.rt = rt;
+    return out;
+  }
   std::vector<reflector::RtView> route_targets() override { return {}; }
   std::vector<reflector::RtcRouteView> rtc_routes() override { return {}; }
   std::vector<reflector::EncodingClassView> encoding_classes() override { return {}; }

@@ -44,6 +44,8 @@ struct Parser {
     leaf(show, "config", "the configuration in force", Verb::show_config);
     leaf(show, "version", "of helioctl and of the daemon", Verb::show_version);
 
+    explain(app.add_subcommand("explain", "why a route is where it is, or is not; 'rt RT' and 'peer PEER' explain those"));
+
     CLI::App* action = leaf(&app, "peer", "act on one peer", Verb::peer_action);
     action->add_option("peer", command.peer, "address")->required();
     action->add_option("action", command.action, "up, down, clear or refresh")
@@ -77,6 +79,24 @@ struct Parser {
     sub->fallthrough();
     sub->callback([this, verb] { command.verb = verb; });
     return sub;
+  }
+  void explain(CLI::App* sub) {
+    sub->fallthrough();
+    sub->require_subcommand(0, 1);
+    sub->add_option("prefix", command.prefix, "address/length");
+    sub->add_option("--rd", command.rd, "its route distinguisher")->type_name("RD");
+    sub->add_option("--to", command.to, "why this peer is or is not sent it")->type_name("PEER");
+    sub->add_flag("--detail", command.detail, "with the UPDATE as the peer is sent it, in hex");
+    CLI::App* rt = leaf(sub, "rt", "who exports a route target, who imports it", Verb::explain_rt);
+    rt->add_option("rt", command.rt, "route target")->required();
+    CLI::App* peer = leaf(sub, "peer", "why a peer is not Established, or not as it should be", Verb::explain_peer);
+    peer->add_option("peer", command.peer, "address")->required();
+    sub->callback([this, sub] {
+      if (!sub->get_subcommands().empty()) return;
+      if (command.prefix.empty()) throw CLI::ValidationError("explain", "a prefix, 'rt RT' or 'peer PEER'?");
+      if (command.rd.empty()) throw CLI::ValidationError("explain", "--rd is needed (helioctl show routes --prefix P/L lists the RDs)");
+      command.verb = Verb::explain;
+    });
   }
   void routes(CLI::App* sub) {
     sub->add_option("--family", command.family, "vpnv4 (default) or vpnv6")->type_name("FAMILY");

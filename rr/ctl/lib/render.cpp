@@ -147,6 +147,53 @@ void toml_table(std::string& out, const json::object& table, const std::string& 
 
 }  // namespace
 
+std::string render_explanation(const json::value& answer, const RenderOptions& options) {
+  const json::value& route = member(answer, "route");
+  std::string out = list(route, "paths").empty() ? fmt::format("{}:{}   no such route\n", text(route, "rd"), text(route, "prefix")) : route_detail(route);
+  for (const json::value& refusal : list(answer, "refusals"))
+    out += fmt::format("    from {}  REFUSED {} ago - {}: {}\n", text(refusal, "from"), format_age(integer(refusal, "seconds_ago")), text(refusal, "reason"),
+                       "its announcement " + text(refusal, "text"));
+  auto hints = [&](const json::value& of) {
+    for (const json::value& hint : list(of, "hints")) out += fmt::format("    hint: {}\n", std::string_view(hint.as_string()));
+  };
+  hints(answer);
+  for (const json::value& delivery : list(answer, "deliveries")) {
+    bool sent = flag(delivery, "sent");
+    out += fmt::format(" to {}: {}", text(answer, "to"), sent ? "SENT" : "NOT SENT");
+    if (text(delivery, "reason") != "sent") out += " - " + text(delivery, "text");
+    if (!text(delivery, "from").empty() && list(answer, "deliveries").size() > 1) out += fmt::format(" (the path from {})", text(delivery, "from"));
+    out += "\n";
+    for (const json::value& step : list(delivery, "steps"))
+      out += fmt::format("    {:<3} {:<11} {}\n", flag(step, "passed") ? "ok" : "NO", text(step, "name"), text(step, "text"));
+    hints(delivery);
+    if (options.detail && !text(delivery, "update").empty())
+      out += fmt::format("    UPDATE, {} octets: {}\n", text(delivery, "update").size() / 2, text(delivery, "update"));
+  }
+  return out;
+}
+
+std::string render_rt_explanation(const json::value& answer) {
+  std::string out = fmt::format("RT {}   {} prefixes, {} exporters, {} importers\n", text(answer, "route_target"), format_count(integer(answer, "prefixes")),
+                                list(answer, "exporters").size(), list(answer, "importers").size());
+  for (const json::value& exporter : list(answer, "exporters"))
+    out += fmt::format("    exported by {}  {} prefixes\n", text(exporter, "peer"), format_count(integer(exporter, "prefixes")));
+  for (const json::value& importer : list(answer, "importers")) out += fmt::format("    imported by {}  {}\n", text(importer, "peer"), text(importer, "by"));
+  for (const json::value& hint : list(answer, "hints")) out += fmt::format("    hint: {}\n", std::string_view(hint.as_string()));
+  return out;
+}
+
+std::string render_diagnosis(const json::value& answer) {
+  std::string out = fmt::format("{}  {}", text(answer, "peer"), text(answer, "state"));
+  if (!text(answer, "group").empty()) out += fmt::format("  group {} ({})", text(answer, "group"), text(answer, "configured_by"));
+  out += "\n";
+  for (const json::value& finding : list(answer, "findings")) {
+    std::string kind = text(finding, "kind");
+    out += fmt::format("    {:<4} {}\n", kind == "good" ? "ok" : kind == "problem" ? "NO" : "note", text(finding, "text"));
+    if (!text(finding, "hint").empty()) out += fmt::format("         hint: {}\n", text(finding, "hint"));
+  }
+  return out;
+}
+
 std::string render_summary(const json::value& answer, const RenderOptions& options) {
   std::string out;
   if (options.headers) {
@@ -242,6 +289,7 @@ std::string render_peer(const json::value& peer) {
   line("Last close", as_words(text(peer, "last_close")));
   line("Last notification", text(peer, "last_notification"));
   line("Last update error", text(peer, "last_update_error"));
+  line("Last error", text(peer, "last_error"));
   line("Import policy", joined(peer, "import_policy"));
   line("Export policy", joined(peer, "export_policy"));
   line("Last bad message", text(peer, "last_bad_message"));

@@ -39,6 +39,9 @@ std::string path_of(const Command& command) {
     case Verb::show_peer: return "/v1/peers/" + percent_encode(command.peer);
     case Verb::show_rt: return "/v1/rt";
     case Verb::show_rtc: return "/v1/rtc";
+    case Verb::explain: return target_of("/v1/explain", {{"prefix", command.prefix}, {"rd", command.rd}, {"to", command.to}});
+    case Verb::explain_rt: return target_of("/v1/explain/rt", {{"rt", command.rt}});
+    case Verb::explain_peer: return target_of("/v1/explain/peer", {{"peer", command.peer}});
     case Verb::show_memory: return "/v1/memory";
     case Verb::show_encoding_classes: return "/v1/encoding-classes";
     case Verb::show_policies: return "/v1/policies";
@@ -61,6 +64,9 @@ std::string render(const Command& command, const json::value& answer, bool heade
     case Verb::show_routes: return render_routes(answer, options);
     case Verb::show_rt: return render_route_targets(answer, options);
     case Verb::show_rtc: return render_memberships(answer, options);
+    case Verb::explain: return render_explanation(answer, options);
+    case Verb::explain_rt: return render_rt_explanation(answer);
+    case Verb::explain_peer: return render_diagnosis(answer);
     case Verb::show_memory: return render_memory(answer, options);
     case Verb::show_encoding_classes: return render_encoding_classes(answer, options);
     case Verb::show_policies: return render_policies(answer, options);
@@ -113,10 +119,25 @@ class Runner {
     bool not_ready = command_.verb == Verb::health && answer->status == 503;
     if (answer->status != 200 && !not_ready) return report_problem(*answer, err_);
     if (int status = print(*answer, !command_.no_headers)) return status;
-    return not_ready ? kNo : kDone;
+    return not_ready || says_no(*answer) ? kNo : kDone;
   }
 
  private:
+  // explain: the route is not there or is not sent, nobody exports or imports the RT, the peer has a problem.
+  bool says_no(const Answer& answer) const {
+    if (command_.verb != Verb::explain && command_.verb != Verb::explain_rt && command_.verb != Verb::explain_peer) return false;
+    json::error_code code;
+    json::value value = json::parse(answer.body, code);
+    if (code || !value.is_object()) return true;
+    const json::object& object = value.as_object();
+    if (command_.verb == Verb::explain_rt) return object.at("exporters").as_array().empty() || object.at("importers").as_array().empty();
+    if (command_.verb == Verb::explain_peer)
+      return std::ranges::any_of(object.at("findings").as_array(), [](const json::value& f) { return f.at("kind") == "problem"; });
+    const json::array& deliveries = object.at("deliveries").as_array();
+    if (object.at("to").is_null()) return object.at("route").at("paths").as_array().empty();
+    return std::ranges::none_of(deliveries, [](const json::value& d) { return d.at("sent").as_bool(); });
+  }
+
   int print(const Answer& answer, bool headers) {
     if (command_.json) {
       out_ << answer.body;

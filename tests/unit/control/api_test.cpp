@@ -112,6 +112,9 @@ INSTANTIATE_TEST_SUITE_P(Each, ApiGolden,
                                          Golden{"/v1/encoding-classes", "encoding_classes.json"},
                                          Golden{"/v1/policies", "policies.json"},
                                          Golden{"/v1/nexthops", "nexthops.json"},
+                                         Golden{"/v1/explain?prefix=10.1.1.0/24&rd=65000:101&to=192.0.2.12", "explain.json"},
+                                         Golden{"/v1/explain/rt?rt=65000:101", "explain_rt.json"},
+                                         Golden{"/v1/explain/peer?peer=203.0.113.9", "explain_peer.json"},
                                          Golden{"/v1/health", "health.json"}, Golden{"/v1/config", "config.json"}));
 
 TEST_F(ApiTest, VersionNamesTheBuild) {
@@ -177,6 +180,12 @@ constexpr Bad kBad[] = {
     {"GET", "/v1/routes?rd=1:1&rd=2:2", "", 400, R"(\"rd\" is given twice)"},
     {"GET", "/v1/routes?perfix=10.0.0.0/8", "", 400, R"(did you mean \"prefix\"?)"},
     {"GET", "/v1/routes?rd=%zz", "", 400, "percent-encoding"},
+    {"GET", "/v1/explain?prefix=10.0.0.0/8", "", 400, "prefix and rd are needed"},
+    {"GET", "/v1/explain?prefix=10.0.0.1/8&rd=1:1", "", 400, "is not a prefix"},
+    {"GET", "/v1/explain?prefix=10.0.0.0/8&rd=x", "", 400, "is not a route distinguisher"},
+    {"GET", "/v1/explain?prefix=10.0.0.0/8&rd=1:1&to=192.0.2.99", "", 404, "there is no peer 192.0.2.99"},
+    {"GET", "/v1/explain/rt", "", 400, "rt is needed"},
+    {"GET", "/v1/explain/peer?peer=x", "", 400, "is not an address"},
     {"GET", "/v1/summary?x=1", "", 400, "takes no parameters"},
     {"GET", "/v1/sumary", "", 404, R"(did you mean \"/v1/summary\"?)"},
     {"GET", "nonsense", "", 400, "path is not valid"},

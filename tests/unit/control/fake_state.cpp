@@ -108,6 +108,20 @@ FakeState::FakeState() {
   membership.paths[0].communities.clear();
   membership.paths[0].best = true;
   rtc_ = {membership};
+
+  explanation_.route = route;
+  explanation_.refusals = {{v4("192.0.2.15"), "as-loop", "has our AS in its AS_PATH (RFC 4271 section 9.1.2)", 184}};
+  reflector::DeliveryView delivery;
+  delivery.reason = "no-membership";
+  delivery.text = "no RT interest (peer asked for 47 RTs, none of 65000:101 192.0.2.1:7)";
+  delivery.from = v4("192.0.2.11");
+  delivery.steps = {{"session", true, "Established"}, {"family", true, "vpnv4 is negotiated"}, {"route", true, "chosen for the peer: the path from 192.0.2.11"},
+                    {"reflection", true, "may go to a client"}, {"membership", false, delivery.text}};
+  delivery.hints = {"it asks for 65000:110, which is not 65000:101: one character off", "2 other peers ask for it: helioctl explain rt 65000:101"};
+  explanation_.deliveries = {delivery};
+  rt_explanation_.prefixes = 1200;
+  rt_explanation_.exporters = {{v4("192.0.2.11"), 1200}};
+  rt_explanation_.hints = {"an orphan: exported, but imported by nobody"};
 }
 
 }  // namespace helio::control

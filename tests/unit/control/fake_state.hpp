@@ -13,6 +13,15 @@ class FakeState : public reflector::StateSource {
     last_query_ = query;
     return page_;
   }
+  std::optional<reflector::Explanation> explain(const reflector::ExplainQuery& query) override {
+    last_explain_ = query;
+    if (query.to && *query.to == *wire::parse_ip("192.0.2.99")) return std::nullopt;
+    return explanation_;
+  }
+  reflector::RtExplanation explain_rt(wire::RouteTarget rt) override {
+    rt_explanation_.rt = rt;
+    return rt_explanation_;
+  }
   std::vector<reflector::RtView> route_targets() override { return route_targets_; }
   std::vector<reflector::RtcRouteView> rtc_routes() override { return rtc_; }
   std::vector<reflector::EncodingClassView> encoding_classes() override { return {{"ibgp", 7}, {"ebgp", 1}}; }
@@ -30,6 +39,9 @@ class FakeState : public reflector::StateSource {
   std::vector<reflector::RtView> route_targets_;
   std::vector<reflector::RtcRouteView> rtc_;
   reflector::RouteQuery last_query_;
+  reflector::ExplainQuery last_explain_;
+  reflector::Explanation explanation_;
+  reflector::RtExplanation rt_explanation_;
 };
 
 }  // namespace helio::control

@@ -81,11 +81,12 @@ class RunTest : public testing::Test {
 struct Golden {
   std::vector<const char*> words;
   const char* file;
+  int status = 0;
 };
 class RunGolden : public RunTest, public testing::WithParamInterface<Golden> {};
 
 TEST_P(RunGolden, Text) {
-  EXPECT_EQ(run_words(GetParam().words), 0) << err_.str();
+  EXPECT_EQ(run_words(GetParam().words), GetParam().status) << err_.str();
   std::string path = std::string(HELIO_SOURCE_DIR "/tests/golden/ctl/") + GetParam().file;
   if (std::getenv("HELIO_UPDATE_GOLDEN")) std::ofstream(path) << out_.str();
   std::ifstream in(path);
@@ -102,7 +103,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden{{"show", "routes", "--no-headers"}, "routes_no_headers.txt"}, Golden{{"show", "rt"}, "rt.txt"},
                     Golden{{"show", "rtc"}, "rtc.txt"}, Golden{{"show", "memory"}, "memory.txt"},
                     Golden{{"show", "encoding-classes"}, "encoding_classes.txt"},
-                    Golden{{"show", "policies"}, "policies.txt"}, Golden{{"show", "nexthops"}, "nexthops.txt"}, Golden{{"health"}, "health.txt"}));
+                    Golden{{"show", "policies"}, "policies.txt"}, Golden{{"show", "nexthops"}, "nexthops.txt"},
+                    Golden{{"explain", "10.1.1.0/24", "--rd", "65000:101", "--to", "192.0.2.12"}, "explain.txt", 1},
+                    Golden{{"explain", "rt", "65000:101"}, "explain_rt.txt", 1},
+                    Golden{{"explain", "peer", "127.1.0.9"}, "explain_peer.txt", 1}, Golden{{"health"}, "health.txt"}));
 
 TEST_F(RunTest, JsonIsTheApisAnswer) {
   EXPECT_EQ(run_words({"show", "rt", "-j"}), 0);
