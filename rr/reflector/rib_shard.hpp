@@ -127,6 +127,7 @@ class RibShard final : public rib::TurnSealer {
   // After a change of policies: first the attribute sets are gone through to see whose results changed, then the tables
   // that may hold them.
   struct Reevaluation {
+    Reevaluation() {}  // clang: the initialisers below are not known yet where std::optional asks
     std::shared_ptr<const RoutePolicies> old;
     rib::Stamp since = 0;                        // prefixes that changed later have been sent by the new policies
     rib::AttributeId next_set = 0;

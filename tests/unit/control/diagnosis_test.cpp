@@ -81,6 +81,7 @@ TEST_F(DiagnosisTest, AnEstablishedPeer) {
   EXPECT_THAT(reasons("192.0.2.11", &peer_), testing::ElementsAre("family-not-negotiated"));  // vpnv6 is a default family
   EXPECT_THAT(last_.findings[1].text, testing::HasSubstr("vpnv6"));
   peer_.families.push_back({.family = wire::Family::vpnv6, .negotiated = true, .eor_received = true});
+  peer_.rt_interest = 0;
   EXPECT_THAT(reasons("192.0.2.11", &peer_), testing::ElementsAre("no-membership"));
   peer_.rt_interest = 3;
   EXPECT_TRUE(reasons("192.0.2.11", &peer_).empty());
