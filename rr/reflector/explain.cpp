@@ -197,7 +197,7 @@ bool is_wanted(Chain& chain, const Distribution::Delivery& d, const ToPeer& fact
   }
   if (!has_rtc && !facts.has_configured_targets)
     return chain.stop("membership", "send-none", "the peer did not negotiate RT-Constrain, and its group is sent nothing without it (without-rtc = \"send-none\")");
-  if (d.holding) {
+  if (d.holding && !d.deferred) {
     chain.hint("it must send an End-of-RIB for AFI 1, SAFI 132; after rt-constrain.initial-wait the routes are sent all the same");
     return chain.stop("membership", "waiting-for-memberships", fmt::format("its RT membership is not complete yet: the End-of-RIB is awaited, for at most {} s", facts.initial_wait.count()));
   }
@@ -213,11 +213,11 @@ bool is_wanted(Chain& chain, const Distribution::Delivery& d, const ToPeer& fact
 }
 
 bool is_on_its_way(Chain& chain, const Distribution::Delivery& d, const ToPeer& facts) {
+  if (d.deferred) return chain.stop("queue", "waiting-for-start", "nothing is advertised yet after our own start: the peers' End-of-RIB are awaited (RFC 4724 section 4.1)");
   if (d.holding) {
     chain.hint("after rt-constrain.initial-wait the routes are sent all the same");
     return chain.stop("queue", "waiting-for-memberships", fmt::format("its RT membership is not complete yet: the End-of-RIB is awaited, for at most {} s", facts.initial_wait.count()));
   }
-  if (d.deferred) return chain.stop("queue", "waiting-for-start", "nothing is advertised yet after our own start: the peers' End-of-RIB are awaited (RFC 4724 section 4.1)");
   double waits = d.oldest_ms != 0 && facts.now_ms > d.oldest_ms ? static_cast<double>(facts.now_ms - d.oldest_ms) / 1000 : 0;
   std::string queue = fmt::format("{} octets wait in its queue, the oldest for {:.1f} s", d.queue_bytes, waits);
   if (d.lagging || d.catching_up) {

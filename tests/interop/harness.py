@@ -145,6 +145,13 @@ class Heliod(Process):
         check(done.returncode == 0, "helioctl %s: exit %d: %s" % (" ".join(words), done.returncode, done.stderr.strip()))
         return done.stdout
 
+    def explain(self, *words):
+        """The JSON of `helioctl explain …` and its exit status: 0, or 1 when the answer is no."""
+        import json
+        done = subprocess.run([self.binaries / "helioctl", "--socket", self.folder / "control.sock", "explain", *words, "-j"], capture_output=True, text=True, timeout=15)
+        check(done.returncode in (0, 1) and done.stdout, "helioctl explain %s: exit %d: %s" % (" ".join(words), done.returncode, done.stderr.strip()))
+        return json.loads(done.stdout), done.returncode
+
     def end(self):
         check(self.alive(), "heliod died during the test with status %s" % self.child.poll())
         started = time.monotonic()
