@@ -209,6 +209,8 @@ Verdict Forwarder::by_label(Packet& packet, LabelEntry top, const NextHop& next_
   }
   const Interface* out = tables_.interface(way.out);
   if (out == nullptr || !out->is_up) return drop(Drop::interface_down);
+  // A label for a customer's interface with more labels below it: they are nobody's business there.
+  if (!out->is_labelled) return drop(Drop::bad_stack);
   std::size_t size = packet.size() - 4 + way.label_count * 4u;
   if (size > out->mtu) return refuse(packet, ip, Drop::too_big, context, out->mtu - std::min<std::uint32_t>(out->mtu, static_cast<std::uint32_t>(size - (packet.size() - context.labels.size()))));
   if (way.label_count == 0) {  // penultimate hop
@@ -332,7 +334,7 @@ Verdict Forwarder::refuse(Packet& packet, const std::uint8_t* ip, Drop reason, C
   std::uint32_t source = context.in->address != 0 ? context.in->address : tables_.router_address;
   const auto& source6 = context.in->address6[0] != 0 ? context.in->address6 : tables_.router_address6;
   auto message = icmp::make_error(error, Bytes(ip, end), labels, source, source6, mtu);
-  if (!message || message->size() + labels.size() > packet.capacity()) return dropped;
+  if (!message || message->size() > packet.capacity() || labels.size() > Packet::kHeadroom) return dropped;
   // On along the label stack, with a TTL that lasts.
   std::vector<std::uint8_t> stack(labels.begin(), labels.end());
   packet.assign(*message, (*message)[0] >> 4 == 6 ? Protocol::ipv6 : Protocol::ipv4);

@@ -46,7 +46,7 @@ class Packet {
   void assign(Bytes octets, Protocol what) {
     at_ = kHeadroom;
     size_ = octets.size();
-    std::memcpy(storage_.get() + at_, octets.data(), size_);
+    if (size_ != 0) std::memcpy(storage_.get() + at_, octets.data(), size_);
     protocol = what;
   }
   std::uint8_t* data() { return storage_.get() + at_; }

@@ -135,6 +135,42 @@ BFD = {
 }
 
 
+def ipv4(destination, ttl=64, protocol=17, payload="03e80035000c0000" + "00" * 4, source="0a000001"):
+    body = octets(payload)
+    header = octets("4500 %04x 0000 4000 %02x %02x 0000" % (20 + len(body), ttl, protocol)) + octets(source) + octets(destination)
+    total = sum(int.from_bytes(header[i:i + 2], "big") for i in range(0, 20, 2))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return (header[:10] + (0xffff - total).to_bytes(2, "big") + header[12:] + body).hex()
+
+
+def labels(*stack):
+    return "".join("%08x" % (label << 12 | (0x100 if i + 1 == len(stack) else 0) | ttl) for i, (label, ttl) in enumerate(stack))
+
+
+IPV6 = "60000000 0008 11 40 20010db8000000000000000000000001 %s 03e8003500080000"
+# Bits 0-1 of the first octet: interface (0, 1 core; 2, 3 customers); bits 2-3: 0 IPv4, 1 IPv6, 2 MPLS; 0x10 uniform, 0x40 small MTU.
+FORWARDING = {
+    "push": "12" + ipv4("0a010001"),
+    "tunnel": "12" + ipv4("0a020001"),
+    "expired": "12" + ipv4("0a010001", ttl=1),
+    "too-big": "52" + ipv4("0a010001", payload="00" * 90),
+    "vpn6": "17" + IPV6 % "20010db8000000000000000000000002",
+    "swap": "18" + labels((16, 60), (31, 60)) + ipv4("0a000009"),
+    "php": "18" + labels((17, 60), (31, 200)) + ipv4("0a000009"),
+    "egress": "38" + labels((31, 60)) + ipv4("0a000009"),
+    "per-ce": "18" + labels((42, 60)) + ipv4("0a000009"),
+    "per-ce-not-bottom": "18" + labels((41, 60), (31, 60)) + ipv4("0a000009"),
+    "entropy": "18" + labels((7, 60), (99, 0), (32, 60)) + ipv4("0a000009"),
+    "expired-label": "18" + labels((16, 1), (31, 9)) + ipv4("0a000009"),
+    "explicit-null": "18" + labels((0, 60), (31, 60)) + ipv4("0a000009"),
+    "option-b": "18" + labels((19, 60)) + ipv4("0a000009"),
+    "into-tunnel": "18" + labels((20, 60)) + ipv4("0a000009"),
+    "gre": "10" + ipv4("0aff0001", protocol=47, payload="00008847" + labels((31, 60)) + ipv4("0a000009")),
+    "mpls-in-ip": "10" + ipv4("0aff0001", protocol=137, payload=labels((32, 60)) + ipv4("0a000009")),
+}
+
+
 def main():
     corpus = pathlib.Path(__file__).parent / "corpus"
     sets = {
@@ -145,6 +181,7 @@ def main():
         "rtc_nlri": {name: octets(text) for name, text in RTC_NLRI.items()},
         "framer": FRAMES,
         "bfd": {name: octets(text) for name, text in BFD.items()},
+        "forwarding": {name: octets(text) for name, text in FORWARDING.items()},
     }
     for target, seeds in sets.items():
         folder = corpus / target

@@ -297,6 +297,7 @@ TEST(Counters, DropsByReason) {
   Router r;
   r.route(r.vrf, 0x0a010000, 24, r.tables.add_next_hop({.kind = NextHop::Kind::discard}));
   r.tables.set_label(24001, {LabelAction::Kind::look_up, r.vrf});
+  r.tables.set_label(24002, {LabelAction::Kind::forward, r.push({}, kCustomer)});
   std::vector<std::uint8_t> bad_sum = ip4();
   bad_sum[10] ^= 1;
   std::vector<std::uint8_t> bad_length = ip4();
@@ -320,6 +321,7 @@ TEST(Counters, DropsByReason) {
       {Drop::reserved_label, labelled({entry(3, 9, true)}, ip4()), Protocol::mpls, kCore},  // implicit null is never on the wire
       {Drop::reserved_label, labelled({entry(1, 9, true)}, ip4()), Protocol::mpls, kCore},
       {Drop::bad_stack, labelled({entry(24001, 9, false), entry(24001, 9, true)}, ip4()), Protocol::mpls, kCore},
+      {Drop::bad_stack, labelled({entry(24002, 9, false), entry(24001, 9, true)}, ip4()), Protocol::mpls, kCore},  // no labels for a customer
       {Drop::bad_stack, labelled({entry(7, 9, false), entry(24001, 9, true)}, ip4()), Protocol::mpls, kCore},
       {Drop::interface_down, ip4(), Protocol::ipv4, 77},
   };
