@@ -283,7 +283,7 @@ class RibShard final : public rib::TurnSealer {
   struct Class {
     rib::EncodingClass encoding;
     std::uint32_t session_shards = 0;              // that have peers of the class
-    std::unique_ptr<ClassExport> transform;        // null: no export policy
+    std::unique_ptr<rib::ExportTransform> transform;  // null: no export policy
     std::array<std::optional<std::uint8_t>, 2> view; // by family; nothing: best paths
   };
   std::vector<Class> classes_;
