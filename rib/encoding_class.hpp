@@ -20,11 +20,14 @@ struct EncodingClass {
   // RFC 8326 §4, while the reflector is in maintenance: GRACEFUL_SHUTDOWN for everybody, LOCAL_PREF 0 inside the AS.
   bool graceful_shutdown = false;
   std::uint8_t export_policy = 0;  // number of the policy whose result is sent; 0: none
-  std::array<Selection, 2> selection{};          // by family: VPNv4, VPNv6
+  std::array<Selection, 2> selection{};          // by family: VPNv4, VPNv6; EVPN has best paths
   bool operator==(const EncodingClass&) const = default;
   // The canonical bytes go out as they are.
   bool is_plain() const { return !is_external && four_octet_as && !graceful_shutdown; }
-  const Selection& selection_of(wire::Family family) const { return selection[family == wire::Family::vpnv6 ? 1 : 0]; }
+  const Selection& selection_of(wire::Family family) const {
+    static constexpr Selection kBest{};
+    return family == wire::Family::evpn ? kBest : selection[family == wire::Family::vpnv6 ? 1 : 0];
+  }
 };
 
 // One attribute of canonical bytes; `whole` includes its header.

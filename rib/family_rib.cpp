@@ -35,8 +35,8 @@ void store_prefix(std::uint8_t* to, Address address, unsigned octets) {
 }  // namespace
 
 template <class Address>
-FamilyRib<Address>::FamilyRib(wire::Family family, RibShared& shared)
-    : family_(family), shared_(shared), tree_(shared.memory), tables_(shared.memory, MemoryKind::table), directory_(shared.memory) {}
+FamilyRib<Address>::FamilyRib(wire::Family family, RibShared& shared, EvpnKeys* keys)
+    : family_(family), shared_(shared), keys_(keys), tree_(shared.memory), tables_(shared.memory, MemoryKind::table), directory_(shared.memory) {}
 
 template <class Address>
 FamilyRib<Address>::~FamilyRib() {
@@ -201,6 +201,7 @@ void FamilyRib<Address>::announce(PeerId peer, AttributeId attributes, std::span
       const Entry& entry = entries[i];
       Key key{entry.address, entry.length};
       auto [slot, inserted] = tree_.insert(t.root, key, finger_, static_cast<unsigned>(std::min<std::size_t>(run - i - 1, 63)));
+      if (inserted) key_named(key.address);
       if (!inserted || entry.path_id != 0) {
         if (inserted) {
           ++shared_.counters.prefixes[wire::index(family_)];
@@ -423,6 +424,7 @@ void FamilyRib<Address>::emit(std::uint64_t rd, const Key& key, Slot* slot, cons
     if (shared_.keep_tombstones) {
       shared_.provenances.add_ref(old_provenance);
       tombstones_.push_back({rd, shared_.turn, key.address, old_provenance, key.length});
+      key_named(key.address);
       shared_.memory.add(MemoryKind::tombstone, sizeof(Tombstone<Address>), 1);
     }
   }
@@ -451,6 +453,8 @@ void FamilyRib<Address>::begin_run(ChangeLog& log) {
 template <class Address>
 void FamilyRib<Address>::stage_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path, std::uint16_t exports,
                                             const std::uint32_t* sent_id) {
+  if constexpr (kIsV6)
+    if (keys_ != nullptr) return stage_evpn_announcement(log, rd, key, path, exports);
   std::uint8_t one[3];
   Bytes labels(one, 3);
   if ((path.label & kLabelStack) != 0) labels = shared_.label_stacks[path.label & ~kLabelStack];
@@ -472,17 +476,22 @@ void FamilyRib<Address>::stage_announcement(ChangeLog& log, std::uint64_t rd, co
 }
 
 template <class Address>
+void FamilyRib<Address>::begin_withdrawals(ChangeLog& log, ProvenanceId before, ProvenanceId after) {
+  log.withdrawals().back().rt_set = shared_.provenances.provenance(before).rt_set;
+  shared_.provenances.add_ref(before);
+  if (after != kNoId) shared_.provenances.add_ref(after);
+}
+
+template <class Address>
 void FamilyRib<Address>::stage_withdrawal(ChangeLog& log, std::uint64_t rd, const Key& key, ProvenanceId before, ProvenanceId after,
                                           const std::uint32_t* sent_id) {
+  if constexpr (kIsV6)
+    if (keys_ != nullptr) return stage_evpn_withdrawal(log, rd, key, before, after);
   unsigned octets = (key.length + 7u) / 8;
   std::size_t size = (sent_id != nullptr ? 16 : 12) + octets;
   bool new_run;
   std::uint8_t* to = log.withdraw(before, after, size, new_run);
-  if (new_run) {
-    log.withdrawals().back().rt_set = shared_.provenances.provenance(before).rt_set;
-    shared_.provenances.add_ref(before);
-    if (after != kNoId) shared_.provenances.add_ref(after);
-  }
+  if (new_run) begin_withdrawals(log, before, after);
   if (sent_id != nullptr) {
     store_be32(to, *sent_id);
     to += 4;
@@ -492,6 +501,40 @@ void FamilyRib<Address>::stage_withdrawal(ChangeLog& log, std::uint64_t rd, cons
   store_be64(to + 4, rd);
   store_prefix(to + 12, key.address, octets);
   log.withdrawn(size);
+}
+
+// EVPN has no views, so no path ids either.
+template <class Address>
+void FamilyRib<Address>::stage_evpn_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path, std::uint16_t exports) {
+  if constexpr (kIsV6) {
+    std::uint32_t id = EvpnKeys::id_of(key.address);
+    Bytes payload = shared_.label_stacks[path.label & ~kLabelStack];
+    std::optional<wire::RouteDistinguisher> with_rd;
+    if (keys_->has_rd(id)) with_rd = wire::RouteDistinguisher{rd};
+    std::size_t size = wire::evpn_entry_size(keys_->has_rd(id), keys_->key(id).size(), payload.size());
+    bool new_run;
+    std::uint8_t* to = log.announce(path.attributes, size, new_run, exports);
+    if (new_run) begin_run(log);
+    wire::write_evpn_nlri(to, keys_->type(id), with_rd, keys_->key(id), payload);
+    log.announced(size);
+  }
+}
+
+template <class Address>
+void FamilyRib<Address>::stage_evpn_withdrawal(ChangeLog& log, std::uint64_t rd, const Key& key, ProvenanceId before, ProvenanceId after) {
+  if constexpr (kIsV6) {
+    std::uint32_t id = EvpnKeys::id_of(key.address);
+    static constexpr std::array<std::uint8_t, 32> kZeros{};
+    Bytes payload(kZeros.data(), keys_->withdrawn_payload(id));
+    std::optional<wire::RouteDistinguisher> with_rd;
+    if (keys_->has_rd(id)) with_rd = wire::RouteDistinguisher{rd};
+    std::size_t size = wire::evpn_entry_size(keys_->has_rd(id), keys_->key(id).size(), payload.size());
+    bool new_run;
+    std::uint8_t* to = log.withdraw(before, after, size, new_run);
+    if (new_run) begin_withdrawals(log, before, after);
+    wire::write_evpn_nlri(to, keys_->type(id), with_rd, keys_->key(id), payload);
+    log.withdrawn(size);
+  }
 }
 
 template <class Address>
@@ -508,6 +551,7 @@ template <class Address>
 void FamilyRib<Address>::trim_tombstones(Stamp up_to) {
   while (!tombstones_.empty() && tombstones_.front().stamp <= up_to) {
     shared_.provenances.drop_ref(tombstones_.front().before);
+    key_forgotten(tombstones_.front().address);
     shared_.memory.add(MemoryKind::tombstone, -static_cast<std::int64_t>(sizeof(Tombstone<Address>)), -1);
     tombstones_.pop_front();
     ++tombstones_trimmed_;
@@ -561,6 +605,7 @@ void FamilyRib<Address>::withdraw_one(std::uint32_t table, const Key& key, PeerI
     emit_views(t.rd, key, nullptr);
     if (slot->has_list()) slot->list_free(shared_.memory);
     tree_.erase(t.root, key, finger_);
+    key_forgotten(key.address);
   } else {
     slot->list_remove(shared_.memory, at);
     if (slot->has_list()) select(*slot);
@@ -746,6 +791,7 @@ void FamilyRib<Address>::emit_exports(std::uint64_t rd, const Key& key, const Be
     if (shared_.keep_tombstones) {
       shared_.provenances.add_ref(old_provenance);
       tombstones_.push_back({rd, shared_.turn, key.address, old_provenance, key.length});
+      key_named(key.address);
       shared_.memory.add(MemoryKind::tombstone, sizeof(Tombstone<Address>), 1);
     }
   }

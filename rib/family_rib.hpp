@@ -13,6 +13,7 @@
 
 #include "rib/change_log.hpp"
 #include "rib/decision.hpp"
+#include "rib/evpn_keys.hpp"
 #include "rib/prefix_tree.hpp"
 #include "rib/rib_shared.hpp"
 #include "rib/selection.hpp"
@@ -83,7 +84,8 @@ class FamilyRib {
   using Entry = NlriEntry<Address>;
   static constexpr bool kIsV6 = sizeof(Address) == 16;
 
-  FamilyRib(wire::Family family, RibShared& shared);
+  // With `keys` it is the RIB of EVPN: addresses are ids of keys, labels ids of payloads in the store of label stacks.
+  FamilyRib(wire::Family family, RibShared& shared, EvpnKeys* keys = nullptr);
   ~FamilyRib();
 
   // Applies entries announced by a peer with one attribute set; the caller holds a reference of the set.
@@ -243,6 +245,7 @@ class FamilyRib {
   void select(Slot& slot);
   void emit(std::uint64_t rd, const Key& key, Slot* slot, const Best& before, const Best& after, const Entry* entry);
   void begin_run(ChangeLog& log);
+  void begin_withdrawals(ChangeLog& log, ProvenanceId before, ProvenanceId after);
   void remember(const Slot& slot) {
     if (has_views_) paths_of(slot, before_);
   }
@@ -262,6 +265,17 @@ class FamilyRib {
   void count_stale(AttributeId attributes);
   void retire(AttributeId attributes);     // one reference, batched over runs of equal ids
   void flush_retired();
+  // EVPN only; nothing at all for IPv4.
+  void key_named(Address address) {
+    if constexpr (kIsV6)
+      if (keys_ != nullptr) keys_->add_ref(EvpnKeys::id_of(address));
+  }
+  void key_forgotten(Address address) {
+    if constexpr (kIsV6)
+      if (keys_ != nullptr) keys_->drop_ref(EvpnKeys::id_of(address));
+  }
+  void stage_evpn_announcement(ChangeLog& log, std::uint64_t rd, const Key& key, const PathRef& path, std::uint16_t exports);
+  void stage_evpn_withdrawal(ChangeLog& log, std::uint64_t rd, const Key& key, ProvenanceId before, ProvenanceId after);
   void drop_label(std::uint32_t label) {
     if ((label & kLabelStack) != 0) shared_.label_stacks.drop_ref(label & ~kLabelStack);
   }
@@ -269,6 +283,7 @@ class FamilyRib {
 
   wire::Family family_;
   RibShared& shared_;
+  EvpnKeys* keys_;
   Tree tree_;
   ChunkedArray<Table, 1024> tables_;
   HashIndex directory_;

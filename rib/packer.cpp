@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "rr/base/check.hpp"
+#include "rr/wire/evpn_nlri.hpp"
 #include "rr/wire/message.hpp"
 #include "rr/wire/update.hpp"
 
@@ -14,15 +15,25 @@ constexpr std::size_t kUpdateHeader = wire::kHeaderSize + 4;  // withdrawn lengt
 constexpr std::size_t kReachHeader = 4 + 5;                   // attribute header; AFI, SAFI, next hop length, reserved
 constexpr std::size_t kUnreachHeader = 4 + 3;
 
-// `id`: octets of path id before the entry.
-std::size_t entry_octets(const std::uint8_t* entry, std::size_t id) { return id + 1 + (entry[id] + 7u) / 8; }
+// How entries of a batch are delimited: `id` octets of path id, then a length in bits, or a type and a length in octets.
+struct EntryShape {
+  std::size_t id = 0;
+  bool is_typed = false;
+};
+EntryShape shape_of(wire::Family family, const EncodingClass& encoding) {
+  return {encoding.selection_of(family).with_path_ids ? std::size_t{4} : 0, family == wire::Family::evpn};
+}
+
+std::size_t entry_octets(const std::uint8_t* entry, EntryShape shape) {
+  return shape.is_typed ? 2u + entry[1] : shape.id + 1 + (entry[shape.id] + 7u) / 8;
+}
 
 // How many octets of whole entries from `p` fit into `room`.
-std::size_t whole_entries(const std::uint8_t* p, const std::uint8_t* end, std::size_t room, std::size_t id) {
+std::size_t whole_entries(const std::uint8_t* p, const std::uint8_t* end, std::size_t room, EntryShape shape) {
   auto left = static_cast<std::size_t>(end - p);
   if (left <= room) return left;
   const std::uint8_t* at = p;
-  for (std::size_t n; at < end && static_cast<std::size_t>(at - p) + (n = entry_octets(at, id)) <= room;) at += n;
+  for (std::size_t n; at < end && static_cast<std::size_t>(at - p) + (n = entry_octets(at, shape)) <= room;) at += n;
   return static_cast<std::size_t>(at - p);
 }
 
@@ -42,7 +53,7 @@ void close_message(std::uint8_t* message, std::uint8_t* end) {
 // where they go; finish(message, entries_end) what comes after and returns the end.
 template <class Run, class Begin, class Finish>
 std::uint8_t* fill_messages(std::uint8_t* at, const Run* run, const Run* last, const std::uint8_t* nlri, std::size_t room,
-                            std::size_t id, std::uint32_t& messages, Begin&& begin, Finish&& finish) {
+                            EntryShape shape, std::uint32_t& messages, Begin&& begin, Finish&& finish) {
   std::uint8_t* message = at;
   std::uint8_t* out = begin(at);
   std::uint8_t* start = out;
@@ -50,8 +61,8 @@ std::uint8_t* fill_messages(std::uint8_t* at, const Run* run, const Run* last, c
     const std::uint8_t* p = nlri + run->begin;
     const std::uint8_t* end = nlri + run->end;
     while (p != end) {
-      std::size_t n = whole_entries(p, end, room - static_cast<std::size_t>(out - start), id);
-      if (n == 0 && out == start) n = entry_octets(p, id);  // one entry alone: the size was judged when it was interned
+      std::size_t n = whole_entries(p, end, room - static_cast<std::size_t>(out - start), shape);
+      if (n == 0 && out == start) n = entry_octets(p, shape);  // one entry alone: the size was judged when it was interned
       std::memcpy(out, p, n);
       out += n;
       p += n;
@@ -108,7 +119,8 @@ std::size_t Packer::upper_bound(ChangeLog& log, wire::Family family, const Encod
     }
     std::size_t overhead = kUpdateHeader + kReachHeader + out.next_hop.size() + out.attributes.size();
     // A message holds at least this much NLRI (one entry may be left over at its end).
-    std::size_t room = wire::kMaxMessage > overhead + 128 ? wire::kMaxMessage - overhead - 64 : 12;
+    std::size_t entry = family == wire::Family::evpn ? wire::kMaxEvpnEntry : 64;
+    std::size_t room = wire::kMaxMessage > overhead + 2 * entry ? wire::kMaxMessage - overhead - entry : 12;
     total += nlri + (nlri / room + 1) * overhead;
     i = j;
   }
@@ -118,16 +130,17 @@ std::size_t Packer::upper_bound(ChangeLog& log, wire::Family family, const Encod
   return total + withdrawn + messages * (kUpdateHeader + kUnreachHeader) + NlriBuffer::kSlack;
 }
 
-void Packer::pack_withdrawals(ChangeLog& log, Batch& batch, std::size_t id, bool transitions, std::uint8_t*& at) {
+void Packer::pack_withdrawals(ChangeLog& log, Batch& batch, const EncodingClass& encoding, bool transitions, std::uint8_t*& at) {
   const auto& runs = log.withdrawals();
   wire::AfiSafi family = wire::afi_safi(batch.family);
+  EntryShape shape = shape_of(batch.family, encoding);
   for (std::size_t i = 0; i < runs.size();) {
     std::size_t j = i + 1;
     while (j < runs.size() && runs[j].before == runs[i].before && runs[j].after == runs[i].after) ++j;
     if ((runs[i].after != kNoId) == transitions) {
       auto begin = static_cast<std::uint32_t>(at - batch.data());
       at = fill_messages(
-          at, &runs[i], &runs[0] + j, log.withdrawn_nlri(), wire::kMaxMessage - kUpdateHeader - kUnreachHeader, id, batch.updates,
+          at, &runs[i], &runs[0] + j, log.withdrawn_nlri(), wire::kMaxMessage - kUpdateHeader - kUnreachHeader, shape, batch.updates,
           [&](std::uint8_t* message) {
             std::uint8_t* p = put_header(message);
             p[0] = wire::attr_flag::optional | wire::attr_flag::extended_length;
@@ -150,7 +163,7 @@ void Packer::pack_withdrawals(ChangeLog& log, Batch& batch, std::size_t id, bool
 void Packer::pack_announcements(ChangeLog& log, Batch& batch, const EncodingClass& encoding, std::uint8_t*& at) {
   const auto& runs = log.announcements();
   wire::AfiSafi family = wire::afi_safi(batch.family);
-  std::size_t id = encoding.selection_of(batch.family).with_path_ids ? 4 : 0;
+  EntryShape shape = shape_of(batch.family, encoding);
   for (std::size_t i = 0; i < runs.size();) {
     std::size_t j = end_of_equal(runs, i);
     Outbound out;
@@ -165,7 +178,7 @@ void Packer::pack_announcements(ChangeLog& log, Batch& batch, const EncodingClas
     std::size_t room = overhead < wire::kMaxMessage ? wire::kMaxMessage - overhead : 0;
     auto begin = static_cast<std::uint32_t>(at - batch.data());
     at = fill_messages(
-        at, &runs[i], &runs[0] + j, log.announced_nlri(), room, id, batch.updates,
+        at, &runs[i], &runs[0] + j, log.announced_nlri(), room, shape, batch.updates,
         [&](std::uint8_t* message) {
           std::uint8_t* p = put_header(message);
           p[0] = wire::attr_flag::optional | wire::attr_flag::extended_length;
@@ -202,11 +215,10 @@ BatchRef Packer::pack(ChangeLog& log, wire::Family family, const EncodingClass& 
   Batch& batch = *ref.get();
   batch.family = family;
   std::uint8_t* at = batch.mutable_data();
-  std::size_t id = encoding.selection_of(family).with_path_ids ? 4 : 0;
-  pack_withdrawals(log, batch, id, false, at);
+  pack_withdrawals(log, batch, encoding, false, at);
   pack_announcements(log, batch, encoding, at);
   batch.shared_end = static_cast<std::uint32_t>(at - batch.data());
-  pack_withdrawals(log, batch, id, true, at);
+  pack_withdrawals(log, batch, encoding, true, at);
   batch.finish(static_cast<std::size_t>(at - batch.data()));
   return ref;
 }

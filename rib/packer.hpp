@@ -31,7 +31,7 @@ class Packer {
   bool outbound(const AnnounceRun& run, wire::Family family, const EncodingClass& encoding, Outbound& out);
   std::size_t upper_bound(ChangeLog& log, wire::Family family, const EncodingClass& encoding);
   void pack_announcements(ChangeLog& log, Batch& batch, const EncodingClass& encoding, std::uint8_t*& at);
-  void pack_withdrawals(ChangeLog& log, Batch& batch, std::size_t id, bool transitions, std::uint8_t*& at);
+  void pack_withdrawals(ChangeLog& log, Batch& batch, const EncodingClass& encoding, bool transitions, std::uint8_t*& at);
 
   const AttributeStore& attributes_;
   ExportTransform* transform_ = nullptr;  // during pack

@@ -27,7 +27,7 @@ ActionResult Actions::peer(const wire::IpAddress& address, PeerAction action, co
     if (s.families.empty()) return {Status::refused, "the session with " + wire::format_ip(address) + " is not Established"};
     session::ShardLoop& loop = sessions_.shard(ShardId(s.peer.value % sessions_.shards()));
     loop.call([&] {
-      for (wire::Family family : {wire::Family::rtc, wire::Family::vpnv4, wire::Family::vpnv6}) {
+      for (wire::Family family : {wire::Family::rtc, wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::evpn}) {
         if (!s.families.contains(family)) continue;
         if (action != PeerAction::soft_out) {
           std::vector<std::uint8_t> message;

@@ -66,7 +66,10 @@ int run(const config::Config& config) {
   engine.local_as = config.global.as;
   engine.router_id = config.global.router_id;
   engine.cluster_id = config.global.cluster_id;
-  for (const config::PeerGroup& group : config.peer_groups) engine.cluster_ids.push_back(group.cluster_id);
+  for (const config::PeerGroup& group : config.peer_groups) {
+    engine.cluster_ids.push_back(group.cluster_id);
+    engine.evpn = engine.evpn || group.families.contains(wire::Family::evpn);
+  }
   engine.decision.always_compare_med = config.best_path.always_compare_med;
   engine.decision.prefer_oldest = config.best_path.prefer_oldest_external;
   engine.decision_options = {config.best_path.aigp, config.best_path.cost_community, config.best_path.missing_as_worst};
@@ -101,8 +104,8 @@ int run(const config::Config& config) {
       return 1;
     }
     routes = std::move(*opened);
-    next_hops.emplace(*routes, nexthop::TrackerSettings{config.best_path.next_hop_default_route, config.best_path.next_hop_delay}, sessions.shards(),
-                      [&sessions](std::uint32_t shard) { sessions.control(ShardId(shard)).wake(); });
+    next_hops.emplace(*routes, nexthop::TrackerSettings{config.best_path.next_hop_default_route, config.best_path.next_hop_delay}, sessions.shards() * (engine.evpn ? 2 : 1),
+                      [&sessions](std::uint32_t shard) { sessions.control(ShardId(shard % sessions.shards())).wake(); });
     engine.next_hops = &*next_hops;
   }
   reflector::Reflector reflector(engine, sessions);

@@ -22,7 +22,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 constexpr std::string_view kFamilyNames[] = {"l3vpn-ipv4-unicast", "l3vpn-ipv6-unicast", "rt-constrain", "ipv4-unicast",
-                                             "ipv6-unicast"};
+                                             "ipv6-unicast", "l2vpn-evpn"};
 
 std::string_view expected_type(Kind kind) {
   switch (kind) {

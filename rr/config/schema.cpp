@@ -30,7 +30,7 @@ constexpr Key kKeys[] = {
     {"timers.initial-sync.max-delay", Kind::integer, applied, 0, 3600, "", "120", "After a start, seconds to wait for the End-of-RIB of the peers before the first advertisement."},
     {"timers.initial-sync.peers-ratio", Kind::fraction, applied, 0, 1, "", "0.9", "Part of [[neighbors]] whose End-of-RIB ends the wait; with listen ranges, who else comes is not known, and max-delay ends it."},
 
-    {"families[].name", Kind::family, session_reset, 0, 0, "", "required", "l3vpn-ipv4-unicast, l3vpn-ipv6-unicast, rt-constrain, ipv4-unicast or ipv6-unicast."},
+    {"families[].name", Kind::family, session_reset, 0, 0, "", "required", "l3vpn-ipv4-unicast, l3vpn-ipv6-unicast, l2vpn-evpn, rt-constrain, ipv4-unicast or ipv6-unicast."},
     {"families[].add-paths.receive", Kind::boolean, session_reset, 0, 0, "", "false", "Accept several paths per prefix (RFC 7911)."},
     {"families[].add-paths.send-max", Kind::count, session_reset, 1, 64, "", "1", "Paths per prefix to send, the best ones, or \"all\" (RFC 7911); 1 turns it off."},
     {"families[].prefix-limit.max-prefixes", Kind::integer, applied, 1, kU32, "", "required", "Prefixes accepted from a peer."},
@@ -135,7 +135,7 @@ constexpr Key kKeys[] = {
     {"policy.statements[].match.any-route-target-in", Kind::name, applied, 0, 0, "", "", "Matches when a route target is in the set."},
     {"policy.statements[].match.any-membership-in", Kind::name, applied, 0, 0, "", "", "Matches rt-constrain routes that ask for route targets in the set, and nothing else."},
     {"policy.statements[].match.route-distinguisher-in", Kind::name, applied, 0, 0, "", "", "Matches when the route distinguisher is in the set."},
-    {"policy.statements[].match.prefix-in", Kind::name, applied, 0, 0, "", "", "Matches when the inner prefix is in the set."},
+    {"policy.statements[].match.prefix-in", Kind::name, applied, 0, 0, "", "", "Matches when the inner prefix is in the set; never EVPN routes."},
     {"policy.statements[].match.any-community-in", Kind::name, applied, 0, 0, "", "", "Matches when a community is in the set."},
     {"policy.statements[].match.any-extended-community-in", Kind::name, applied, 0, 0, "", "", "Matches when an extended community is in the set."},
     {"policy.statements[].match.any-large-community-in", Kind::name, applied, 0, 0, "", "", "Matches when a large community is in the set."},

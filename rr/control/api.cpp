@@ -85,9 +85,11 @@ Result<reflector::RouteQuery, ApiProblem> parse_route_query(const Target& target
   if (query.from && query.to) return problem(400, "bad_parameter", "from and to exclude each other", "ask twice");
   if (query.prefix && !target.find("family"))
     query.family = query.prefix->is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4;
-  if (query.family != wire::Family::vpnv4 && query.family != wire::Family::vpnv6)
+  if (!wire::has_route_targets(query.family))
     return problem(400, "bad_parameter", fmt::format("{} has no routes with a route distinguisher", wire::family_label(query.family)),
-                   query.family == wire::Family::rtc ? "see /v1/rtc" : "vpnv4 or vpnv6");
+                   query.family == wire::Family::rtc ? "see /v1/rtc" : "vpnv4, vpnv6 or evpn");
+  if (query.prefix && query.family == wire::Family::evpn)
+    return problem(400, "bad_parameter", "EVPN routes are not asked for by prefix", "rd, rt, from and to select them");
   if (query.prefix && query.prefix->is_v6 != (query.family == wire::Family::vpnv6))
     return problem(400, "bad_parameter", fmt::format("the prefix is not of the family {}", wire::family_label(query.family)));
   return query;

@@ -44,6 +44,7 @@ json::value path_json(const reflector::PathView& path) {
   out["lost_at"] = text_or_null(path.lost_at);
   out["next_hop"] = wire::format_ip(path.next_hop);
   out["labels"] = array_of(path.labels, [](std::uint32_t label) { return json::value(label); });
+  if (!path.payload.empty()) out["payload"] = path.payload;
   out["path_id"] = path.path_id;
   out["sent_path_id"] = path.sent_path_id ? json::value(path.sent_path_id) : json::value(nullptr);
   out["local_pref"] = path.local_pref;
@@ -186,7 +187,9 @@ json::value peers_json(const std::vector<reflector::PeerView>& views) { return {
 namespace {
 
 json::value route_json(const reflector::RouteView& route) {
-  return {{"rd", wire::format_rd(route.prefix.rd)}, {"prefix", wire::format_prefix(route.prefix)}, {"paths", array_of(route.paths, path_json)}};
+  return {{"rd", wire::format_rd(route.prefix.rd)},
+          {"prefix", route.evpn.empty() ? wire::format_prefix(route.prefix) : route.evpn},
+          {"paths", array_of(route.paths, path_json)}};
 }
 json::value text_json(const std::string& text) { return json::value(text); }
 std::string hex(const std::vector<std::uint8_t>& bytes) {

@@ -65,7 +65,8 @@ struct TrackerCounters {
 
 class NextHopTracker {
  public:
-  // `wake`: called with a shard's number when there are changes for it.
+  // `shards`: slices of the RIB, those of EVPN counted behind the others. `wake`: called with one's number when there are changes
+  // for it.
   NextHopTracker(RouteSource& source, const TrackerSettings& settings, std::uint32_t shards, std::function<void(std::uint32_t)> wake);
 
   // --- shards ---

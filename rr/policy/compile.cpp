@@ -152,7 +152,7 @@ class Compiler {
 
   // Which routes a statement is about: VPN routes, and RT membership routes only where it says so.
   void families(const std::string& key, const StatementDefinition& d, Statement& s) {
-    constexpr std::uint8_t kVpn = 1 << 0 | 1 << 1;  // vpnv4, vpnv6
+    constexpr std::uint8_t kVpn = 1 << wire::index(Family::vpnv4) | 1 << wire::index(Family::vpnv6) | 1 << wire::index(Family::evpn);
     s.for_memberships = !d.any_membership_in.empty();
     s.for_routes = d.any_membership_in.empty();
     if (!d.families) return;

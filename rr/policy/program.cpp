@@ -27,11 +27,14 @@ bool any_member(Bytes list, std::size_t size, const PatternList<Value>& patterns
 template <class Value>
 bool every(Value) { return true; }
 
+// A next hop without RD, as EVPN has it (RFC 7432 §7); those of the VPN families have 12, 24 or 48 octets.
+bool is_bare(Bytes next_hop) { return next_hop.size() == 4 || next_hop.size() == 16; }
+
 }  // namespace
 
 bool Test::passes(const PolicyNlri& nlri) const {
   switch (kind) {
-    case Kind::prefix: return set->prefixes.matches(nlri.family == Family::vpnv6, nlri.address, nlri.length);
+    case Kind::prefix: return nlri.family != Family::evpn && set->prefixes.matches(nlri.family == Family::vpnv6, nlri.address, nlri.length);
     case Kind::route_distinguisher: return set->route_distinguishers.matches(nlri.rd);
     case Kind::families: return families.contains(nlri.family);
   }
@@ -55,7 +58,7 @@ bool Statement::matches(WorkingRoute& route, const PolicySource& source, PolicyT
   if (next_hop_in != nullptr) {
     // Of a VPN family: an RD of zeros, then the address; of two the global one.
     Bytes field = route.next_hop();
-    auto address = wire::next_hop_address(field.size() > 16 ? Family::vpnv6 : Family::vpnv4, field);
+    auto address = wire::next_hop_address(is_bare(field) ? Family::evpn : field.size() > 16 ? Family::vpnv6 : Family::vpnv4, field);
     if (!address || !next_hop_in->next_hops.matches(*address)) return false;
   }
   if (as_path_in != nullptr) {
@@ -82,7 +85,7 @@ void Statement::apply(WorkingRoute& route, PolicyTests passed) const {
   if (local_preference) route.set_u32(attr::local_pref, kTransitive, *local_preference);
   if (med) route.set_u32(attr::med, kOptional, *med);
   if (aigp) route.set_aigp(*aigp);
-  if (next_hop) route.set_next_hop((passed & next_hop_test) != 0 ? Family::vpnv6 : Family::vpnv4, *next_hop);
+  if (next_hop) route.set_next_hop(is_bare(route.next_hop()) ? Family::evpn : (passed & next_hop_test) != 0 ? Family::vpnv6 : Family::vpnv4, *next_hop);
   if (edits_communities) route.edit_list(attr::communities, 4, communities_remove, communities_add);
   if (edits_extended) route.edit_list(attr::extended_communities, 8, extended_remove, extended_add);
   if (edits_large) route.edit_list(attr::large_communities, 12, large_remove, large_add);

@@ -32,6 +32,7 @@ constexpr wire::FamilySet vpn_families() {
   wire::FamilySet f;
   f.insert(Family::vpnv4);
   f.insert(Family::vpnv6);
+  f.insert(Family::evpn);
   return f;
 }
 
@@ -47,8 +48,8 @@ rib::BatchRef Distribution::make_bytes(const std::vector<std::uint8_t>& bytes) c
 }
 
 Distribution::Distribution(std::uint32_t self, ShardMailboxes& mailboxes, const DistributionLimits& limits, session::SessionControl& control)
-    : self_(self), mailboxes_(mailboxes), limits_(limits), control_(control), sources_(mailboxes.shards()), requests_(mailboxes.shards()) {
-  for (Family f : {Family::vpnv4, Family::vpnv6, Family::rtc}) {
+    : self_(self), mailboxes_(mailboxes), limits_(limits), control_(control), sources_(mailboxes.sources()), requests_(mailboxes.sources()) {
+  for (Family f : {Family::vpnv4, Family::vpnv6, Family::evpn, Family::rtc}) {
     std::vector<std::uint8_t> bytes;
     wire::encode_end_of_rib(bytes, f);
     end_of_rib_[f] = make_bytes(bytes);
@@ -783,7 +784,8 @@ Distribution::PeerState Distribution::state(PeerId id) const {
 }
 
 // The sum of an RT set goes to each of its members at once; what a member may not have (its own, for one) is taken off.
-void Distribution::count_sent(std::uint32_t r, std::span<const RtSetCount> counts, std::vector<std::array<std::uint64_t, 2>>& sent) const {
+void Distribution::count_sent(std::uint32_t r, std::span<const RtSetCount> counts, std::vector<FamilyCounts>& sent) const {
+  const std::array<Family, 2> families = {Family::vpnv4, r < mailboxes_.shards() ? Family::vpnv6 : Family::evpn};
   const Source& source = sources_[r];
   for (const RtSetCount& c : counts) {
     if (c.rt_set >= source.rt_sets.size() || !source.rt_sets[c.rt_set].defined) continue;
@@ -799,14 +801,14 @@ void Distribution::count_sent(std::uint32_t r, std::span<const RtSetCount> count
       std::uint32_t number = peer.info.peer.value;
       if (sent.size() <= number) sent.resize(number + 1);
       for (std::size_t f = 0; f < 2; ++f) {
-        Family family = f == 0 ? Family::vpnv4 : Family::vpnv6;
+        Family family = families[f];
         if (sum[f] == 0 || !peer.info.families.contains(family)) continue;
-        sent[number][f] += sum[f];
+        sent[number][wire::index(family)] += sum[f];
         if (!special) continue;
         for (const BestCount& b : c.provenances)
           if (b.provenance < source.provenances.size() && source.provenances[b.provenance].source != peer.info.peer &&
               !role_allows(peer, source.provenances[b.provenance], family))
-            sent[number][f] -= b.best[f];
+            sent[number][wire::index(family)] -= b.best[f];
       }
     };
     for (const Peer* peer : source.universe) add(*peer);
@@ -819,7 +821,7 @@ void Distribution::count_sent(std::uint32_t r, std::span<const RtSetCount> count
       Member* m = member_of(const_cast<RtSetInfo&>(source.rt_sets[c.rt_set]), own->info.peer.value);
       if (!own->links[r].universe && (m == nullptr || m->state != MemberState::armed)) continue;
       for (std::size_t f = 0; f < 2; ++f)
-        if (own->info.families.contains(f == 0 ? Family::vpnv4 : Family::vpnv6)) sent[own->info.peer.value][f] -= b.best[f];
+        if (own->info.families.contains(families[f])) sent[own->info.peer.value][wire::index(families[f])] -= b.best[f];
     }
   }
 }

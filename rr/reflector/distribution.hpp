@@ -113,7 +113,8 @@ class Distribution {
   // Local peers that are sent routes with the RT, each with the membership that asks for it; nothing: no filter.
   std::vector<std::pair<PeerId, std::optional<wire::RtMembership>>> importers(wire::RouteTarget rt) const;
   // Best paths of an RT set of RIB shard r, by provenance -> what each local peer holds of them, added to
-  // sent[peer][v4, v6].
+  // sent[peer][family].
+  using FamilyCounts = std::array<std::uint64_t, wire::kFamilyCount>;
   struct BestCount {
     rib::ProvenanceId provenance;
     std::array<std::uint32_t, 2> best;
@@ -122,7 +123,7 @@ class Distribution {
     rib::RtSetId rt_set;
     std::vector<BestCount> provenances;
   };
-  void count_sent(std::uint32_t r, std::span<const RtSetCount> counts, std::vector<std::array<std::uint64_t, 2>>& sent) const;
+  void count_sent(std::uint32_t r, std::span<const RtSetCount> counts, std::vector<FamilyCounts>& sent) const;
   // Local peers whose full-length memberships name the RT; and the peers of each encoding class.
   const boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>>& wanted_by() const { return wanted_by_; }
   const std::vector<std::uint32_t>& class_peers() const { return class_peers_; }

@@ -43,7 +43,6 @@ void Distribution::request(Walk& walk, wire::FamilySet families) {
   r.session_shard = self_;
   r.kind = walk.kind;
   r.universe = walk.universe;
-  r.families = families;
   r.outstanding = walk.outstanding;
   for (auto& [set, peers] : walk.targets) {
     std::sort(peers.begin(), peers.end());
@@ -52,6 +51,7 @@ void Distribution::request(Walk& walk, wire::FamilySet families) {
   }
   sort_unique(walk.peers);
   r.shared = walk.peers.size() > 1;
+  for (std::uint32_t number : walk.peers) r.families.bits |= (families & peers_[number]->info.families).bits;
   for (std::uint32_t number : walk.peers)  // a peer that moves to another class may get the rest for that one
     r.classes |= std::uint64_t{1} << peers_[number]->encoding_class | std::uint64_t{1} << peers_[number]->links[walk.source].encoding_class;
   if (walk.kind == WalkRequest::Kind::catch_up) {
@@ -65,20 +65,19 @@ void Distribution::request(Walk& walk, wire::FamilySet families) {
 // Everything asked of RIB shard r in this turn, as at most one walk of each kind.
 void Distribution::send_requests(std::uint32_t r) {
   Source& source = sources_[r];
-  wire::FamilySet both;
-  both.insert(Family::vpnv4);
-  both.insert(Family::vpnv6);
+  wire::FamilySet all;
+  for (Family f : {Family::vpnv4, Family::vpnv6, Family::evpn}) all.insert(f);
   if (!source.announce_universe.empty()) {
     Walk& walk = new_walk(r, WalkRequest::Kind::announce, true);
     walk.peers = std::exchange(source.announce_universe, {});
-    request(walk, both);
+    request(walk, all);
   }
   auto by_rt_set = [&](WalkRequest::Kind kind, std::map<rib::RtSetId, std::vector<std::uint32_t>>& pending) {
     std::erase_if(pending, [](auto& entry) { return entry.second.empty(); });
     if (pending.empty()) return;
     Walk& walk = new_walk(r, kind, false);
     walk.targets = std::exchange(pending, {});
-    request(walk, both);
+    request(walk, all);
     // A walk counts once for each peer and RT set; from here on once for each peer.
     for (auto& [set, peers] : walk.targets)
       for (std::uint32_t number : peers) --peers_[number]->links[r].walks;
@@ -197,7 +196,7 @@ bool Distribution::is_initial_pending(const Peer& peer) const {
 // The first dump is complete: End-of-RIB of each VPN family after the routes (pitfall 1.7, wire 2.7).
 void Distribution::finish_initial(Peer& peer) {
   peer.initial_done = true;
-  for (Family f : {Family::vpnv4, Family::vpnv6}) {
+  for (Family f : {Family::vpnv4, Family::vpnv6, Family::evpn}) {
     if (!peer.info.families.contains(f)) continue;
     push_bytes(peer.info.peer, end_of_rib_[f]);
     peer.end_of_rib_sent.insert(f);
@@ -337,7 +336,7 @@ std::optional<session::TimePoint> Distribution::run_turn(TimePoint now, std::uin
 // stall_alone.
 void Distribution::check_slow(TimePoint now) {
   bool over_changes = false, over_images = false;
-  for (std::uint32_t r = 0; r < sources_.size(); ++r) {
+  for (std::uint32_t r = 0; r < mailboxes_.shards(); ++r) {
     ShardMailboxes::Retained& retained = mailboxes_.retained(r);
     over_changes = over_changes || retained.changes->bytes.load(std::memory_order_relaxed) > static_cast<std::int64_t>(limits_.change_bytes);
     over_images = over_images || retained.images->bytes.load(std::memory_order_relaxed) > static_cast<std::int64_t>(limits_.image_bytes);

@@ -16,11 +16,15 @@ namespace helio::reflector {
 
 class ShardMailboxes {
  public:
-  explicit ShardMailboxes(std::uint32_t shards) : shards_(shards), boxes_(shards * shards) {
+  // `has_evpn`: each shard has a slice of the EVPN RIB, too.
+  explicit ShardMailboxes(std::uint32_t shards, bool has_evpn = false) : shards_(shards), has_evpn_(has_evpn), boxes_(shards * shards) {
     for (std::uint32_t i = 0; i < shards; ++i) retained_.push_back(std::make_shared<Retained>());
   }
 
   std::uint32_t shards() const { return shards_; }
+  bool has_evpn() const { return has_evpn_; }
+  // Slices of the RIB that a session shard hears from: those of the VPN families by shard, then those of EVPN.
+  std::uint32_t sources() const { return has_evpn_ ? 2 * shards_ : shards_; }
   // Appends; returns true when the box was empty (the receiver must be woken).
   bool send(std::uint32_t from, std::uint32_t to, std::vector<Message>& messages) {
     Box& box = boxes_[from * shards_ + to];
@@ -95,6 +99,7 @@ class ShardMailboxes {
     std::atomic<std::size_t> pending_bytes{0};
   };
   std::uint32_t shards_;
+  bool has_evpn_;
   std::vector<Box> boxes_;
   std::vector<std::shared_ptr<Retained>> retained_;
   std::atomic<session::TimePoint::rep> start_{0};

@@ -231,8 +231,13 @@ struct RtcOutput {
   rib::BatchRef bytes;
 };
 
+// What follows in the mailbox, up to the next one, is to or from the shard's slice of EVPN.
+struct EvpnMail {
+  bool begins;
+};
+
 using Message = std::variant<PolicyChange, PeerUp, PeerDown, PeerPurge, PeerStaleLong, PeerRefresh, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled,
                              LagMark, Ack, RtSetDefined, ProvenanceDefined, Retired, ClassReady, Output, PolicySwitched, WalkArmed, WalkDone, TombstonesFull,
-                             RtcUpdate, RtcJoin, RtcLeave, RtcRefresh, RtcUnfilteredPeer, RtcComplete, RtcAdmission, RtcOutput, LimitReached>;
+                             RtcUpdate, RtcJoin, RtcLeave, RtcRefresh, RtcUnfilteredPeer, RtcComplete, RtcAdmission, RtcOutput, LimitReached, EvpnMail>;
 
 }  // namespace helio::reflector

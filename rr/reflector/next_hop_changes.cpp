@@ -67,7 +67,7 @@ class Fitter final : public rib::FamilyRib<Address>::Reassigner {
 }  // namespace
 
 void RibShard::track_next_hops(nexthop::NextHopTracker& tracker) {
-  next_hops_ = std::make_unique<NextHopChanges>(shared_, tracker, self_);
+  next_hops_ = std::make_unique<NextHopChanges>(shared_, tracker, source_number());
   marker_.fit_by(next_hops_.get());
 }
 

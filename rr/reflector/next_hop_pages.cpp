@@ -16,17 +16,19 @@ struct Tally {
 
 NextHopsView Reflector::next_hops() {
   std::map<wire::IpAddress, Tally> tallies;
-  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+  auto shards = static_cast<std::uint32_t>(shards_.size());
+  for (std::uint32_t r = 0; r < mailboxes_.sources(); ++r) {
+    RibShard& slice = r < shards ? shards_[r]->rib() : *shards_[r - shards]->evpn();
     auto tally = [&](rib::AttributeId id) -> Tally* {
-      std::optional<wire::IpAddress> address = rib::tracked_address(shards_[i]->rib().shared().attributes[id].next_hop());
+      std::optional<wire::IpAddress> address = rib::tracked_address(slice.shared().attributes[id].next_hop());
       return address ? &tallies[*address] : nullptr;
     };
     // Paths are the references that nobody else holds.
     for (rib::AttributeId from = 0, limit = 1; from < limit; from += kPortion) {
-      limit = on_shard(i, [&] {
-        const rib::AttributeStore& store = shards_[i]->rib().shared().attributes;
+      limit = on_shard(r % shards, [&] {
+        const rib::AttributeStore& store = slice.shared().attributes;
         if (from == 0) {
-          shards_[i]->rib().each_held([&](rib::AttributeId id) {
+          slice.each_held([&](rib::AttributeId id) {
             if (Tally* t = tally(id)) --t->paths;
           });
         }

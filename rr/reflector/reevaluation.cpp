@@ -20,17 +20,15 @@ constexpr std::size_t kPrefixesPerTurn = 5000;
 template <class Address>
 class Reassigner final : public rib::FamilyRib<Address>::Reassigner {
  public:
-  Reassigner(RibPolicy& policy, rib::RibShared& shared, NextHopChanges* next_hops, const RoutePolicies* old, rib::Stamp since)
-      : policy_(policy), shared_(shared), next_hops_(next_hops), old_(old), since_(since) {}
+  Reassigner(wire::Family family, RibPolicy& policy, rib::RibShared& shared, NextHopChanges* next_hops, const RoutePolicies* old, rib::Stamp since)
+      : family_(family), policy_(policy), shared_(shared), next_hops_(next_hops), old_(old), since_(since) {}
 
   AttributeId choose(std::uint64_t rd, const rib::PrefixKey<Address>& key, AttributeId attributes) override {
     PeerId peer = shared_.attributes[attributes].peer;
     if (!policy_.is_concerned(peer)) return attributes;
     PolicyTests tests = policy_.tests_of(peer), passed = 0;
-    if (tests != 0) {
-      constexpr wire::Family kFamily = sizeof(Address) == 4 ? wire::Family::vpnv4 : wire::Family::vpnv6;
-      passed = policy_.policies()->run_tests(tests, {kFamily, rd, static_cast<unsigned __int128>(key.address) << (128 - 8 * sizeof(Address)), key.length});
-    }
+    if (tests != 0)
+      passed = policy_.policies()->run_tests(tests, {family_, rd, static_cast<unsigned __int128>(key.address) << (128 - 8 * sizeof(Address)), key.length});
     AttributeId result = policy_.resolve(peer, shared_.attributes.received_of(attributes), passed);
     return next_hops_ == nullptr ? result : next_hops_->fit(result);
   }
@@ -45,6 +43,7 @@ class Reassigner final : public rib::FamilyRib<Address>::Reassigner {
   }
 
  private:
+  wire::Family family_;
   RibPolicy& policy_;
   rib::RibShared& shared_;
   NextHopChanges* next_hops_;
@@ -122,7 +121,7 @@ void RibShard::reassign_some(std::uint32_t table, std::optional<rib::PrefixKey<A
     next.reset();
     return;
   }
-  Reassigner<Address> reassigner(policy_, shared_, next_hops_.get(), reevaluation_->old.get(), reevaluation_->since);
+  Reassigner<Address> reassigner(rib.family(), policy_, shared_, next_hops_.get(), reevaluation_->old.get(), reevaluation_->since);
   next = rib.reassign_table(table, next.value_or(rib::PrefixKey<Address>{}), kPrefixesPerTurn, reassigner);
 }
 

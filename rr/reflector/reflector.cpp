@@ -55,7 +55,7 @@ struct Reflector::PeerFacts {
 };
 
 Reflector::Reflector(const EngineSettings& settings, session::SessionManager& sessions)
-    : settings_(settings), sessions_(sessions), mailboxes_(sessions.shards()), started_(steady_now()) {
+    : settings_(settings), sessions_(sessions), mailboxes_(sessions.shards(), settings.evpn), started_(steady_now()) {
   settings_.shards = sessions.shards();
   mailboxes_.wake = [&sessions](std::uint32_t s) { sessions.control(ShardId(s)).wake(); };
   for (std::uint32_t i = 0; i < sessions.shards(); ++i)
@@ -76,6 +76,7 @@ void Reflector::set_maintenance(bool on) {
   for (std::uint32_t i = 0; i < shards_.size(); ++i) {
     on_shard(i, [&] {
       shards_[i]->rib().set_graceful_shutdown(on);
+      if (shards_[i]->evpn() != nullptr) shards_[i]->evpn()->set_graceful_shutdown(on);
       return 0;
     });
   }
@@ -96,16 +97,18 @@ SummaryView Reflector::summary() {
   view.local_as = settings_.local_as;
   view.shards = static_cast<std::uint32_t>(shards_.size());
   view.uptime = seconds_since(started_);
-  std::array<FamilyCounters, 3> families;
+  std::vector<FamilyCounters> families(settings_.evpn ? 4 : 3);
   families[0].family = Family::vpnv4;
   families[1].family = Family::vpnv6;
   families[2].family = Family::rtc;
+  if (settings_.evpn) families[3].family = Family::evpn;
   for (auto& shard : shards_) {
     const ShardCounters& c = shard->counters();
-    for (std::size_t f = 0; f < 2; ++f) {
-      families[f].prefixes += c.prefixes[f].get();
-      families[f].paths += c.paths[f].get();
-      families[f].best_changes += c.best_changes[f].get();
+    for (FamilyCounters& family : families) {
+      std::size_t f = wire::index(family.family);
+      family.prefixes += c.prefixes[f].get();
+      family.paths += c.paths[f].get();
+      family.best_changes += c.best_changes[f].get();
     }
     view.attribute_sets += c.attribute_sets.get();
     view.rt_sets += c.rt_sets.get();
@@ -118,13 +121,16 @@ SummaryView Reflector::summary() {
     }
     return 0;
   });
-  view.families.assign(families.begin(), families.end());
+  view.families = std::move(families);
   std::set<std::uint64_t> targets;
   for (std::uint32_t i = 0; i < shards_.size(); ++i) {
     on_shard(i, [&] {
-      const rib::ProvenanceStore& store = shards_[i]->rib().shared().provenances;
-      for (rib::RtSetId id = 0; id < store.rt_set_limit(); ++id)
-        if (store.rt_set(id).refs > 0) targets.insert(store.rt_set(id).targets.begin(), store.rt_set(id).targets.end());
+      for (RibShard* rib : {&shards_[i]->rib(), shards_[i]->evpn()}) {
+        if (rib == nullptr) continue;
+        const rib::ProvenanceStore& store = rib->shared().provenances;
+        for (rib::RtSetId id = 0; id < store.rt_set_limit(); ++id)
+          if (store.rt_set(id).refs > 0) targets.insert(store.rt_set(id).targets.begin(), store.rt_set(id).targets.end());
+      }
       return 0;
     });
   }
@@ -137,7 +143,7 @@ SummaryView Reflector::summary() {
     if (peer.state != "Established") continue;
     ++view.peers_established;
     for (const PeerFamilyView& f : peer.families)
-      if (f.negotiated && (f.family == Family::vpnv4 || f.family == Family::vpnv6))
+      if (f.negotiated && wire::has_route_targets(f.family))
         converged = converged && f.eor_sent && (f.eor_received || peer.since > std::chrono::seconds(60));
     if (peer.lag_seconds > view.worst_lag_seconds) {
       view.worst_lag_seconds = peer.lag_seconds;
@@ -154,15 +160,16 @@ SummaryView Reflector::summary() {
 
 // What each peer has been sent, family by family: RT sets of each RIB shard in portions, each added up on every session
 // shard, so that none of them is held for long.
-std::vector<std::array<std::uint64_t, 2>> Reflector::sent_counts(std::uint32_t peers) {
+std::vector<Distribution::FamilyCounts> Reflector::sent_counts(std::uint32_t peers) {
   constexpr rib::RtSetId kPortion = 512;
-  std::vector<std::array<std::uint64_t, 2>> sent(peers);
+  std::vector<Distribution::FamilyCounts> sent(peers);
   std::vector<Distribution::RtSetCount> counts;
-  for (std::uint32_t r = 0; r < shards_.size(); ++r) {
+  auto shards = static_cast<std::uint32_t>(shards_.size());
+  for (std::uint32_t r = 0; r < mailboxes_.sources(); ++r) {
     for (rib::RtSetId from = 0, limit = 1; from < limit; from += kPortion) {
       counts.clear();
-      limit = on_shard(r, [&] {
-        const rib::ProvenanceStore& store = shards_[r]->rib().shared().provenances;
+      limit = on_shard(r % shards, [&] {
+        const rib::ProvenanceStore& store = (r < shards ? shards_[r]->rib() : *shards_[r - shards]->evpn()).shared().provenances;
         for (rib::RtSetId id = from; id < std::min(from + kPortion, store.rt_set_limit()); ++id) {
           if (store.rt_set(id).refs == 0) continue;
           Distribution::RtSetCount& c = counts.emplace_back();
@@ -188,16 +195,19 @@ std::vector<PeerView> Reflector::peers() {
   std::uint32_t limit = 0;
   for (const auto& s : snapshots) limit = std::max(limit, s.peer.value + 1);
   std::vector<PeerFacts> facts(limit);
-  std::vector<std::array<std::uint64_t, 2>> received(limit), stale(limit), sent = sent_counts(limit);
+  std::vector<Distribution::FamilyCounts> received(limit), stale(limit), sent = sent_counts(limit);
   for (std::uint32_t i = 0; i < shards_.size(); ++i) {
     on_shard(i, [&] {
       Shard& shard = *shards_[i];
-      const auto& peers = shard.rib().shared().peers;
-      for (std::uint32_t p = 0; p < peers.size() && p < limit; ++p)
-        for (std::size_t f = 0; f < 2; ++f) {
-          received[p][f] += peers[p].paths[f];
-          stale[p][f] += peers[p].stale[f];
-        }
+      for (RibShard* rib : {&shard.rib(), shard.evpn()}) {
+        if (rib == nullptr) continue;
+        const auto& peers = rib->shared().peers;
+        for (std::uint32_t p = 0; p < peers.size() && p < limit; ++p)
+          for (std::size_t f = 0; f < wire::kFamilyCount; ++f) {
+            received[p][f] += peers[p].paths[f];
+            stale[p][f] += peers[p].stale[f];
+          }
+      }
       for (std::uint32_t p = i; p < limit; p += static_cast<std::uint32_t>(shards_.size())) {
         if (const Shard::Trouble* trouble = shard.trouble(PeerId(p))) {
           facts[p].last_update_error = trouble->text;
@@ -236,7 +246,7 @@ std::vector<PeerView> Reflector::peers() {
     v.peer_as = s.peer_as;
     v.router_id = s.router_id;
     v.since = seconds_since(s.state_since);
-    for (Family f : {Family::vpnv4, Family::vpnv6, Family::rtc}) {
+    for (Family f : {Family::vpnv4, Family::vpnv6, Family::evpn, Family::rtc}) {
       PeerFamilyView fv;
       fv.family = f;
       fv.negotiated = fact.families.contains(f);
@@ -303,19 +313,22 @@ std::vector<RtView> Reflector::route_targets() {
     std::uint32_t importers = 0;
   };
   std::map<std::uint64_t, Tally> tallies;
-  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
-    on_shard(i, [&] {
-      const rib::ProvenanceStore& store = shards_[i]->rib().shared().provenances;
-      for (rib::RtSetId id = 0; id < store.rt_set_limit(); ++id) {
-        if (store.rt_set(id).refs == 0) continue;
-        for (std::uint64_t target : store.rt_set(id).targets) {
-          Tally& t = tallies[target];
-          for (rib::ProvenanceId p : store.rt_set(id).provenances) {
-            t.prefixes += store.provenance(p).best[0] + store.provenance(p).best[1];
-            t.exporters.insert(store.provenance(p).peer.value);
-          }
+  auto add = [&](const rib::ProvenanceStore& store) {
+    for (rib::RtSetId id = 0; id < store.rt_set_limit(); ++id) {
+      if (store.rt_set(id).refs == 0) continue;
+      for (std::uint64_t target : store.rt_set(id).targets) {
+        Tally& t = tallies[target];
+        for (rib::ProvenanceId p : store.rt_set(id).provenances) {
+          t.prefixes += store.provenance(p).best[0] + store.provenance(p).best[1];
+          t.exporters.insert(store.provenance(p).peer.value);
         }
       }
+    }
+  };
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    on_shard(i, [&] {
+      add(shards_[i]->rib().shared().provenances);
+      if (shards_[i]->evpn() != nullptr) add(shards_[i]->evpn()->shared().provenances);
       for (auto& [target, peers] : shards_[i]->distribution().wanted_by())
         tallies[target].importers += static_cast<std::uint32_t>(peers.size());
       return 0;

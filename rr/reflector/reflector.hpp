@@ -47,7 +47,7 @@ class Reflector final : public StateSource {
   auto on_shard(std::uint32_t i, Function function) {
     return sessions_.shard(ShardId(i)).call(std::move(function));
   }
-  std::vector<std::array<std::uint64_t, 2>> sent_counts(std::uint32_t peers);
+  std::vector<Distribution::FamilyCounts> sent_counts(std::uint32_t peers);
 
   EngineSettings settings_;
   session::SessionManager& sessions_;

@@ -9,7 +9,7 @@ using wire::FamilySet;
 
 namespace {
 
-constexpr std::array<Family, 3> kFamilies = {Family::vpnv4, Family::vpnv6, Family::rtc};
+constexpr std::array<Family, 4> kFamilies = {Family::vpnv4, Family::vpnv6, Family::evpn, Family::rtc};
 
 }  // namespace
 

@@ -14,9 +14,6 @@ using wire::Family;
 namespace {
 
 template <class Address>
-constexpr Family kFamily = sizeof(Address) == 4 ? Family::vpnv4 : Family::vpnv6;
-
-template <class Address>
 Address load_prefix(const std::uint8_t* p, unsigned octets) {
   if constexpr (sizeof(Address) == 4) {
     if (octets == 3) return load_be24(p) << 8;
@@ -45,8 +42,9 @@ RibShard::Waiting<Address4>& RibShard::waiting<Address4>() { return waiting4_; }
 template <>
 RibShard::Waiting<Address6>& RibShard::waiting<Address6>() { return waiting6_; }
 
-RibShard::RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits, std::shared_ptr<const RoutePolicies> policies)
-    : self_(self), mailboxes_(mailboxes), limits_(limits), shared_(*this), rib4_(Family::vpnv4, shared_), rib6_(Family::vpnv6, shared_),
+RibShard::RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits, std::shared_ptr<const RoutePolicies> policies, Kind kind)
+    : self_(self), kind_(kind), mailboxes_(mailboxes), limits_(limits), shared_(*this), rib4_(Family::vpnv4, shared_),
+      rib6_(kind == Kind::evpn ? Family::evpn : Family::vpnv6, shared_, kind == Kind::evpn ? &evpn_keys_ : nullptr),
       packer_(shared_.attributes), marker_(shared_, policy_), admission_(shared_, limits.quotas, mailboxes.rt_set_counts(), refusals_), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {
   if (policies != nullptr) policy_.set(std::move(policies));
 }
@@ -104,7 +102,7 @@ void RibShard::peer_down(const PeerDown& down) {
   ++peer.generation;
   peers_[down.peer.value].refresh_since = {};
   wire::FamilySet gone;
-  for (Family f : {Family::vpnv4, Family::vpnv6}) {
+  for (Family f : {rib4_.family(), rib6_.family()}) {
     std::size_t i = wire::index(f);
     std::uint32_t stale_before = peer.stale[i] == 0 ? 0 : peer.stale_below[i];
     if (!down.kept.contains(f)) {
@@ -126,7 +124,7 @@ void RibShard::peer_purge(const PeerPurge& order) {
     forget_attributes(grown(peers_, order.peer.value));
     ++peer.generation;
   }
-  for (Family f : {Family::vpnv4, Family::vpnv6}) {
+  for (Family f : {rib4_.family(), rib6_.family()}) {
     std::size_t i = wire::index(f);
     if (!order.families.contains(f)) continue;
     if (!order.only_stale) purge(order.peer, wire::FamilySet::of(f), peer.generation);
@@ -144,7 +142,7 @@ void RibShard::set_stale(rib::RibPeer& peer, Family family, std::uint32_t below,
 
 void RibShard::peer_stale_long(const PeerStaleLong& order) {
   const rib::RibPeer& peer = grown(shared_.peers, order.peer.value);
-  for (Family f : {Family::vpnv4, Family::vpnv6})
+  for (Family f : {rib4_.family(), rib6_.family()})
     if (order.families.contains(f) && peer.stale[wire::index(f)] != 0)
       purge(order.peer, wire::FamilySet::of(f), peer.stale_below[wire::index(f)], true);
 }
@@ -160,7 +158,8 @@ void RibShard::purge(PeerId peer, wire::FamilySet families, std::uint32_t below,
 void RibShard::peer_refresh(const PeerRefresh& refresh) {
   apply_waiting();
   Peer& peer = grown(peers_, refresh.peer.value);
-  std::optional<std::uint32_t>& since = peer.refresh_since[refresh.family == Family::vpnv6 ? 1 : 0];
+  if (!holds(refresh.family)) return;
+  std::optional<std::uint32_t>& since = peer.refresh_since[refresh.family == rib6_.family() ? 1 : 0];
   if (refresh.begins) {
     // What comes from now on is of a newer generation; equal contents replace the old ones without a change.
     forget_attributes(peer);
@@ -185,12 +184,14 @@ void RibShard::announce(PeerId peer, Family family, bool has_path_id, std::uint6
                         Bytes nlri) {
   rib::AttributeId id = attributes_of(peer, serial, attributes);
   if (next_hops_ != nullptr && !policy_.applies_to(peer)) id = next_hops_->fit(id);
-  if (family == Family::vpnv4) apply<Address4>(peer, &id, has_path_id, nlri);
+  if (kind_ == Kind::evpn) apply_evpn(peer, &id, nlri);
+  else if (family == Family::vpnv4) apply<Address4>(peer, &id, has_path_id, nlri);
   else apply<Address6>(peer, &id, has_path_id, nlri);
 }
 
 void RibShard::withdraw(PeerId peer, Family family, bool has_path_id, Bytes nlri) {
-  if (family == Family::vpnv4) apply<Address4>(peer, nullptr, has_path_id, nlri);
+  if (kind_ == Kind::evpn) apply_evpn(peer, nullptr, nlri);
+  else if (family == Family::vpnv4) apply<Address4>(peer, nullptr, has_path_id, nlri);
   else apply<Address6>(peer, nullptr, has_path_id, nlri);
 }
 
@@ -241,7 +242,7 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
       apply_waiting();
       if (guarded) {
         gone.clear();
-        admission_.filter(family<Address>(), kFamily<Address>, peer, quota, peers_[peer.value].counted[sizeof(Address) == 4 ? 0 : 1], *attributes,
+        admission_.filter(family<Address>(), family<Address>().family(), peer, quota, peers_[peer.value].counted[sizeof(Address) == 4 ? 0 : 1], *attributes,
                           entries, gone);
         if (!gone.empty()) family<Address>().withdraw(peer, gone);
       }
@@ -264,7 +265,7 @@ void RibShard::settle_quota(PeerId id) {
   Peer& peer = peers_[id.value];
   if (peer.quota == nullptr) return;
   for (std::size_t i = 0; i < 2; ++i) {
-    Family family = i == 0 ? Family::vpnv4 : Family::vpnv6;
+    Family family = i == 0 ? rib4_.family() : rib6_.family();
     const auto& limit = peer.quota->limits[wire::index(family)];
     auto ours = static_cast<std::int64_t>(shared_.peers[id.value].paths[wire::index(family)]);
     std::int64_t delta = ours - std::exchange(peer.counted[i], ours);
@@ -316,7 +317,7 @@ void RibShard::announce_by_policy(PeerId peer, rib::AttributeId received, std::s
     return;
   }
   auto passed = [&](const rib::NlriEntry<Address>& e) {
-    return policy_.policies()->run_tests(tests, {kFamily<Address>, e.rd, static_cast<unsigned __int128>(e.address) << (128 - 8 * sizeof(Address)), e.length});
+    return policy_.policies()->run_tests(tests, {family<Address>().family(), e.rd, static_cast<unsigned __int128>(e.address) << (128 - 8 * sizeof(Address)), e.length});
   };
   for (std::size_t i = 0; i < entries.size();) {
     PolicyTests mine = passed(entries[i]);
@@ -384,7 +385,7 @@ void RibShard::class_up(const ClassUp& up) {
   if (c.session_shards++ == 0) {
     const auto& [v4, v6] = c.encoding.selection;
     if (!v4.is_plain()) c.view[0] = rib4_.acquire_view(v4);
-    if (!v6.is_plain()) c.view[1] = rib6_.acquire_view(v6);
+    if (!v6.is_plain() && kind_ == Kind::vpn) c.view[1] = rib6_.acquire_view(v6);
   }
   streams_[up.session_shard].push_back(ClassReady{up.id});
 }
@@ -405,7 +406,7 @@ std::vector<std::uint8_t> RibShard::encode(std::uint8_t encoding_class, std::uin
   rib::ChangeLog log;
   family<Address>().stage_announcement(log, rd, key, path, 0, sent_id);
   packer_.sort(log);
-  rib::BatchRef batch = packer_.pack(log, kFamily<Address>, c.encoding, mailboxes_.retained(self_).images, c.transform.get());
+  rib::BatchRef batch = packer_.pack(log, family<Address>().family(), c.encoding, mailboxes_.retained(self_).images, c.transform.get());
   std::vector<std::uint8_t> bytes(batch->data(), batch->data() + batch->size());
   family<Address>().clear_log(log);
   return bytes;
@@ -434,7 +435,7 @@ void RibShard::seal_log(rib::FamilyRib<Address>& rib, rib::ChangeLog& log, Famil
     batch->encoding_class = static_cast<std::uint8_t>(c);
     batch->stamp = shared_.turn;
     batch->made_at_ms = now_ms_;
-    batch->shard = static_cast<std::uint16_t>(self_);
+    batch->shard = source_number();
     alive_.emplace_back(shared_.turn, batch->life());
     for (auto& stream : streams_) stream.push_back(Output{batch});
   }
@@ -446,7 +447,7 @@ void RibShard::seal_turn() {
   if (!rib4_.has_changes() && !rib6_.has_changes()) return;
   send_events();
   seal_family(rib4_, Family::vpnv4);
-  seal_family(rib6_, Family::vpnv6);
+  seal_family(rib6_, rib6_.family());
   send_events();
   note_time();
   ++shared_.turn;
@@ -530,7 +531,7 @@ std::uint32_t RibShard::seconds_of(rib::Stamp stamp) const {
 template <class Address>
 std::size_t RibShard::purge_step(Purge& purge, std::uint32_t table, std::optional<rib::PrefixKey<Address>>& next, std::size_t budget) {
   rib::FamilyRib<Address>& rib = family<Address>();
-  if (!purge.families.contains(kFamily<Address>) || table >= rib.table_limit() || !rib.has_table(table)) {
+  if (!purge.families.contains(rib.family()) || table >= rib.table_limit() || !rib.has_table(table)) {
     next.reset();
     return 1;
   }
@@ -678,7 +679,7 @@ bool RibShard::walk_table(Walk& walk, std::uint32_t table, rib::PrefixKey<Addres
   const WalkRequest& r = walk.request;
   rib::FamilyRib<Address>& rib = family<Address>();
   rib::ChangeLog& log = sizeof(Address) == 4 ? image4_ : image6_;
-  if (!r.families.contains(kFamily<Address>) || table >= rib.table_limit() || !rib.has_table(table)) {
+  if (!r.families.contains(rib.family()) || table >= rib.table_limit() || !rib.has_table(table)) {
     next = {};
     return true;
   }
@@ -715,7 +716,7 @@ bool RibShard::walk_tombstones(Walk& walk, rib::FamilyRib<Address>& rib, std::ui
   for (; next < rib.end_tombstone(); ++next) {
     const rib::Tombstone<Address>& stone = rib.tombstone(next);
     if (stone.stamp > walk.armed_at) break;
-    if (stone.stamp <= r.withdrawn_since || !r.families.contains(kFamily<Address>)) continue;
+    if (stone.stamp <= r.withdrawn_since || !r.families.contains(rib.family())) continue;
     if (budget == 0 || image_bytes() >= byte_limit) return false;
     --budget;
     rib::PrefixKey<Address> key{stone.address, stone.length};
@@ -742,7 +743,7 @@ void RibShard::flush_image(Walk& walk, rib::FamilyRib<Address>& rib, rib::Change
     batch->walk = walk.request.walk;
     batch->stamp = walk.armed_at;
     batch->made_at_ms = now_ms_;
-    batch->shard = static_cast<std::uint16_t>(self_);
+    batch->shard = source_number();
     batch->count_also(walk.request.outstanding);
     streams_[walk.request.session_shard].push_back(Output{std::move(batch)});
   }
@@ -753,7 +754,7 @@ void RibShard::flush_images(Walk& walk) {
   if (image_bytes() == 0) return;
   send_events();
   flush_image(walk, rib4_, image4_, Family::vpnv4, std::nullopt);
-  flush_image(walk, rib6_, image6_, Family::vpnv6, std::nullopt);
+  flush_image(walk, rib6_, image6_, rib6_.family(), std::nullopt);
   if (view_image_bytes_ == 0) return;
   for (std::uint8_t v = 0; v < view_images_[0].size(); ++v) flush_image(walk, rib4_, view_images_[0][v], Family::vpnv4, v);
   for (std::uint8_t v = 0; v < view_images_[1].size(); ++v) flush_image(walk, rib6_, view_images_[1][v], Family::vpnv6, v);

@@ -1,4 +1,4 @@
-// RibShard: one slice of the RIB (both VPN families) and its output: applies what peers announce, packs the changes of
+// RibShard: one slice of the RIB (both VPN families; or EVPN, which has slices of its own) and its output: applies what peers announce, packs the changes of
 // a turn once per encoding class, walks tables for peers that need what is already there, purges lost peers. Its
 // output is one ordered stream of messages per session shard. No sockets, no clock; its shard's thread only.
 #pragma once
@@ -35,10 +35,15 @@ class RibShard final : public rib::TurnSealer {
   // The stream to a session shard; `local` is handled in place by whoever owns both.
   using Streams = std::vector<std::vector<Message>>;
 
+  // What a slice holds. A slice of EVPN is a slice like the others whose sixteen-octet family is EVPN: what would be an IPv6
+  // prefix is the id of a key (rib/evpn_keys.hpp), and its IPv4 family stays empty. It has stores of its own.
+  enum class Kind : std::uint8_t { vpn, evpn };
+
   // How a class with an export policy is encoded.
   class ClassExport;
 
-  RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits, std::shared_ptr<const RoutePolicies> policies = nullptr);
+  RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits, std::shared_ptr<const RoutePolicies> policies = nullptr,
+           Kind kind = Kind::vpn);
   ~RibShard() override;
 
   // Before the first route: next hops are followed from the start. The tracker outlives the shard.
@@ -98,6 +103,7 @@ class RibShard final : public rib::TurnSealer {
     policy_.each_held(visit);
     if (next_hops_ != nullptr && next_hops_->held()) visit(*next_hops_->held());
   }
+  rib::EvpnKeys& evpn_keys() { return evpn_keys_; }
   session::PeerRole role_of(PeerId peer) const { return peers_[peer.value].role; }
   std::size_t walks_in_progress() const { return walks_.size(); }
   // Wall time of stamps, coarse: seconds since start at which the turn was sealed.
@@ -209,6 +215,10 @@ class RibShard final : public rib::TurnSealer {
     if constexpr (sizeof(Address) == 4) return rib4_;
     else return rib6_;
   }
+  void apply_evpn(PeerId peer, const rib::AttributeId* attributes, Bytes nlri);
+  bool holds(wire::Family family) const { return family == rib6_.family() || (kind_ == Kind::vpn && family == rib4_.family()); }
+  // The number of this slice among those that a session shard hears from.
+  std::uint16_t source_number() const { return static_cast<std::uint16_t>(self_ + (kind_ == Kind::evpn ? mailboxes_.shards() : 0)); }
   template <class Address>
   void apply(PeerId peer, const rib::AttributeId* attributes, bool has_path_id, Bytes nlri);
   template <class Address>
@@ -271,10 +281,12 @@ class RibShard final : public rib::TurnSealer {
   void trim_tombstones();
 
   std::uint32_t self_;
+  Kind kind_;
   ShardMailboxes& mailboxes_;
   RibLimits limits_;
   rib::RibShared shared_;
   std::unique_ptr<NextHopChanges> next_hops_;        // null: every next hop is usable
+  rib::EvpnKeys evpn_keys_{shared_.memory};
   RibPolicy policy_{shared_};
   rib::FamilyRib<rib::Address4> rib4_;
   rib::FamilyRib<rib::Address6> rib6_;

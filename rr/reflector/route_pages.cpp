@@ -8,6 +8,7 @@
 
 #include "rr/reflector/path_view.hpp"
 #include "rr/reflector/reflector.hpp"
+#include "rr/wire/evpn_nlri.hpp"
 
 namespace helio::reflector {
 
@@ -70,11 +71,23 @@ struct Row {
   std::vector<rib::ProvenanceId> provenances;  // of each path, when asked for what a peer is sent
 };
 
+// The payload of an EVPN path, which the RIB keeps in place of labels.
+template <class Address>
+void show_evpn(const rib::EvpnKeys& keys, const rib::PrefixKey<Address>& key, Bytes payload, PathView& view) {
+  if constexpr (sizeof(Address) == 16) {
+    std::uint32_t id = rib::EvpnKeys::id_of(key.address);
+    view.labels = wire::evpn_labels(keys.type(id), payload);
+    view.payload = wire::format_evpn_payload(keys.type(id), keys.key(id), payload);
+  }
+}
+
 // One step on one shard: fills rows, moves the position. Returns false at the end of the shard's tables.
 template <class Address>
 bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query, std::optional<PeerId> from, const rib::Selection* sent, Position& position,
              std::vector<Row>& rows, std::size_t row_limit) {
-  rib::RibShared& shared = shard.rib().shared();
+  bool is_evpn = rib.family() == Family::evpn;
+  RibShard& slice = shard.rib_of(rib.family());
+  rib::RibShared& shared = slice.shared();
   std::size_t seen = 0;
   std::optional<rib::PrefixKey<Address>> wanted;
   if (query.prefix) wanted = key_of<Address>(*query.prefix);
@@ -116,6 +129,10 @@ bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query
         return true;
       Row& row = rows.emplace_back();
       row.view.prefix = prefix_of(rd, key);
+      if constexpr (sizeof(Address) == 16) {
+        std::uint32_t id = rib::EvpnKeys::id_of(key.address);
+        if (is_evpn) row.view.evpn = wire::format_evpn_key(slice.evpn_keys().type(id), slice.evpn_keys().key(id));
+      }
       if (sent != nullptr) rib.selected_paths(slot, *sent, selected);
       std::vector<rib::DecisionStep> steps = paths.size() > 1 ? rib.lost_at(slot) : std::vector<rib::DecisionStep>(1);
       auto now = static_cast<std::uint32_t>(shard.milliseconds_since_start() / 1000);
@@ -129,8 +146,8 @@ bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query
         // A rejected path is shown as it was received: that is all there is of it.
         bool as_received = query.as_received || (set.is_derived() && !set.key.is_eligible);
         const rib::AttributeSet& shown = as_received ? shared.attributes[shared.attributes.received_of(paths[i].attributes)] : set;
-        PathView view = view_of_attributes(sizeof(Address) == 4 ? Family::vpnv4 : Family::vpnv6, shown.bytes(), shown.next_hop(), set.key.is_external);
-        if (auto explained = shard.rib().policy().explain(paths[i].attributes)) {
+        PathView view = view_of_attributes(rib.family(), shown.bytes(), shown.next_hop(), set.key.is_external);
+        if (auto explained = slice.policy().explain(paths[i].attributes)) {
           view.policy = explained->result;
           view.policy_statements = std::move(explained->statements);
         }
@@ -141,13 +158,15 @@ bool collect(Shard& shard, rib::FamilyRib<Address>& rib, const RouteQuery& query
         if (set.is_lost()) view.lost_at = "next hop unreachable";
         else if (!set.key.is_eligible) view.lost_at = rib::decision_step_name(rib::DecisionStep::eligible);
         else if (i != 0) view.lost_at = rib::decision_step_name(steps[i]);
-        if ((paths[i].label & rib::kLabelStack) != 0) {
+        if (is_evpn) {
+          show_evpn(slice.evpn_keys(), key, shared.label_stacks[paths[i].label & ~rib::kLabelStack], view);
+        } else if ((paths[i].label & rib::kLabelStack) != 0) {
           Bytes stack = shared.label_stacks[paths[i].label & ~rib::kLabelStack];
           for (std::size_t l = 0; l + 3 <= stack.size(); l += 3) view.labels.push_back(load_be24(stack.data() + l) >> 4);
         } else {
           view.labels.push_back(paths[i].label >> 4);
         }
-        std::uint32_t since = slot.has_list() ? paths[i].time : shard.rib().seconds_of(slot.stamp());
+        std::uint32_t since = slot.has_list() ? paths[i].time : slice.seconds_of(slot.stamp());
         view.age = std::chrono::seconds(now > since ? now - since : 0);
         row.view.paths.push_back(std::move(view));
       }
@@ -188,15 +207,17 @@ RoutePage Reflector::routes(const RouteQuery& query) {
     bool more = on_shard(at, [&] {
       Shard& shard = *shards_[at];
       const rib::Selection* sent = to ? &selection : nullptr;
-      return query.family == Family::vpnv6 ? collect<Address6>(shard, shard.rib().rib6(), query, from, sent, position, rows, room)
-                                           : collect<Address4>(shard, shard.rib().rib4(), query, from, sent, position, rows, room);
+      if (query.family == Family::evpn && shard.evpn() == nullptr) return false;
+      return query.family == Family::vpnv4 ? collect<Address4>(shard, shard.rib().rib4(), query, from, sent, position, rows, room)
+                                           : collect<Address6>(shard, shard.rib_of(query.family).rib6(), query, from, sent, position, rows, room);
     });
     if (to) {
+      std::uint32_t source = query.family == Family::evpn ? at + mailboxes_.shards() : at;
       on_shard(home, [&] {
         for (Row& row : rows) {
           std::size_t kept = 0;
           for (std::size_t i = 0; i < row.view.paths.size(); ++i)
-            if (shards_[home]->distribution().is_eligible(*to, at, row.provenances[i], query.family)) row.view.paths[kept++] = row.view.paths[i];
+            if (shards_[home]->distribution().is_eligible(*to, source, row.provenances[i], query.family)) row.view.paths[kept++] = row.view.paths[i];
           row.view.paths.resize(kept);
         }
         return 0;

@@ -27,11 +27,15 @@ std::uint32_t shard_of(std::uint64_t rd, std::uint8_t first_octet, std::uint32_t
 
 Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailboxes, session::SessionControl& control)
     : self_(self.value), settings_(settings), mailboxes_(mailboxes), control_(control), rib_(self.value, mailboxes, settings.rib, settings.policies),
-      distribution_(self.value, mailboxes, settings.distribution, control), canonicaliser_(settings.decision_options), outbox_(mailboxes.shards()), parts_(mailboxes.shards()) {
+      distribution_(self.value, mailboxes, settings.distribution, control), canonicaliser_(settings.decision_options), outbox_(mailboxes.shards()), evpn_outbox_(mailboxes.shards()), parts_(mailboxes.shards()) {
+  if (mailboxes_.has_evpn()) evpn_ = std::make_unique<RibShard>(self_, mailboxes, settings.rib, settings.policies, RibShard::Kind::evpn);
   distribution_.start_policies(settings_.policies);
-  rib_.shared().rules = settings.decision;
-  rib_.policy().set_options(settings.decision_options);
-  if (settings.next_hops != nullptr) rib_.track_next_hops(*settings.next_hops);
+  for (RibShard* rib : {&rib_, evpn_.get()}) {
+    if (rib == nullptr) continue;
+    rib->shared().rules = settings.decision;
+    rib->policy().set_options(settings.decision_options);
+    if (settings.next_hops != nullptr) rib->track_next_hops(*settings.next_hops);
+  }
   settings_.cluster_ids.push_back(settings.cluster_id);
   if (self_ == 0) rtc_ = std::make_unique<RtcRib>(mailboxes, settings.router_id, settings.decision);
   if (self_ == 0) mailboxes_.start_deferral().begin(settings.start);
@@ -71,7 +75,7 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
   to_all_ribs(PeerUp{info.peer, info.address, info.group->role, info.group->name, info.group->cluster_id, peer->record.quota});
   if (!start_is_over_) start_waits_for(*peer);
   bool rtc = info.families.contains(Family::rtc);
-  bool vpn = info.families.contains(Family::vpnv4) || info.families.contains(Family::vpnv6);
+  bool vpn = info.families.contains(Family::vpnv4) || info.families.contains(Family::vpnv6) || info.families.contains(Family::evpn);
   if (rtc) {
     RtcGroup group;
     group.role = info.group->role;
@@ -221,7 +225,7 @@ void Shard::run_start() {
 void Shard::send_again() {
   for (const auto& peer : peers_) {
     if (peer == nullptr) continue;
-    for (Family family : {Family::vpnv4, Family::vpnv6}) distribution_.refresh(peer->record.info.peer, family);
+    for (Family family : {Family::vpnv4, Family::vpnv6, Family::evpn}) distribution_.refresh(peer->record.info.peer, family);
   }
 }
 
@@ -246,7 +250,7 @@ std::optional<wire::Notification> Shard::on_route_refresh(PeerId id, const sessi
 void Shard::receive_refresh_mark(Peer& peer, const session::RefreshRequest& mark) {
   PeerId id = peer.record.info.peer;
   bool begins = mark.subtype == 1;
-  if (mark.family == Family::vpnv4 || mark.family == Family::vpnv6) {
+  if (wire::has_route_targets(mark.family)) {
     peer.serial = 0;  // attributes belong to the session's new generation
     to_all_ribs(PeerRefresh{id, mark.family, begins});
   } else if (mark.family == Family::rtc && begins) {
@@ -294,7 +298,7 @@ void Shard::disable_family(Peer& peer, Family family) {
   peer.serial = 0;
   restarts_.end_of_rib(id, family);
   if (!start_is_over_) start_no_longer_waits_for(peer, wire::FamilySet::of(family));
-  if (is_vpn(family)) to_all_ribs(PeerPurge{id, wire::FamilySet::of(family), false});
+  if (wire::has_route_targets(family)) to_all_ribs(PeerPurge{id, wire::FamilySet::of(family), false});
 }
 
 void Shard::note_errors(Peer& peer, const wire::UpdateView& view, Bytes body) {
@@ -323,7 +327,7 @@ std::optional<wire::Notification> Shard::on_update(PeerId id, Bytes body) {
   const wire::UpdateView& view = *decoded;
   if (view.error_count > 0) note_errors(peer, view, body);
   if (!view.disabled.empty())
-    for (Family f : {Family::vpnv4, Family::vpnv6, Family::rtc, Family::ipv4_unicast, Family::ipv6_unicast})
+    for (Family f : {Family::vpnv4, Family::vpnv6, Family::evpn, Family::rtc, Family::ipv4_unicast, Family::ipv6_unicast})
       if (view.disabled.contains(f)) disable_family(peer, f);
   if (view.end_of_rib) {
     receive_end_of_rib(peer, *view.end_of_rib);
@@ -334,10 +338,12 @@ std::optional<wire::Notification> Shard::on_update(PeerId id, Bytes body) {
     Bytes announced;
     if (view.reach && view.reach->family == view.unreach->family) announced = view.reach->nlri;
     if (view.unreach->family == Family::rtc) receive_memberships(peer, nullptr, nullptr, view.unreach->nlri);
+    else if (view.unreach->family == Family::evpn) withdraw_evpn(peer, view.unreach->nlri, announced);
     else if (is_vpn(view.unreach->family)) withdraw(peer, view.unreach->family, view.unreach->nlri, announced, false);
   }
   if (view.withdrawn_reach) {
     if (view.withdrawn_reach->family == Family::rtc) receive_memberships(peer, nullptr, nullptr, view.withdrawn_reach->nlri);
+    else if (view.withdrawn_reach->family == Family::evpn) withdraw_evpn(peer, view.withdrawn_reach->nlri, {});
     if (is_vpn(view.withdrawn_reach->family)) {
       refuse(peer, Refusal::treated_as_withdraw, view.withdrawn_reach->family, view.withdrawn_reach->nlri);
       withdraw(peer, view.withdrawn_reach->family, view.withdrawn_reach->nlri, {}, true);
@@ -345,7 +351,7 @@ std::optional<wire::Notification> Shard::on_update(PeerId id, Bytes body) {
   }
   if (view.reach) {
     if (view.reach->family == Family::rtc) receive_memberships(peer, &view, &*view.reach, view.reach->nlri);
-    else if (is_vpn(view.reach->family)) announce(peer, view, *view.reach);
+    else if (wire::has_route_targets(view.reach->family)) announce(peer, view, *view.reach);
   }
   return std::nullopt;
 }
@@ -407,10 +413,12 @@ void Shard::announce(Peer& peer, const wire::UpdateView& view, const wire::Reach
   }
   if (peer.last_excluded) {
     // A looped route is not used; what the peer announced before for these prefixes is gone (RFC 4271 §9).
+    if (reach.family == Family::evpn) return withdraw_evpn(peer, reach.nlri, {});
     refuse(peer, peer.last_refusal, reach.family, reach.nlri);
     withdraw(peer, reach.family, reach.nlri, {}, true);
     return;
   }
+  if (reach.family == Family::evpn) return announce_evpn(peer, reach);
   bool has_path_id = peer.context.add_path_receive.contains(reach.family);
   // With one shard the store still has the attributes of this serial, or canonical_ is of this very message.
   route(id, reach.family, has_path_id, false, reach.nlri, peer.serial, peer.last_owned, [&](Bytes nlri) {
@@ -606,8 +614,16 @@ void Shard::to_rib(std::uint32_t shard, Message&& message) {
   else outbox_[shard].push_back(std::move(message));
 }
 
+void Shard::to_evpn(std::uint32_t shard, Message&& message) {
+  if (shard == self_) evpn_->handle(std::move(message));
+  else evpn_outbox_[shard].push_back(std::move(message));
+}
+
 void Shard::to_all_ribs(const Message& message) {
-  for (std::uint32_t s = 0; s < mailboxes_.shards(); ++s) to_rib(s, Message(message));
+  for (std::uint32_t s = 0; s < mailboxes_.shards(); ++s) {
+    to_rib(s, Message(message));
+    if (evpn_ != nullptr) to_evpn(s, Message(message));
+  }
 }
 
 void Shard::to_rtc(Message&& message) {
@@ -615,10 +631,11 @@ void Shard::to_rtc(Message&& message) {
   else outbox_[0].push_back(std::move(message));
 }
 
-void Shard::dispatch(std::uint32_t from, Message&& message) {
+// `source`: the shard it came from, beyond the last one for its slice of EVPN.
+void Shard::dispatch(std::uint32_t source, Message&& message) {
   switch (message.index()) {
     case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8: case 9: case 10: case 11: case 12:  // up to Ack
-      rib_.handle(std::move(message));
+      (source < mailboxes_.shards() ? rib_ : *evpn_).handle(std::move(message));
       break;
     default:
       if (auto* admission = std::get_if<RtcAdmission>(&message)) {
@@ -639,7 +656,7 @@ void Shard::dispatch(std::uint32_t from, Message&& message) {
       } else if (auto* reached = std::get_if<LimitReached>(&message)) {
         limit_reached(*reached);
       } else {
-        distribution_.handle(from, std::move(message));
+        distribution_.handle(source, std::move(message));
       }
   }
 }
@@ -648,7 +665,11 @@ static_assert(std::is_same_v<std::variant_alternative_t<12, Message>, Ack>);
 void Shard::take_mail() {
   for (std::uint32_t from = 0; from < mailboxes_.shards(); ++from) {
     if (from == self_) continue;
-    for (Message& m : mailboxes_.take(from, self_)) dispatch(from, std::move(m));
+    std::uint32_t source = from;
+    for (Message& m : mailboxes_.take(from, self_)) {
+      if (auto* mark = std::get_if<EvpnMail>(&m)) source = mark->begins ? from + mailboxes_.shards() : from;
+      else dispatch(source, std::move(m));
+    }
   }
 }
 
@@ -656,10 +677,12 @@ void Shard::take_mail() {
 bool Shard::move_requests() {
   bool local = false;
   auto& requests = distribution_.requests();
-  for (std::uint32_t s = 0; s < requests.size(); ++s) {
-    for (Message& m : std::exchange(requests[s], {})) {
+  for (std::uint32_t r = 0; r < requests.size(); ++r) {
+    std::uint32_t s = r % mailboxes_.shards();
+    for (Message& m : std::exchange(requests[r], {})) {
       local = local || s == self_;
-      to_rib(s, std::move(m));
+      if (r < mailboxes_.shards()) to_rib(s, std::move(m));
+      else to_evpn(s, std::move(m));
     }
   }
   return local;
@@ -668,25 +691,32 @@ bool Shard::move_requests() {
 // What the RIBs here say to session shards. Returns whether the distribution here got something.
 bool Shard::move_streams() {
   bool local = false;
-  auto move = [&](std::vector<std::vector<Message>>& streams) {
+  auto move = [&](std::vector<std::vector<Message>>& streams, std::uint32_t source, std::vector<std::vector<Message>>& outbox) {
     for (std::uint32_t s = 0; s < streams.size(); ++s) {
       if (streams[s].empty()) continue;
       if (s == self_) {
         local = true;
-        for (Message& m : std::exchange(streams[s], {})) dispatch(self_, std::move(m));
+        for (Message& m : std::exchange(streams[s], {})) dispatch(source, std::move(m));
       } else {
-        for (Message& m : streams[s]) outbox_[s].push_back(std::move(m));
+        for (Message& m : streams[s]) outbox[s].push_back(std::move(m));
         streams[s].clear();
       }
     }
   };
-  move(rib_.streams());
-  if (rtc_ != nullptr) move(rtc_->streams());
+  move(rib_.streams(), self_, outbox_);
+  if (evpn_ != nullptr) move(evpn_->streams(), self_ + mailboxes_.shards(), evpn_outbox_);
+  if (rtc_ != nullptr) move(rtc_->streams(), self_, outbox_);
   return local;
 }
 
 void Shard::post() {
   for (std::uint32_t s = 0; s < outbox_.size(); ++s) {
+    if (!evpn_outbox_[s].empty()) {
+      outbox_[s].push_back(EvpnMail{true});
+      std::ranges::move(evpn_outbox_[s], std::back_inserter(outbox_[s]));
+      outbox_[s].push_back(EvpnMail{false});
+      evpn_outbox_[s].clear();
+    }
     if (outbox_[s].empty()) continue;
     mailboxes_.send(self_, s, outbox_[s]);
     mailboxes_.wake(s);
@@ -700,11 +730,13 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   now_ = now;
   now_ms_ = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(std::max(now, start_) - start_).count()) + 1;
   rib_.observe_batches();
+  if (evpn_ != nullptr) evpn_->observe_batches();
   run_restarts();
   if (!start_is_over_) run_start();
   take_mail();
   // Changes first: what was there before a membership changed goes out under the old one.
   rib_.seal_turn();
+  if (evpn_ != nullptr) evpn_->seal_turn();
   if (rtc_ != nullptr) rtc_->run_turn();
   move_streams();
   session::TurnResult result;
@@ -716,6 +748,7 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   if (auto at = restarts_.next_deadline()) result.wake_at = result.wake_at ? std::min(*result.wake_at, *at) : *at;
   move_requests();
   result.more_work = rib_.run_turn(now_ms_);
+  if (evpn_ != nullptr && evpn_->run_turn(now_ms_)) result.more_work = true;
   move_streams();
   // Answers of the streams (acknowledgements, next requests) are taken at once.
   if (move_requests()) result.more_work = true;
@@ -765,28 +798,60 @@ Bytes Shard::rest_of_message(PeerId peer) const {
   return output == nullptr ? Bytes() : output->rest_of_message();
 }
 
+rib::MemoryAccount Shard::memory() const {
+  rib::MemoryAccount sum = rib_.shared().memory;
+  if (evpn_ == nullptr) return sum;
+  const rib::MemoryAccount& evpn = std::as_const(*evpn_).shared().memory;
+  for (std::size_t k = 0; k < rib::kMemoryKinds; ++k) {
+    sum.bytes[k] += evpn.bytes[k];
+    sum.objects[k] += evpn.objects[k];
+  }
+  return sum;
+}
+
 void Shard::publish() {
-  const rib::RibShared& shared = rib_.shared();
-  counters_.attribute_sets.set(shared.attributes.size());
-  counters_.rt_sets.set(shared.provenances.rt_set_count());
-  counters_.memory_bytes.set(static_cast<std::uint64_t>(shared.memory.total_bytes()));
-  counters_.walks.set(rib_.walks_in_progress());
+  rib::RibCounters sum;
+  Admission::Discarded discarded;
+  std::uint64_t attribute_sets = 0, rt_sets = 0, walks = 0;
+  for (RibShard* rib : {&rib_, evpn_.get()}) {
+    if (rib == nullptr) continue;
+    const rib::RibShared& shared = rib->shared();
+    attribute_sets += shared.attributes.size();
+    rt_sets += shared.provenances.rt_set_count();
+    walks += rib->walks_in_progress();
+    for (std::size_t f = 0; f < wire::kFamilyCount; ++f) {
+      sum.prefixes[f] += shared.counters.prefixes[f];
+      sum.paths[f] += shared.counters.paths[f];
+      sum.best_changes[f] += shared.counters.best_changes[f];
+      sum.stale[f] += shared.counters.stale[f];
+    }
+    discarded.by_rd += rib->discarded().by_rd;
+    discarded.by_rt_set += rib->discarded().by_rt_set;
+    discarded.by_limit += rib->discarded().by_limit;
+    sum.decisions += shared.counters.decisions;
+    sum.duplicates += shared.counters.duplicates;
+    sum.unknown_withdrawals += shared.counters.unknown_withdrawals;
+  }
+  counters_.attribute_sets.set(attribute_sets);
+  counters_.rt_sets.set(rt_sets);
+  counters_.memory_bytes.set(static_cast<std::uint64_t>(memory().total_bytes()));
+  counters_.walks.set(walks);
   counters_.lag_events.set(distribution_.lag_events());
-  counters_.discarded_by_rd.set(rib_.discarded().by_rd);
-  counters_.discarded_by_rt_set.set(rib_.discarded().by_rt_set);
-  if (rib_.discarded().by_limit != routes_limited_) {
-    counters_.discarded_by_limit.add(rib_.discarded().by_limit - routes_limited_);
-    routes_limited_ = rib_.discarded().by_limit;
+  counters_.discarded_by_rd.set(discarded.by_rd);
+  counters_.discarded_by_rt_set.set(discarded.by_rt_set);
+  if (discarded.by_limit != routes_limited_) {
+    counters_.discarded_by_limit.add(discarded.by_limit - routes_limited_);
+    routes_limited_ = discarded.by_limit;
   }
   for (std::size_t f = 0; f < wire::kFamilyCount; ++f) {
-    counters_.prefixes[f].set(shared.counters.prefixes[f]);
-    counters_.paths[f].set(shared.counters.paths[f]);
-    counters_.best_changes[f].set(shared.counters.best_changes[f]);
-    counters_.stale_paths[f].set(shared.counters.stale[f]);
+    counters_.prefixes[f].set(sum.prefixes[f]);
+    counters_.paths[f].set(sum.paths[f]);
+    counters_.best_changes[f].set(sum.best_changes[f]);
+    counters_.stale_paths[f].set(sum.stale[f]);
   }
-  counters_.decisions.set(shared.counters.decisions);
-  counters_.duplicates.set(shared.counters.duplicates);
-  counters_.unknown_withdrawals.set(shared.counters.unknown_withdrawals);
+  counters_.decisions.set(sum.decisions);
+  counters_.duplicates.set(sum.duplicates);
+  counters_.unknown_withdrawals.set(sum.unknown_withdrawals);
 }
 
 }  // namespace helio::reflector

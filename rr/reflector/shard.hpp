@@ -2,6 +2,9 @@
 // is RibShard; what local peers are sent is Distribution; shard 0 also holds the RT membership RIB. This file and
 // mailboxes.hpp are the wiring:
 //
+// EVPN, where it is configured, has slices of its own, a second RibShard per shard: sources beyond the first `shards` ones
+// to the distribution, and their messages to other shards go in the same mailboxes between marks (EvpnMail).
+//
 //   on_update ─► decode, canonicalise ─► by hash(RD, first octet) ─┬─► RibShard here
 //                                    │                             └─► mailbox ─► RibShard of another shard
 //                                    └─ RT membership ─► Distribution here (filter) and mailbox ─► RtcRib (shard 0)
@@ -30,6 +33,7 @@ struct EngineSettings {
   std::uint32_t shards = 1;
   std::shared_ptr<const RoutePolicies> policies;     // null: none
   nexthop::NextHopTracker* next_hops = nullptr;      // null: every next hop is usable
+  bool evpn = false;                                 // the family is configured somewhere
   RibLimits rib;
   DistributionLimits distribution;
   std::size_t mailbox_bytes = std::size_t{8} << 20;  // of announcements on their way to other shards: reading stops above
@@ -54,7 +58,7 @@ class Shard final : public session::Engine {
     return start.settings().restarts && !start.is_over();
   }
   bool may_read() const override;
-  std::size_t staged_bytes() const override { return rib_.staged_bytes() + sent_bytes_; }
+  std::size_t staged_bytes() const override { return rib_.staged_bytes() + (evpn_ != nullptr ? evpn_->staged_bytes() : 0) + sent_bytes_; }
   session::TurnResult run_turn(TimePoint now) override;
   std::size_t gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) override;
   void consumed(PeerId peer, std::size_t bytes) override;
@@ -63,8 +67,11 @@ class Shard final : public session::Engine {
   Bytes rest_of_message(PeerId peer) const override;
 
   // For views and tests, on the shard's thread.
-  const rib::MemoryAccount& memory() const { return rib_.shared().memory; }
+  rib::MemoryAccount memory() const;
   RibShard& rib() { return rib_; }
+  RibShard* evpn() { return evpn_.get(); }             // null: EVPN is not configured
+  // The slice that a source of the distribution is, when it is one of this shard.
+  RibShard& rib_of(wire::Family family) { return family == wire::Family::evpn && evpn_ != nullptr ? *evpn_ : rib_; }
   Distribution& distribution() { return distribution_; }
   RtcRib* rtc() { return rtc_.get(); }
   const ShardCounters& counters() const { return counters_; }
@@ -129,16 +136,21 @@ class Shard final : public session::Engine {
   void route(PeerId peer, wire::Family family, bool has_path_id, bool is_withdrawal, Bytes nlri, std::uint64_t serial,
              const std::shared_ptr<const OwnedAttributes>& attributes, Local&& local);
 
+  void announce_evpn(Peer& peer, const wire::ReachView& reach);
+  void withdraw_evpn(Peer& peer, Bytes nlri, Bytes not_these);
+  template <class Local>
+  void route_evpn(PeerId peer, Bytes nlri, std::uint64_t serial, const std::shared_ptr<const OwnedAttributes>& attributes, Local&& local);
   void receive_refresh_mark(Peer& peer, const session::RefreshRequest& mark);
   void receive_end_of_rib(Peer& peer, wire::Family family);
   void sweep_memberships(Peer& peer);
   void drop_stale(PeerId peer, wire::FamilySet families);
   void run_restarts();
   void to_rib(std::uint32_t shard, Message&& message);
+  void to_evpn(std::uint32_t shard, Message&& message);
   void to_all_ribs(const Message& message);
   void to_rtc(Message&& message);
   RtcUpdate proxy_memberships(const session::EstablishedPeer& info, bool announced) const;
-  void dispatch(std::uint32_t from, Message&& message);
+  void dispatch(std::uint32_t source, Message&& message);
   void take_mail();
   bool move_requests();
   bool move_streams();
@@ -150,6 +162,7 @@ class Shard final : public session::Engine {
   ShardMailboxes& mailboxes_;
   session::SessionControl& control_;
   RibShard rib_;
+  std::unique_ptr<RibShard> evpn_;                     // null: EVPN is not configured
   Distribution distribution_;
   std::unique_ptr<RtcRib> rtc_;                        // shard 0
   std::vector<std::unique_ptr<Peer>> peers_;           // by PeerId
@@ -169,6 +182,7 @@ class Shard final : public session::Engine {
   std::uint64_t next_serial_ = 1;
   std::uint32_t next_incarnation_ = 1;
   std::vector<std::vector<Message>> outbox_;           // to other shards
+  std::vector<std::vector<Message>> evpn_outbox_;      // the same, to and from slices of EVPN
   std::vector<std::vector<std::uint8_t>> parts_;       // scratch: NLRIs by RIB shard
   std::vector<std::uint8_t> filtered_;                 // scratch
   std::size_t sent_bytes_ = 0;                         // to other shards in this turn

@@ -88,6 +88,7 @@ struct PathView {
   wire::IpAddress from;                   // peer
   wire::IpAddress next_hop;
   std::vector<std::uint32_t> labels;      // 20-bit values
+  std::string payload;                    // of EVPN: ESI and gateway
   std::uint32_t path_id = 0;              // as received, 0 without ADD-PATH
   std::uint32_t sent_path_id = 0;         // what peers with ADD-PATH are sent it with
   bool best = false;
@@ -107,6 +108,7 @@ struct PathView {
 
 struct RouteView {
   wire::VpnPrefix prefix;
+  std::string evpn;                       // of EVPN: the route type and its key; only the RD of `prefix` counts then
   std::vector<PathView> paths;            // best first
 };
 

@@ -21,6 +21,7 @@ constexpr FamilyRow kFamilies[kFamilyCount] = {
     {Family::rtc, {1, 132}, "rt-constrain", "rtc"},
     {Family::ipv4_unicast, {1, 1}, "ipv4-unicast", "ipv4"},
     {Family::ipv6_unicast, {2, 1}, "ipv6-unicast", "ipv6"},
+    {Family::evpn, {25, 70}, "l2vpn-evpn", "evpn"},
 };
 
 // A decimal number of at most `max`, without sign, spaces or leftovers.

@@ -16,10 +16,12 @@
 namespace helio::wire {
 
 // The address families Heliograph can negotiate. The value is an index into per-family arrays.
-enum class Family : std::uint8_t { vpnv4, vpnv6, rtc, ipv4_unicast, ipv6_unicast };
-inline constexpr std::size_t kFamilyCount = 5;
+enum class Family : std::uint8_t { vpnv4, vpnv6, rtc, ipv4_unicast, ipv6_unicast, evpn };
+inline constexpr std::size_t kFamilyCount = 6;
 inline constexpr std::size_t index(Family f) { return static_cast<std::size_t>(f); }
-inline constexpr bool is_vpn(Family f) { return f == Family::vpnv4 || f == Family::vpnv6; }
+inline constexpr bool is_vpn(Family f) { return f == Family::vpnv4 || f == Family::vpnv6; }  // labelled VPN prefixes
+// Routes that are reflected by their route targets.
+inline constexpr bool has_route_targets(Family f) { return is_vpn(f) || f == Family::evpn; }
 
 struct AfiSafi {
   std::uint16_t afi = 0;
@@ -28,10 +30,10 @@ struct AfiSafi {
 };
 AfiSafi afi_safi(Family family);
 std::optional<Family> family_of(AfiSafi value);
-// Configuration names: "l3vpn-ipv4-unicast", "l3vpn-ipv6-unicast", "rt-constrain", "ipv4-unicast", "ipv6-unicast".
+// Configuration names: "l3vpn-ipv4-unicast", "l3vpn-ipv6-unicast", "rt-constrain", "ipv4-unicast", "ipv6-unicast", "l2vpn-evpn".
 std::string_view family_name(Family family);
 std::optional<Family> parse_family(std::string_view name);
-// Short names of metrics and CLI: "vpnv4", "vpnv6", "rtc", "ipv4", "ipv6".
+// Short names of metrics and CLI: "vpnv4", "vpnv6", "rtc", "ipv4", "ipv6", "evpn".
 std::string_view family_label(Family family);
 
 // A set of families as a bit mask.

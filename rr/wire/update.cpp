@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "rr/wire/attribute_table.hpp"
+#include "rr/wire/evpn_nlri.hpp"
 
 namespace helio::wire {
 namespace {
@@ -43,6 +44,7 @@ bool next_hop_fits(Family family, std::size_t size, const UpdateContext& context
     case Family::rtc: return size == 4 || size == 16;                                     // RFC 4684 §5
     case Family::ipv4_unicast: return size == 4 || ((size == 16 || size == 32) && v6_allowed);
     case Family::ipv6_unicast: return size == 16 || size == 32;  // RFC 2545 §3
+    case Family::evpn: return size == 4 || size == 16;           // RFC 7432 §7.1: an IPv4 or IPv6 address
   }
   return false;
 }
@@ -62,6 +64,15 @@ bool prefixes_fit(Bytes nlri, unsigned max_length, bool has_path_id) {
 bool vpn_prefixes_fit(Bytes nlri, bool is_v6, bool is_withdrawal, bool has_path_id) {
   VpnNlriReader reader(nlri, is_v6, is_withdrawal, has_path_id);
   VpnNlri entry;
+  NlriStatus status;
+  while ((status = reader.next(entry)) == NlriStatus::ok) {
+  }
+  return status == NlriStatus::end;
+}
+
+bool evpn_routes_fit(Bytes nlri) {
+  EvpnNlriReader reader(nlri);
+  EvpnNlri entry;
   NlriStatus status;
   while ((status = reader.next(entry)) == NlriStatus::ok) {
   }
@@ -274,6 +285,7 @@ bool Decoder::nlri_fits(Family family, Bytes nlri, bool is_withdrawal, std::uint
     case Family::vpnv6: return vpn_prefixes_fit(nlri, true, is_withdrawal, has_path_id);
     case Family::ipv4_unicast: return prefixes_fit(nlri, 32, has_path_id);
     case Family::ipv6_unicast: return prefixes_fit(nlri, 128, has_path_id);
+    case Family::evpn: return evpn_routes_fit(nlri);
     case Family::rtc: break;
   }
   RtcNlriReader reader(nlri, has_path_id);

@@ -51,7 +51,7 @@ struct UpdateError {
 
 struct ReachView {
   Family family = Family::vpnv4;
-  Bytes next_hop;  // the whole field: 12, 24 or 48 octets for VPN, 4 or 16 for rtc; checked
+  Bytes next_hop;  // the whole field: 12, 24 or 48 octets for VPN, 4 or 16 for rtc and evpn; checked
   Bytes nlri;      // checked: every entry can be walked
 };
 struct UnreachView {

@@ -30,12 +30,12 @@ void encode_prefix_bits(ByteWriter& writer, const VpnPrefix& prefix) {
 }
 
 // The entries at the front of `nlri` that fit `room` octets, in whole entries.
-Bytes take_entries(Bytes nlri, std::size_t room, bool has_path_id) {
+Bytes take_entries(Family family, Bytes nlri, std::size_t room, bool has_path_id) {
   std::size_t taken = 0;
   while (taken < nlri.size()) {
     std::size_t at = taken + (has_path_id ? 4 : 0);
-    HELIO_CHECK(at < nlri.size(), "NLRI entry");
-    std::size_t next = at + 1 + (nlri[at] + 7u) / 8;
+    HELIO_CHECK(at < nlri.size() && (family != Family::evpn || at + 1 < nlri.size()), "NLRI entry");
+    std::size_t next = family == Family::evpn ? at + 2 + nlri[at + 1] : at + 1 + (nlri[at] + 7u) / 8;
     HELIO_CHECK(next <= nlri.size(), "NLRI entry");
     if (next > room) break;
     taken = next;
@@ -112,7 +112,7 @@ bool encode_announcements(std::vector<std::uint8_t>& out, Family family, Bytes n
   std::size_t restore = out.size();
   ByteWriter writer(out);
   while (!nlri.empty()) {
-    Bytes part = take_entries(nlri, room, has_path_id);
+    Bytes part = take_entries(family, nlri, room, has_path_id);
     if (part.empty()) {
       out.resize(restore);
       return false;
@@ -150,7 +150,7 @@ void encode_withdrawals(std::vector<std::uint8_t>& out, Family family, Bytes nlr
   std::size_t room = max_message - kHeaderSize - kLengthFields - (plain ? 0 : 4 + 3);
   ByteWriter writer(out);
   while (!nlri.empty()) {
-    Bytes part = take_entries(nlri, room, has_path_id);
+    Bytes part = take_entries(family, nlri, room, has_path_id);
     HELIO_CHECK(!part.empty(), "an entry fits every message");
     nlri = nlri.subspan(part.size());
     std::size_t start = begin_message(out, MessageType::update);

@@ -56,6 +56,8 @@ UPDATES = {
     "empty-extended-as-path": (0, update(REACH + "400101 00 50020000 400504 00000064")),
     "overrun": (0, update(REACH + BASE + "c00808 ffffff01")),
     "disable-vpnv6": (0x20, update("800e1f 0002 80 18 000000000000000000000000000000000000000000000000 00 57 00" + UNREACH + BASE)),
+    "evpn": (0, update("900e0024 0019 46 04 0a000001 00 01 19 0000fde800000065 00112233445566778899 00000007 000641" + BASE + RT)),
+    "evpn-withdraw": (0, update("800f16 0019 46 03 11 0000fde800000065 00000007 20 0a010001")),
     "two-nlri": (0, update("800e32 0001 80 0c 0000000000000000 0a000001 00 70 000641 0000fde800000065 0a0000"
                            "88 000640 0003e9 0000fde800000065 0a0001" + BASE)),
 }
@@ -107,6 +109,19 @@ RTC_NLRI = {
     "invalid": "00 1f 00000000 20 0000fde8",
     "path-ids": "01 00000005 20 0000fde8 00000006 00",
     "too-long": "00 61 0000fde8 0002fde80000006500",
+}
+
+EVPN_NLRI = {
+    "types-1-to-5": "01 19 0000fde800000065 00112233445566778899 00000007 000641"
+                    "02 21 0000fde800000065 00112233445566778899 00000007 30 00005e005301 00 000641"
+                    "02 28 0000fde800000065 00112233445566778899 00000007 30 00005e005301 20 c0000201 000641 000651"
+                    "03 11 0000fde800000065 00000007 20 0a010001 04 23 0000fde800000065 00112233445566778899 80 20010db8000000000000000000000001"
+                    "05 22 0000fde800000065 00000000000000000000 00000007 18 0a000000 00000000 000641",
+    "prefix-ipv6": "05 3a 0000fde800000065 00000000000000000000 00000007 40 20010db8000000000000000000000000 00000000000000000000000000000000 000641",
+    "multicast": "06 18 0000fde800000065 00000007 00 20 e0000116 20 0a010001 02 08 27 0000fde800000065 00112233445566778899 00000007 00 20 e0000116 20 0a010001 00000000 0a 02",
+    "unknown": "0b 04 01020304 ff 00",
+    "cut": "02 21 0000fde800000065 00112233445566778899",
+    "wrong-length": "01 18 0000fde800000065 00112233445566778899 00000007 0006",
 }
 
 FRAMES = {
@@ -179,6 +194,7 @@ def main():
         "attributes": {name: octets(text) for name, text in ATTRIBUTES.items()},
         "vpn_nlri": {name: octets(text) for name, text in VPN_NLRI.items()},
         "rtc_nlri": {name: octets(text) for name, text in RTC_NLRI.items()},
+        "evpn_nlri": {name: octets(text) for name, text in EVPN_NLRI.items()},
         "framer": FRAMES,
         "bfd": {name: octets(text) for name, text in BFD.items()},
         "forwarding": {name: octets(text) for name, text in FORWARDING.items()},

@@ -3,6 +3,7 @@
 // First octet: bit 0 two-octet AS, 1 external, 2 ADD-PATH, 3 IPv6 next hops, 4 unicast families, 5 family disable.
 #include "rr/wire/attribute_table.hpp"
 #include "rr/wire/attributes.hpp"
+#include "rr/wire/evpn_nlri.hpp"
 #include "rr/wire/update_encode.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
 
@@ -13,7 +14,7 @@ using namespace wire;
 
 UpdateContext context_of(const Input& input) {
   FamilySet vpn, all;
-  for (Family family : {Family::vpnv4, Family::vpnv6, Family::rtc}) vpn.insert(family);
+  for (Family family : {Family::vpnv4, Family::vpnv6, Family::rtc, Family::evpn}) vpn.insert(family);
   all = vpn;
   all.insert(Family::ipv4_unicast);
   all.insert(Family::ipv6_unicast);
@@ -21,6 +22,7 @@ UpdateContext context_of(const Input& input) {
   context.four_octet_as = !input.option(0);
   context.is_external = input.option(1);
   if (input.option(2)) context.add_path_receive = all;
+  context.add_path_receive.erase(Family::evpn);  // never negotiated
   if (input.option(3)) context.ipv6_next_hop = all;
   context.families = input.option(4) ? all : vpn;
   context.disable_family_on_error = input.option(5);
@@ -54,6 +56,12 @@ std::size_t count_entries(Family family, Bytes nlri, bool is_withdrawal, const U
     NlriStatus status;
     while ((status = reader.next(entry)) == NlriStatus::ok) ++count;
     HELIO_CHECK(status == NlriStatus::end, "NLRI can be walked");
+  } else if (family == Family::evpn) {
+    EvpnNlriReader reader(nlri);
+    EvpnNlri entry;
+    NlriStatus status;
+    while ((status = reader.next(entry)) == NlriStatus::ok) ++count;
+    HELIO_CHECK(status == NlriStatus::end, "EVPN routes can be walked");
   } else if (family == Family::rtc) {
     RtcNlriReader reader(nlri, has_path_id);
     RtMembership membership;

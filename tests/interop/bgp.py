@@ -8,8 +8,8 @@ RFC 4271 (messages), 4760 (MP), 4364/4659 (VPN), 4684 (RTC), 6793 (4-octet AS), 
 import ipaddress
 import struct
 
-VPNV4, VPNV6, RTC, IPV4, IPV6 = (1, 128), (2, 128), (1, 132), (1, 1), (2, 1)
-FAMILY_NAMES = {VPNV4: "vpnv4", VPNV6: "vpnv6", RTC: "rtc", IPV4: "ipv4", IPV6: "ipv6"}
+VPNV4, VPNV6, RTC, IPV4, IPV6, EVPN = (1, 128), (2, 128), (1, 132), (1, 1), (2, 1), (25, 70)
+FAMILY_NAMES = {EVPN: "evpn", VPNV4: "vpnv4", VPNV6: "vpnv6", RTC: "rtc", IPV4: "ipv4", IPV6: "ipv6"}
 OPEN, UPDATE, NOTIFICATION, KEEPALIVE, ROUTE_REFRESH = 1, 2, 3, 4, 5
 MARKER = b"\xff" * 16
 
@@ -93,6 +93,18 @@ def rtc_nlri(origin_as=0, target=b"", bits=None):
     octets = struct.pack(">I", origin_as) + (rt(target) if isinstance(target, str) else target)
     bits = len(octets) * 8 if bits is None else bits
     return bytes([bits]) + octets[:(bits + 7) // 8]
+
+
+def evpn_nlri(kind, rd_text, *fields):
+    """RFC 7432 §7: type, length, RD, then the fields as octets."""
+    body = (rd(rd_text) if rd_text is not None else b"") + b"".join(fields)
+    return bytes([kind, len(body)]) + body
+
+
+def mac_ip(rd_text, mac, address="", esi=bytes(10), tag=0, labels=(100,)):
+    octets = ip(address) if address else b""
+    return evpn_nlri(2, rd_text, esi, struct.pack(">I", tag), b"\x30", bytes.fromhex(mac.replace(":", "")), bytes([len(octets) * 8]), octets,
+                     b"".join(struct.pack(">I", l << 4)[1:] for l in labels))
 
 
 # ---------------------------------------------------------------- messages out
@@ -297,6 +309,8 @@ class Route:
 
 def format_key(key):
     family = key[0]
+    if family == EVPN:
+        return "evpn %d %s %s" % (key[1], format_rd(key[2]) if key[2] else "-", key[3].hex())
     if family == RTC:
         return "rtc " + key[1].hex() + "/%d" % key[2]
     octets = key[3] + bytes((4 if family == VPNV4 else 16) - len(key[3]))
@@ -356,11 +370,30 @@ def _decode_rtc(data):
         yield (RTC, body, bits), []
 
 
+def _decode_evpn(data):
+    """Yields (key, [payload]): what RFC 7432 §7 and RFC 9136 §3.1 leave out of the key is payload. Types beyond 5: all key."""
+    while data:
+        kind, size = data[0], data[1]
+        body, data = data[2:2 + size], data[2 + size:]
+        if len(body) != size:
+            raise Violation("EVPN route of %d octets with %d" % (size, len(body)))
+        if not 1 <= kind <= 5:
+            yield (EVPN, kind, b"", body), [b""]
+            continue
+        at = {1: 22, 2: 30 + body[29] // 8 if kind == 2 else 0, 3: size, 4: size, 5: 27 if size == 34 else 39}[kind]
+        front = 10 if kind in (2, 5) else 0
+        if kind == 1 and size != 25 or kind == 2 and (body[22] != 48 or size - at not in (3, 6)) or kind == 5 and size not in (34, 58):
+            raise Violation("EVPN route of type %d with %s" % (kind, body.hex()))
+        yield (EVPN, kind, body[:8], body[8 + front:at]), [body[8:8 + front] + body[at:]]
+
+
 def _decode_nlri(family, data, withdraw=False, add_path=()):
     if family in (VPNV4, VPNV6):
         return list(_decode_vpn(family, data, withdraw, family in add_path))
     if family == RTC:
         return list(_decode_rtc(data))
+    if family == EVPN:
+        return list(_decode_evpn(data))
     raise Violation("family %s was not negotiated" % (family,))
 
 
@@ -403,10 +436,10 @@ class Update:
     def _decode_reach(self, value, internal, as_width, add_path):
         family, size = struct.unpack(">HB", value[:3]), value[3]
         next_hop, rest = value[4:4 + size], value[4 + size:]
-        legal = (4, 16) if family == RTC else (12, 24, 48)
+        legal = (4, 16) if family in (RTC, EVPN) else (12, 24, 48)
         if size not in legal or len(next_hop) != size or rest[:1] != b"\0":
             raise Violation("next hop of %d octets for family %s" % (size, family))
-        if family != RTC and next_hop[:8] != bytes(8):
+        if family not in (RTC, EVPN) and next_hop[:8] != bytes(8):
             raise Violation("next hop with RD " + next_hop[:8].hex())
         attrs = {k: v for k, v in self.attributes.items() if k not in (MP_REACH, MP_UNREACH)}
         for kind in (ORIGIN, AS_PATH) + ((LOCAL_PREF,) if internal else ()):

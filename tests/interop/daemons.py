@@ -118,9 +118,9 @@ class Frr:
 
     BGPD = "/usr/lib/frr/bgpd"
 
-    def __init__(self, t, address, reflector, port=1790, routes=(), router_id=None, neighbor=(), extra=""):
+    def __init__(self, t, address, reflector, port=1790, routes=(), router_id=None, neighbor=(), extra="", families=()):
         """`routes`: (prefix, rd, label, rt) of VPNv4 or VPNv6; `neighbor`: more of what is said about the reflector; `extra`:
-        lines below `router bgp`."""
+        lines below `router bgp`; `families`: more families."""
         need(self.BGPD, "vtysh")
         self.t = t
         self.folder = t.folder / "frr"
@@ -140,7 +140,8 @@ class Frr:
             " address-family ipv4 vpn\n  neighbor %s activate\n%s exit-address-family\n"
             " address-family ipv6 vpn\n  neighbor %s activate\n%s exit-address-family\n" %
             (self.folder, maps, router_id or address, extra, reflector, reflector, port, reflector, address, reflector,
-             "".join(" neighbor %s %s\n" % (reflector, words) for words in neighbor), reflector, lines[False], reflector, lines[True]))
+             "".join(" neighbor %s %s\n" % (reflector, words) for words in neighbor), reflector, lines[False], reflector, lines[True]) +
+            "".join(" address-family %s\n  neighbor %s activate\n exit-address-family\n" % (f, reflector) for f in families))
         shutil.chown(config, "frr", "frr")
         self.argv = [self.BGPD, "-n", "-Z", "-l", address, "-f", config, "-i", self.folder / "bgpd.pid", "--vty_socket", self.folder, "-A", "127.0.0.1", "-P", "0"]
         self.start()

@@ -94,6 +94,7 @@ def families_toml(families):
 
 VPN4, VPN6, RTC_NAME = "l3vpn-ipv4-unicast", "l3vpn-ipv6-unicast", "rt-constrain"
 ALL_FAMILIES = (VPN4, VPN6, RTC_NAME)
+EVPN_NAME = "l2vpn-evpn"
 
 
 def group_toml(name, role="client", peer_as=65000, families=ALL_FAMILIES, extra=""):

@@ -155,6 +155,23 @@ class Peer:
             return "2001:db8::%d" % int(self.router_id.split(".")[-1])
         return "10.6.0.1" if ":" in self.address else "10.1." + self.address.split(".", 2)[2]
 
+    def announce_evpn(self, nlri, rts=(), next_hop="10.1.0.1", **attributes):
+        """Announces EVPN routes, given as octets."""
+        if not self.internal:
+            attributes.setdefault("path", [self.asn])
+            attributes.setdefault("local_pref", None)
+        return self.send(bgp.update(bgp.path_attributes(rts, **attributes) + bgp.mp_reach(bgp.EVPN, bgp.ip(next_hop), nlri)))
+
+    def withdraw_evpn(self, nlri):
+        return self.send(bgp.update(bgp.mp_unreach(bgp.EVPN, nlri)))
+
+    def evpn_routes(self):
+        return {k: r for k, r in list(self.adj_in.items()) if k[0] == bgp.EVPN}
+
+    def evpn_route(self, nlri):
+        """The route with the key of the given octets."""
+        return self.adj_in.get(next(bgp._decode_evpn(nlri))[0])
+
     def withdraw(self, rd, prefix, raw_labels=bgp.WITHDRAW_LABEL, path_id=1):
         prefixes = [prefix] if isinstance(prefix, str) else prefix
         family = bgp.VPNV6 if ":" in prefixes[0] else bgp.VPNV4

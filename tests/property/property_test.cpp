@@ -52,6 +52,14 @@ TEST_P(Seeds, WithTrackedNextHops) {
   check_block(110 + GetParam(), 10, {.actions = 80, .bulk = true, .next_hops = true});
 }
 
+// EVPN in slices of its own, beside VPNv4 (RFC 7432): the same invariants.
+TEST_P(Seeds, WithEvpn) {
+  check_block(120 + GetParam(), 400, {.actions = 70 + 20 * static_cast<std::uint32_t>(GetParam()), .evpn = true});
+  check_block(130 + GetParam(), 150, {.actions = 80, .tiny_limits = true, .evpn = true});
+  check_block(140 + GetParam(), 10, {.actions = 80, .bulk = true, .evpn = true});
+  check_block(150 + GetParam(), 100, {.actions = 80, .next_hops = true, .evpn = true});
+}
+
 // Invariant 6: the same seed gives the same octets to every peer.
 TEST(Property, SameSeedSameOctets) {
   for (std::uint64_t seed : seeds(40, 60)) {

@@ -20,7 +20,7 @@ class ScriptedRoutes : public nexthop::RouteSource {
 
 class ReflectorShards : public EngineSet {
  public:
-  ReflectorShards(const World& world, const std::vector<session::SessionControl*>& controls) : mailboxes_(world.shards) {
+  ReflectorShards(const World& world, const std::vector<session::SessionControl*>& controls) : mailboxes_(world.shards, world.evpn) {
     reflector::EngineSettings settings;
     settings.local_as = world.reflector.local_as;
     settings.router_id = world.reflector.router_id;
@@ -47,8 +47,8 @@ class ReflectorShards : public EngineSet {
     }
     if (world.tracks_next_hops) {
       routes_.routes = world.routes;
-      tracker_.emplace(routes_, nexthop::TrackerSettings{.delay = std::chrono::milliseconds(50)}, world.shards,
-                       [controls](std::uint32_t shard) { controls[shard]->wake(); });
+      tracker_.emplace(routes_, nexthop::TrackerSettings{.delay = std::chrono::milliseconds(50)}, world.shards * (world.evpn ? 2 : 1),
+                       [controls](std::uint32_t shard) { controls[shard % controls.size()]->wake(); });
       settings.next_hops = &*tracker_;
     }
     mailboxes_.wake = [controls](std::uint32_t shard) { controls[shard]->wake(); };
@@ -79,6 +79,8 @@ class ReflectorShards : public EngineSet {
           out += fmt::format(" shard {} {}: {} octets in {} objects;", i, rib::kMemoryKindNames[kind], memory.bytes[kind], memory.objects[kind]);
       if (const auto& next_hops = shards_[i]->rib().shared().next_hops; next_hops != nullptr && next_hops->size() != 0)
         out += fmt::format(" shard {} next hops: {};", i, next_hops->size());
+      if (auto* evpn = shards_[i]->evpn(); evpn != nullptr && (evpn->evpn_keys().size() != 0 || evpn->shared().label_stacks.size() != 0))
+        out += fmt::format(" shard {} EVPN keys: {}, payloads: {};", i, evpn->evpn_keys().size(), evpn->shared().label_stacks.size());
       if (auto n = shards_[i]->rib().shared().path_ids.size(); n != 0) out += fmt::format(" shard {} path ids: {};", i, n);
       auto& retained = mailboxes_.retained(i);
       if (auto n = retained.changes->bytes.load(); n != 0) out += fmt::format(" shard {} changes: {} octets;", i, n);

@@ -361,6 +361,14 @@ Script make_script(std::uint64_t seed, const ScriptOptions& options) {
     for (const wire::IpAddress& next_hop : next_hop_pool())
       if (random.percent(75)) world.routes[next_hop] = 1 + random.below(3);
   }
+  world.evpn = options.evpn;
+  for (PeerSpec& peer : world.peers) {
+    if (!world.evpn) break;
+    if (random.percent(50) && !peer.has(Family::vpnv6)) peer.families.insert(Family::vpnv6);
+    peer.add_path_receive.erase(Family::vpnv6);  // EVPN has neither
+    peer.add_path_send.erase(Family::vpnv6);
+    peer.best_external = false;
+  }
   Writer(script, random).write(options.actions);
   return script;
 }
@@ -436,7 +444,7 @@ PathAttributes make_attributes(const World& world, const PeerSpec& peer, std::ui
   } else {
     bool use_v6 = family == Family::vpnv6 || (v6_next_hop && peer.ipv6_next_hop.contains(Family::vpnv4));
     a.next_hop = vpn_next_hop(use_v6 ? address6 : address);
-    if (use_v6 && next_hop == 2) {  // wire 2.2: global and link-local
+    if (use_v6 && next_hop == 2 && !world.evpn) {  // wire 2.2: global and link-local
       Octets pair = vpn_next_hop(*wire::parse_ip("fe80::1"));
       a.next_hop.insert(a.next_hop.end(), pair.begin(), pair.end());
     }

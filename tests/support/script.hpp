@@ -37,6 +37,7 @@ struct World {
   bool bulk = false;         // hundreds of prefixes per action
   bool long_lived = false;   // RFC 9494 is turned on
   bool limits = false;       // peers have prefix limits
+  bool evpn = false;         // VPNv6 routes are EVPN routes on the wire (evpn_disguise.hpp); the real engine only
   ReflectorSpec reflector;
   std::vector<PeerSpec> peers;
   std::vector<wire::VpnPrefix> prefixes;
@@ -77,6 +78,7 @@ struct ScriptOptions {
   bool policies = false;
   bool limits = false;       // prefix limits with discard-new; one shard: with more, order between them decides who fits
   bool next_hops = false;    // tracked; their routes come and go
+  bool evpn = false;
 };
 
 Script make_script(std::uint64_t seed, const ScriptOptions& options);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "tests/support/evpn_disguise.hpp"
+
 namespace helio::test {
 
 using wire::Family;
@@ -52,8 +54,15 @@ void ScriptedPeer::message(Bytes message) {
   for (std::size_t i = 0; i < 16; ++i)
     if (message[i] != 0xff) return violation("marker");
   switch (message[18]) {
-    case 2: update(message.subspan(19)); break;
-    case 5: route_refresh(message.subspan(19)); break;
+    case 2: {
+      if (!is_disguised_) return update(message.subspan(19));
+      std::vector<std::string> defects;
+      Octets body = reveal_update(message.subspan(19), defects);
+      for (const std::string& defect : defects) violation(defect);
+      update(body);
+      break;
+    }
+    case 5: route_refresh(is_disguised_ ? reveal_refresh(message.subspan(19)) : Octets(message.begin() + 19, message.end())); break;
     default: violation(fmt::format("message type {} from the engine", message[18]));
   }
 }

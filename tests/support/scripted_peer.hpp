@@ -24,7 +24,8 @@ class ScriptedPeer {
     virtual void on_violation(const ScriptedPeer& peer, const std::string& text) = 0;
   };
 
-  ScriptedPeer(const PeerSpec& spec, Observer& observer) : spec_(spec), observer_(observer) {}
+  // `is_disguised`: its VPNv6 is EVPN on the wire (evpn_disguise.hpp).
+  ScriptedPeer(const PeerSpec& spec, Observer& observer, bool is_disguised = false) : spec_(spec), observer_(observer), is_disguised_(is_disguised) {}
 
   const PeerSpec& spec() const { return spec_; }
   bool is_up() const { return up_; }
@@ -63,6 +64,7 @@ class ScriptedPeer {
 
   PeerSpec spec_;
   Observer& observer_;
+  bool is_disguised_;
   bool up_ = false;
   Octets stream_;
   std::map<PathKey, HeldRoute> vpn_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tests/support/evpn_disguise.hpp"
 #include "tests/support/run_script.hpp"
 
 namespace helio::test {
@@ -38,7 +39,7 @@ Simulation::Simulation(const World& world, const EngineFactory& factory)
   }
   for (const PeerSpec& spec : world_.peers) {
     peers_.emplace_back();
-    peers_.back().end = std::make_unique<ScriptedPeer>(spec, auditor_);
+    peers_.back().end = std::make_unique<ScriptedPeer>(spec, auditor_, world_.evpn);
   }
   oracle_.set_time(now_);
   if (!world_.policies.empty()) {
@@ -99,6 +100,11 @@ session::EstablishedPeer established_peer(const World& world, std::uint32_t peer
   established.long_lived = spec.kept_for_long;
   established.long_lived_time.fill(spec.long_lived_time);
   if (preserves) established.forwarding_preserved = spec.kept_over_restart | spec.kept_for_long;
+  if (world.evpn) {
+    group->families = established.families = disguised(spec.families);
+    for (wire::FamilySet* set : {&established.graceful_restart, &established.long_lived, &established.forwarding_preserved}) *set = disguised(*set);
+    std::swap(group->prefix_limits[wire::index(Family::vpnv6)], group->prefix_limits[wire::index(Family::evpn)]);
+  }
   established.group = group;
   return established;
 }
@@ -110,7 +116,7 @@ void Simulation::up(std::uint32_t peer, bool preserves) {
   peers_[peer].is_paused = peers_[peer].is_ready = false;
   session::EstablishedPeer established = established_peer(world_, peer, preserves);
   std::vector<PathKey> before = oracle_.prefixes_of(spec.id);
-  oracle_.up(spec.id, now_, established.forwarding_preserved);
+  oracle_.up(spec.id, now_, revealed(established.forwarding_preserved));
   for (const PathKey& prefix : before)
     if (!oracle_.usable(spec.id, prefix)) auditor_.input_changed(spec.id, prefix);
   auditor_.session_changed(spec.id);
@@ -191,6 +197,7 @@ void Simulation::send_body(std::uint32_t peer, Octets body, const NaiveUpdate& m
   wait_until_readable(peer);
   if (has_failed() || !peers_[peer].end->is_up()) return;
   apply_to_model(peer, meaning);
+  if (world_.evpn) body = disguise_update(body);
   auto error = engine_of(peer).on_update(world_.peers[peer].id, body);
   std::fill(body.begin(), body.end(), 0xa5);  // the engine must not keep references into the caller's buffer
   if (error) fail(fmt::format("peer {}: legal UPDATE refused with {}", peer, wire::format_notification(*error)));
@@ -244,7 +251,7 @@ void Simulation::refresh(std::uint32_t peer, Family family) {
   PeerId id = world_.peers[peer].id;
   peers_[peer].end->refresh_requested(family);
   auditor_.refresh_requested(*peers_[peer].end, family);
-  if (engine_of(peer).on_route_refresh(id, {.family = family, .subtype = 0})) fail(fmt::format("peer {}: ROUTE-REFRESH refused", peer));
+  if (engine_of(peer).on_route_refresh(id, {.family = world_.evpn ? disguised(family) : family, .subtype = 0})) fail(fmt::format("peer {}: ROUTE-REFRESH refused", peer));
   process_closes();
 }
 

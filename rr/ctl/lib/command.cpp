@@ -99,7 +99,7 @@ struct Parser {
     });
   }
   void routes(CLI::App* sub) {
-    sub->add_option("--family", command.family, "vpnv4 (default) or vpnv6")->type_name("FAMILY");
+    sub->add_option("--family", command.family, "vpnv4 (default), vpnv6 or evpn")->type_name("FAMILY");
     sub->add_option("--rd", command.rd, "of this route distinguisher")->type_name("RD");
     sub->add_option("--rt", command.rt, "with this route target")->type_name("RT");
     sub->add_option("--prefix", prefix_words, "this prefix; 'longer' after it: and what it covers")

@@ -89,6 +89,7 @@ std::string route_detail(const json::value& route) {
   for (const json::value& path : paths) {
     out += fmt::format(" {:<2} from {}  nh {}", path_code(path), text(path, "from"), text(path, "next_hop"));
     if (!list(path, "labels").empty()) out += "  label " + joined(path, "labels", "/");
+    if (!text(path, "payload").empty()) out += "  " + text(path, "payload");
     out += fmt::format("  lp {}", integer(path, "local_pref"));
     if (!member(path, "med").is_null()) out += fmt::format("  med {}", integer(path, "med"));
     out += "  path " + as_path(path);

@@ -142,6 +142,8 @@ TEST_F(ApiTest, RouteParametersReachTheReflector) {
   // The family follows from the prefix when it is not given.
   get("/v1/routes?prefix=2001:db8::/32");
   EXPECT_EQ(state_.last_query_.family, wire::Family::vpnv6);
+  get("/v1/routes?family=l2vpn-evpn&rd=65000:1");
+  EXPECT_EQ(state_.last_query_.family, wire::Family::evpn);
   get("/v1/routes?family=l3vpn-ipv4-unicast");
   EXPECT_EQ(state_.last_query_.family, wire::Family::vpnv4);
 }
@@ -167,7 +169,8 @@ constexpr Bad kBad[] = {
     {"GET", "/v1/routes?rd=65000", "", 400, R"(rd \"65000\" is not a route distinguisher)"},
     {"GET", "/v1/routes?rt=x", "", 400, R"(rt \"x\" is not a route target)"},
     {"GET", "/v1/routes?prefix=10.0.0.1/24", "", 400, "without host bits"},
-    {"GET", "/v1/routes?family=evpn", "", 400, R"(family \"evpn\")"},
+    {"GET", "/v1/routes?family=vpls", "", 400, R"(family \"vpls\")"},
+    {"GET", "/v1/routes?family=evpn&prefix=10.0.0.0/8", "", 400, "not asked for by prefix"},
     {"GET", "/v1/routes?family=rtc", "", 400, "see /v1/rtc"},
     {"GET", "/v1/routes?family=vpnv6&prefix=10.0.0.0/8", "", 400, "not of the family vpnv6"},
     {"GET", "/v1/routes?limit=0", "", 400, "from 1 to 1000"},

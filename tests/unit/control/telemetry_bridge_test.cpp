@@ -79,7 +79,7 @@ TEST_F(BridgeTest, RemembersReloads) {
 
 TEST(Labels, FollowTheEnumerations) {
   telemetry::Labels labels = make_labels();
-  EXPECT_THAT(labels.families, testing::ElementsAre("vpnv4", "vpnv6", "rtc", "ipv4", "ipv6"));
+  EXPECT_THAT(labels.families, testing::ElementsAre("vpnv4", "vpnv6", "rtc", "ipv4", "ipv6", "evpn"));
   ASSERT_EQ(labels.close_reasons.size(), static_cast<std::size_t>(session::CloseReason::count_));
   EXPECT_EQ(labels.close_reasons[1], "hold-timer-expired");
   EXPECT_EQ(labels.attribute(1), "ORIGIN");

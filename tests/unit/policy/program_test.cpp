@@ -188,6 +188,32 @@ TEST_F(ProgramTest, AllConditionsMustHold) {
   EXPECT_TRUE(accepts({.extended = u64s({kRt2})}));
 }
 
+// RFC 7432 §7: next hops of EVPN have no RD. Inner prefixes are not what its keys are.
+TEST_F(ProgramTest, EvpnRoutes) {
+  set("inner").prefixes = {"0.0.0.0/0 ge 0 le 32", "::/0 ge 0 le 128"};
+  set("hop").next_hops = {"10.0.0.1"};
+  statement("by prefix", Action::reject).prefix_in = "inner";
+  statement("others", Action::reject).families = wire::FamilySet{1 << wire::index(wire::Family::vpnv4)};
+  StatementDefinition& s = statement("set");
+  s.next_hop_in = "hop";
+  s.next_hop = "192.0.2.9";
+  const Program& p = program();
+  std::uint16_t policy = p.import_of("g");
+  PolicyNlri evpn{wire::Family::evpn, 0x0000fde800000065, 7, 32};
+  auto import = [&](std::vector<std::uint8_t> next_hop) {
+    PolicyOutcome out;
+    p.import(policy, source, next_hop, Route{}.bytes(), p.run_tests(p.tests_of(policy), evpn), out);
+    return out;
+  };
+  PolicyOutcome out = import({10, 0, 0, 1});
+  EXPECT_TRUE(out.accepted);
+  EXPECT_EQ(out.next_hop, (std::vector<std::uint8_t>{192, 0, 2, 9}));
+  std::vector<std::uint8_t> six(16, 0);
+  six[0] = 0x20;
+  EXPECT_FALSE(import(six).changed);
+  EXPECT_FALSE(accepts());  // VPNv4
+}
+
 TEST_F(ProgramTest, Actions) {
   StatementDefinition& s = statement("set");
   s.local_preference = 200;

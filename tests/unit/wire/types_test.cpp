@@ -87,14 +87,14 @@ TEST(Family, CodesAndNames) {
   };
   for (const Row& row : {Row{Family::vpnv4, {1, 128}, "l3vpn-ipv4-unicast", "vpnv4"}, Row{Family::vpnv6, {2, 128}, "l3vpn-ipv6-unicast", "vpnv6"},
                          Row{Family::rtc, {1, 132}, "rt-constrain", "rtc"}, Row{Family::ipv4_unicast, {1, 1}, "ipv4-unicast", "ipv4"},
-                         Row{Family::ipv6_unicast, {2, 1}, "ipv6-unicast", "ipv6"}}) {
+                         Row{Family::ipv6_unicast, {2, 1}, "ipv6-unicast", "ipv6"}, Row{Family::evpn, {25, 70}, "l2vpn-evpn", "evpn"}}) {
     EXPECT_EQ(afi_safi(row.family), row.code);
     EXPECT_EQ(family_of(row.code), row.family);
     EXPECT_EQ(family_name(row.family), row.name);
     EXPECT_EQ(parse_family(row.name), row.family);
     EXPECT_EQ(family_label(row.family), row.label);
   }
-  EXPECT_FALSE(family_of({25, 70}));
+  EXPECT_FALSE(family_of({25, 65}));
   EXPECT_FALSE(parse_family("vpnv4"));
 }
 
