@@ -42,7 +42,7 @@ peer-as = 65100
 multihop = 4
 rt-constrain = { external-paths = 2 }
 next-hop = "self"
-families = ["l3vpn-ipv6-unicast"]
+families = ["l3vpn-ipv6-unicast", "l2vpn-evpn"]
 [[neighbors]]
 address = "192.0.2.2"
 peer-group = "pe"
@@ -80,6 +80,8 @@ max-peers = 12
   EXPECT_EQ(pe.rtc_initial_wait.count(), 20);
   EXPECT_EQ(pe.rtc_advertise, RtcAdvertise::only_default);
   EXPECT_EQ(pe.rtc_external_paths, 3);
+  EXPECT_TRUE(settings.groups[1]->families.contains(wire::Family::evpn));
+  EXPECT_FALSE(pe.families.contains(wire::Family::evpn));
   EXPECT_EQ(settings.groups[1]->rtc_external_paths, 2);
   EXPECT_FALSE(pe.without_rtc_send_all);
   EXPECT_EQ(pe.ttl_min, 254);
