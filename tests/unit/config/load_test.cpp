@@ -330,6 +330,7 @@ TEST(ShippedConfigs, Load) {
   std::size_t count = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(HELIO_SOURCE_DIR "/configs")) {
     if (entry.path().extension() != ".toml") continue;
+    if (entry.path().parent_path().filename() == "lab") continue;  // topologies of helio-lab, which reads them in tests/run.sh
     ++count;
     auto result = load_config(entry.path().string());
     if (!result) {
