@@ -32,40 +32,37 @@ Prefix some_prefix(Random& random) {
   return *wire::parse_prefix(kPool[random.below(10)]);
 }
 
-Topology random_topology(Random& random) {
-  Topology t;
-  t.name = "random";
-  t.transport = static_cast<Transport>(random.below(4));
-  t.php = static_cast<Php>(random.below(3));
-  t.is_ttl_uniform = random.percent(50);
-  t.has_entropy_label = random.percent(30);
-  t.customers.push_back({"c", true, ""});
-  wire::FamilySet families;
-  for (auto f : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc}) families.insert(f);
+// Reflectors, a core in one piece and PEs with VRFs.
+void add_as(Random& random, Topology& t, Asn as, wire::FamilySet families, std::uint32_t targets, std::uint32_t& rd) {
+  auto name = [&](const char* kind, std::uint32_t i) { return fmt::format("{}{}{}", kind, as == 65000 ? "" : "x", i); };
   std::uint32_t reflectors = 1 + random.below(3), routers = 3 + random.below(6), pes = 2 + random.below(std::min(4u, routers - 1));
+  std::vector<std::string> reflector_names;
+  for (std::uint32_t i = 0; i < reflectors; ++i) reflector_names.push_back(name("rr", i));
   for (std::uint32_t i = 0; i < reflectors; ++i) {
     ReflectorSpec rr;
-    rr.name = fmt::format("rr{}", i);
-    rr.as = t.as;
-    rr.address = IpAddress::v4(0x0afe0001 + i);
+    rr.name = reflector_names[i];
+    rr.as = as;
+    rr.address = IpAddress::v4(0x0afe0001 + static_cast<std::uint32_t>(t.reflectors.size()));
     for (std::uint32_t j = 0; j < reflectors; ++j)
-      if (j != i) rr.mesh.push_back(fmt::format("rr{}", j));
+      if (j != i) rr.mesh.push_back(reflector_names[j]);
     rr.families = families;
     t.reflectors.push_back(rr);
   }
-  std::uint32_t targets = 1 + random.below(5), rd = 1;
+  auto has_link = [&](const std::string& a, const std::string& b) {
+    return std::any_of(t.links.begin(), t.links.end(), [&](const LinkSpec& l) { return (l.a == a && l.b == b) || (l.a == b && l.b == a); });
+  };
   for (std::uint32_t i = 0; i < routers; ++i) {
     RouterSpec r;
-    r.name = fmt::format("r{}", i);
+    r.name = name("r", i);
     r.is_pe = i < pes;
-    r.as = r.open_as = t.as;
-    r.loopback = IpAddress::v4(0x0aff0001 + i);
+    r.as = r.open_as = as;
+    r.loopback = IpAddress::v4(0x0aff0001 + static_cast<std::uint32_t>(t.routers.size()));
     r.families = families;
     if (random.percent(25)) r.families.erase(wire::Family::rtc);
     r.multipath = random.percent(30);
     if (r.is_pe) {
-      for (const ReflectorSpec& rr : t.reflectors)
-        if (r.reflectors.empty() || random.percent(60)) r.reflectors.push_back(rr.name);
+      for (const std::string& rr : reflector_names)
+        if (r.reflectors.empty() || random.percent(60)) r.reflectors.push_back(rr);
       for (std::uint32_t v = 0, n = 1 + random.below(3); v < n; ++v) {
         VrfSpec vrf;
         vrf.name = fmt::format("v{}", v);
@@ -77,15 +74,42 @@ Topology random_topology(Random& random) {
       }
     }
     t.routers.push_back(r);
-    // A tree keeps the core in one piece; more links make equal ways.
-    if (i > 0) t.links.push_back({fmt::format("r{}", random.below(i)), r.name, 10, 1700});
+    if (i > 0) t.links.push_back({name("r", random.below(i)), r.name, 10, 1700});
   }
-  for (std::uint32_t i = 0, n = random.below(routers); i < n; ++i) {
-    std::uint32_t a = random.below(routers), b = random.below(routers);
-    bool is_there = a == b;
-    for (const LinkSpec& l : t.links) is_there |= (l.a == fmt::format("r{}", a) && l.b == fmt::format("r{}", b)) || (l.b == fmt::format("r{}", a) && l.a == fmt::format("r{}", b));
-    if (!is_there) t.links.push_back({fmt::format("r{}", a), fmt::format("r{}", b), 10, 1700});
+  for (std::uint32_t i = 0, n = random.below(routers); i < n; ++i) {  // more links make equal ways
+    std::string a = name("r", random.below(routers)), b = name("r", random.below(routers));
+    if (a != b && !has_link(a, b)) t.links.push_back({a, b, 10, 1700});
   }
+}
+
+Topology random_topology(Random& random) {
+  Topology t;
+  t.name = "random";
+  t.transport = static_cast<Transport>(random.below(4));
+  t.php = static_cast<Php>(random.below(3));
+  t.is_ttl_uniform = random.percent(50);
+  t.has_entropy_label = random.percent(30);
+  t.customers.push_back({"c", true, ""});
+  wire::FamilySet families;
+  for (auto f : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc}) families.insert(f);
+  std::uint32_t targets = 1 + random.below(5), rd = 1;
+  add_as(random, t, 65000, families, targets, rd);
+  // A second AS behind option B or C; the first router of each is the ASBR.
+  if (random.percent(40)) {
+    std::size_t border = t.routers.size(), first_reflector = t.reflectors.size();
+    add_as(random, t, 65100, families, targets, rd);
+    InterAsSpec between{t.routers[0].name, t.routers[border].name, random.percent(50) ? InterAs::b : InterAs::c};
+    t.inter_as.push_back(between);
+    t.links.push_back({between.a, between.b, 10, 1700});
+    if (t.transport == Transport::gre || t.transport == Transport::mpls_in_ip) t.transport = Transport::ldp;
+    if (between.option == InterAs::c) {
+      t.reflectors[0].external.push_back(t.reflectors[first_reflector].name);
+      t.reflectors[first_reflector].external.push_back(t.reflectors[0].name);
+    }
+  }
+  std::vector<const RouterSpec*> pes;
+  for (const RouterSpec& r : t.routers)
+    if (r.is_pe) pes.push_back(&r);
   for (std::uint32_t i = 0, n = 3 + random.below(6); i < n; ++i) {
     CeSpec ce;
     ce.name = fmt::format("ce{}", i);
@@ -99,7 +123,7 @@ Topology random_topology(Random& random) {
       if (std::find(ce.prefixes.begin(), ce.prefixes.end(), prefix) == ce.prefixes.end()) ce.prefixes.push_back(prefix);
     }
     AttachmentSpec at;
-    const RouterSpec& pe = t.routers[random.below(pes)];
+    const RouterSpec& pe = *random.pick(pes);
     at.pe = pe.name;
     at.vrf = pe.vrfs[random.below(static_cast<std::uint32_t>(pe.vrfs.size()))].name;
     at.prefixes = ce.prefixes;
@@ -171,9 +195,9 @@ void churn(Lab& lab, Random& random) {
         lab.set_targets(r.name, r.vrfs[random.below(static_cast<std::uint32_t>(r.vrfs.size()))].name, some_targets(random, 5, 40), some_targets(random, 5, 40));
         break;
       }
-      case 2: {  // one reflector stays
-        const std::string name = t.reflectors.back().name;
-        if (t.reflectors.size() > 1) lab.set_node(name, !lab.is_up(name));
+      case 2: {  // the first reflector of an AS stays
+        const std::string name = random.pick(t.reflectors).name;
+        if (name != "rr0" && name != "rrx0") lab.set_node(name, !lab.is_up(name));
         break;
       }
       case 3: {

@@ -103,10 +103,17 @@ std::optional<std::pair<std::size_t, std::size_t>> Underlay::exit_towards(std::s
   return std::nullopt;
 }
 
+// A loopback that the other AS has lost is not passed on over the border either.
+bool Underlay::reaches(std::size_t from, std::size_t to) const {
+  if (as_of(from) == as_of(to)) return metrics_[from][to] != kUnreachable;
+  auto exit = exit_towards(from, as_of(to));
+  return exit && reaches(exit->second, to);
+}
+
 unsigned Underlay::metric(std::size_t from, std::size_t to) const {
   if (as_of(from) == as_of(to)) return metrics_[from][to];
   auto exit = exit_towards(from, as_of(to));
-  return exit ? 100000 + metrics_[from][exit->first] : kUnreachable;
+  return exit && reaches(exit->second, to) ? 100000 + metrics_[from][exit->first] : kUnreachable;
 }
 
 // Label switching inside the AS of `from`.
@@ -123,7 +130,7 @@ std::vector<Way> Underlay::label_ways(std::size_t from, std::size_t to) const {
 std::vector<Way> Underlay::ways(std::size_t from, std::size_t to) const {
   if (as_of(from) != as_of(to)) {
     auto exit = exit_towards(from, as_of(to));
-    if (!exit) return {};
+    if (!exit || !reaches(exit->second, to)) return {};
     if (exit->first == from) {  // we are the ASBR: straight over the link
       const Edge* e = edge(exit->first, exit->second);
       return e == nullptr ? std::vector<Way>{} : std::vector{make_way(e->a == from ? e->port_a : e->port_b, {inter_as_label(exit->second, to)})};

@@ -44,6 +44,7 @@ class Underlay {
   void shortest_paths(std::size_t to);
   std::vector<Hop> next_hops(std::size_t from, std::size_t to) const;
   std::vector<forwarding::Way> label_ways(std::size_t from, std::size_t to) const;
+  bool reaches(std::size_t from, std::size_t to) const;
   std::optional<std::pair<std::size_t, std::size_t>> exit_towards(std::size_t from, Asn as) const;
   std::uint32_t label_at(std::size_t at, std::size_t to) const { return topology_.transport == Transport::sr ? sid(to) : ldp_label(at, to); }
   bool is_ip_core() const { return topology_.transport == Transport::gre || topology_.transport == Transport::mpls_in_ip; }
