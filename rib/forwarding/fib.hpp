@@ -152,7 +152,7 @@ class Fib {
     static std::size_t bytes(std::uint64_t begins) { return sizeof(Strip) + (static_cast<std::size_t>(std::popcount(begins)) + 1) * sizeof(NextHopId); }
   };
   // Slot 0: what lies below base; slot count + 1: what lies above the others.
-  struct Table {
+  struct alignas(std::max(alignof(Address), alignof(Ref))) Table {
     Address base;
     std::uint32_t count;
     std::uint32_t runs;     // when it was made
