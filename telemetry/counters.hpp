@@ -66,6 +66,7 @@ struct ShardCounters {
   std::array<Gauge, kFamilies> rib_prefixes, rib_paths, rib_stale_paths;
   std::array<Counter, kFamilies> best_changes;
   Counter decisions;
+  Counter memberships_refused;
   Gauge attribute_sets;
 
   Counter loop_busy_ns;

@@ -95,6 +95,9 @@ class ShardCollector : public prometheus::Collectable {
     for (std::size_t d = 0; d < kDirections; ++d)
       bfd.add({{"direction", kDirectionNames[d]}}, sum([&](const auto& c) -> const Counter& { return c.bfd_packets[d]; }));
     bfd.finish(out);
+    FamilyBuilder refused_memberships = counter("memberships_refused_total", "RT membership routes that an import policy did not accept.");
+    refused_memberships.add({}, sum([](const auto& c) -> const Counter& { return c.memberships_refused; }));
+    refused_memberships.finish(out);
     FamilyBuilder discarded = counter("bfd_discarded_packets_total", "BFD Control packets received that were malformed or of no session.");
     discarded.add({}, sum([](const auto& c) -> const Counter& { return c.bfd_discarded; }));
     discarded.finish(out);

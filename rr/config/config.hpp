@@ -69,6 +69,8 @@ struct RtConstrain {
   RtcAdvertise advertise = RtcAdvertise::automatic;
   std::uint8_t external_paths = 0;         // 0: all
   std::vector<std::string> route_targets;  // of peers without RTC; per group
+  bool proxy_import_policy = false;        // likewise
+  std::string marker_community;            // likewise
 };
 
 struct GracefulRestart {

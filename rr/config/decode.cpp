@@ -107,6 +107,9 @@ void read_rt_constrain(const Reader& in, RtConstrain& out) {
   in.number("external-paths", out.external_paths);
   if (const Node* n = in.node("external-paths"); n && n->text()) out.external_paths = 0;
   in.texts("route-targets", out.route_targets);
+  static constexpr std::pair<std::string_view, bool> kProxy[] = {{"off", false}, {"import-policy", true}};
+  in.choice("proxy", out.proxy_import_policy, kProxy);
+  in.text("marker-community", out.marker_community);
 }
 
 void read_slow_peer(const Reader& in, SlowPeer& out) {

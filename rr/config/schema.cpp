@@ -90,6 +90,8 @@ constexpr Key kKeys[] = {
     {"peer-groups[].slow-peer.max-lag", Kind::integer, session_reset, 0, kDay, "", "[slow-peer] max-lag", "Overrides the global one."},
     {"peer-groups[].rt-constrain.external-paths", Kind::count, session_reset, 1, 64, "", "[rt-constrain] external-paths", "Overrides the global one for the group's peers; external groups only."},
     {"peer-groups[].rt-constrain.route-targets", Kind::texts, session_reset, 0, 0, "", "[]", "With without-rtc = \"configured\": what peers that do not negotiate rt-constrain are sent; the reflector advertises these memberships for them."},
+    {"peer-groups[].rt-constrain.proxy", Kind::choice, session_reset, 0, 0, "off|import-policy", "\"off\"", "import-policy, with without-rtc = \"configured\": beside route-targets, those that the group's import policy accepts by any-route-target-in."},
+    {"peer-groups[].rt-constrain.marker-community", Kind::text, session_reset, 0, 32, "", "", "A VPN route with this community from a peer that does not negotiate rt-constrain asks for its route targets instead of being reflected; such peers are sent what they ask for so, and nothing else."},
     {"peer-groups[].add-paths.receive", Kind::boolean, session_reset, 0, 0, "", "that of the family", "Overrides the families' one."},
     {"peer-groups[].add-paths.send-max", Kind::count, session_reset, 1, 64, "", "that of the family", "Overrides the families' one."},
     {"peer-groups[].best-external", Kind::boolean, session_reset, 0, 0, "", "false", "Groups of non-clients: when the best path comes from another non-client, send the best of the clients' paths in its place."},

@@ -1,5 +1,10 @@
 #include "rr/config/session_settings.hpp"
 
+#include <algorithm>
+
+#include "rr/policy/imported_targets.hpp"
+#include "rr/policy/patterns.hpp"
+
 namespace helio::config {
 namespace {
 
@@ -14,6 +19,17 @@ std::vector<std::uint64_t> targets_of(const std::vector<std::string>& texts) {
   for (const std::string& text : texts)
     if (auto rt = wire::parse_rt(text)) out.push_back(rt->value);
   return out;
+}
+
+// What peers of the group are sent that do not negotiate RTC.
+void set_targets(session::GroupSettings& out, const Config& config, const PeerGroup& group, const std::vector<std::string>& route_targets) {
+  out.configured_targets = targets_of(route_targets);
+  out.configured_memberships.clear();
+  if (!group.rt_constrain.proxy_import_policy) return;
+  for (const wire::RtMembership& m : policy::imported_targets(config.policy, group.name)) {
+    if (m.length < 96) out.configured_memberships.push_back(m);
+    else if (std::ranges::find(out.configured_targets, m.target) == out.configured_targets.end()) out.configured_targets.push_back(m.target);
+  }
 }
 
 void set_limits(session::GroupSettings& out, const PrefixLimits& limits) {
@@ -49,7 +65,8 @@ session::GroupSettings make_group(const Config& config, const PeerGroup& group, 
   for (const FamilySettings& family : config.families)
     if (family.name == wire::Family::rtc)
       out.without_rtc_send_all = family.without_rtc == FamilySettings::WithoutRtc::send_all;
-  if (is_configured(config)) out.configured_targets = targets_of(group.rt_constrain.route_targets);
+  if (is_configured(config)) set_targets(out, config, group, group.rt_constrain.route_targets);
+  if (!group.rt_constrain.marker_community.empty()) out.marker_community = policy::parse_community_pattern(group.rt_constrain.marker_community)->value;
   out.local_address = group.local_address;
   out.auth_password = group.auth_password;
   out.auth_method = group.auth_method;
@@ -90,7 +107,7 @@ SessionSettings make_session_settings(const Config& config, const std::string& h
       if (neighbor.local_address) own.local_address = neighbor.local_address;
       if (neighbor.bfd) own.bfd = *neighbor.bfd;
       if (!neighbor.auth_password.empty()) own.auth_password = neighbor.auth_password;
-      if (neighbor.route_targets && is_configured(config)) own.configured_targets = targets_of(*neighbor.route_targets);
+      if (neighbor.route_targets && is_configured(config)) set_targets(own, config, config.peer_groups[neighbor.group], *neighbor.route_targets);
       set_limits(own, neighbor.prefix_limits);
       settings.group = std::make_shared<const session::GroupSettings>(std::move(own));
     }

@@ -12,7 +12,6 @@ std::span<const Unsupported> unsupported() {
       {"security.seccomp", "false"},
       {"bmp", ""},
       {"mrt", ""},
-      {"policy.statements[].match.any-membership-in", ""},
   };
   return kRows;
 }

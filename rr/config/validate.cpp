@@ -13,6 +13,8 @@
 #include "rr/config/decode.hpp"
 #include "rr/config/suggest.hpp"
 #include "rr/policy/compile.hpp"
+#include "rr/policy/imported_targets.hpp"
+#include "rr/policy/patterns.hpp"
 
 namespace helio::config {
 namespace {
@@ -138,6 +140,7 @@ class Validator {
       if (!inserted) error(place, "name", fmt::format("group \"{}\" exists already, line {}", group.name, first->second));
     }
     route_targets(place, "rt-constrain.route-targets", group.rt_constrain.route_targets);
+    without_rtc(place, group);
     reserved_as(place, "peer-as", group.peer_as);
     if (group.families.empty() && has(place, "families"))
       error(place, "families", "no family", "leave the key out to offer all of [[families]]");
@@ -191,11 +194,28 @@ class Validator {
   void route_targets(const Place& place, std::string_view key, const std::vector<std::string>& texts) {
     for (const std::string& text : texts)
       if (!wire::parse_rt(text)) error(place, key, fmt::format("\"{}\" is not a route target", text), "such as \"65000:1\" or \"192.0.2.1:1\"");
-    bool configured = false;
-    for (const FamilySettings& family : config_.families)
-      configured = configured || (family.name == wire::Family::rtc && family.without_rtc == FamilySettings::WithoutRtc::configured);
-    if (!texts.empty() && !configured)
+    if (!texts.empty() && !without_rtc_is_configured())
       warning(place, key, "has no effect without without-rtc = \"configured\" on the family rt-constrain");
+  }
+
+  void without_rtc(const Place& place, const PeerGroup& group) {
+    const RtConstrain& rtc = group.rt_constrain;
+    if (rtc.proxy_import_policy) {
+      if (!without_rtc_is_configured())
+        error(place, "rt-constrain.proxy", "has no effect without without-rtc = \"configured\" on the family rt-constrain", "set it, or remove this");
+      else if (policy::imported_targets(config_.policy, group.name).empty())
+        warning(place, "rt-constrain.proxy", "the import policy of the group accepts no route target by name: its peers without rt-constrain get nothing");
+    }
+    if (rtc.marker_community.empty()) return;
+    auto pattern = policy::parse_community_pattern(rtc.marker_community);
+    if (!pattern || !pattern->is_exact())
+      error(place, "rt-constrain.marker-community", fmt::format("\"{}\" is not a community", rtc.marker_community), "such as \"65000:4684\"");
+  }
+
+  bool without_rtc_is_configured() const {
+    return std::ranges::any_of(config_.families, [](const FamilySettings& family) {
+      return family.name == wire::Family::rtc && family.without_rtc == FamilySettings::WithoutRtc::configured;
+    });
   }
 
   void group_reference(const Place& place, std::size_t group) {
@@ -307,10 +327,6 @@ class Validator {
   // An entry that is no string was reported by the structural check, and shifts the indices of its list: then they are
   // those of the strings.
   void policy() {
-    for (std::size_t i = 0; i < config_.policy.statements.size(); ++i)
-      if (config_.policy.statements[i].families && config_.policy.statements[i].families->contains(wire::Family::rtc))
-        error(item("policy.statements", i), "match.families", "policies for rt-constrain routes are not supported by this version",
-              "name VPN families");
     std::vector<policy::DefinitionError> errors;
     policy::compile(config_.policy, errors);
     for (policy::DefinitionError& e : errors) {

@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",    "/v1/routes",   "/v1/rt",     "/v1/rtc",              "/v1/explain", "/v1/explain/rt", "/v1/explain/peer",
-                                       "/v1/memory",  "/v1/policies", "/v1/nexthops", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version"};
+                                       "/v1/memory",  "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version"};
 constexpr std::string_view kPeerPrefix = "/v1/peers/";
 
 Unexpected<ApiProblem> problem(unsigned status, std::string error, std::string message, std::string hint = {}) {
@@ -192,6 +192,7 @@ Api::Answer Api::get(const Target& target) {
   if (path == "/v1/rtc") return rtc_json(state_.rtc_routes());
   if (path == "/v1/memory") return memory_json(state_.memory());
   if (path == "/v1/policies") return policies_json(state_.policy_statements());
+  if (path == "/v1/legacy-peers") return legacy_peers_json(state_.legacy_peers());
   if (path == "/v1/nexthops") return next_hops_json(state_.next_hops());
   if (path == "/v1/encoding-classes") return encoding_classes_json(state_.encoding_classes());
   if (path == "/v1/config") return config_json(*config_());

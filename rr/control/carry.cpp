@@ -25,6 +25,7 @@ void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounte
   discarded(Discarded::rd_quota, from.discarded_by_rd);
   discarded(Discarded::rt_set_quota, from.discarded_by_rt_set);
   discarded(Discarded::attribute_size, from.discarded_by_size);
+  to.memberships_refused.set(from.memberships_refused.get());
   to.attribute_sets.set(from.attribute_sets.get());
   to.decisions.set(from.decisions.get());
 }

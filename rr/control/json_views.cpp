@@ -285,6 +285,20 @@ json::value encoding_classes_json(const std::vector<reflector::EncodingClassView
            })}};
 }
 
+json::value legacy_peers_json(const std::vector<reflector::LegacyPeerView>& views) {
+  auto targets = [](const std::vector<wire::RouteTarget>& list) { return array_of(list, [](auto rt) { return json::value(wire::format_rt(rt)); }); };
+  return {{"peers", array_of(views, [&](const reflector::LegacyPeerView& view) -> json::value {
+             return {{"address", wire::format_ip(view.address)},
+                     {"group", view.group},
+                     {"membership_from", view.membership_from},
+                     {"memberships", array_of(view.memberships, [](const auto& m) { return json::value(wire::format_membership(m)); })},
+                     {"marked_routes", view.marked_routes},
+                     {"exports", targets(view.exports)},
+                     {"exports_not_sent", targets(view.missing)},
+                     {"suggestion", text_or_null(view.suggestion)}};
+           })}};
+}
+
 json::value next_hops_json(const reflector::NextHopsView& view) {
   return {{"tracking", view.tracked ? "kernel" : "off"},
           {"next_hops", array_of(view.next_hops, [](const reflector::NextHopView& next_hop) -> json::value {

@@ -28,6 +28,7 @@ boost::json::value diagnosis_json(const Diagnosis& diagnosis);
 boost::json::value rtc_json(const std::vector<reflector::RtcRouteView>& views);
 boost::json::value policies_json(const std::vector<reflector::PolicyStatementView>& views);
 boost::json::value encoding_classes_json(const std::vector<reflector::EncodingClassView>& views);
+boost::json::value legacy_peers_json(const std::vector<reflector::LegacyPeerView>& views);
 boost::json::value next_hops_json(const reflector::NextHopsView& view);
 boost::json::value memory_json(const reflector::MemoryView& view);
 boost::json::value health_json(const reflector::SummaryView& view);

@@ -22,6 +22,7 @@ struct ShardCounters {
   std::array<Counter, static_cast<std::size_t>(Exclusion::count_)> excluded;  // UPDATEs by loop check
   Counter rtc_invalid;                                    // RT membership NLRIs of 1..31 bits or unreadable
   Counter discarded_by_limit, discarded_by_rd, discarded_by_rt_set, discarded_by_size;  // routes
+  Counter memberships_refused;                            // by import policies
   Counter turns, lag_events;
   // Published at the end of a turn.
   Counter attribute_sets, rt_sets, memory_bytes, walks;

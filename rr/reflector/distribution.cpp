@@ -155,7 +155,7 @@ void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) 
   peer.last_progress = now;
   peer.has_vpn = !(info.families & vpn_families()).empty();
   bool rtc = info.families.contains(Family::rtc);
-  peer.filtered = rtc || !info.group->without_rtc_send_all;
+  peer.filtered = rtc || info.group->filters_without_rtc();
   peer.holding = (rtc || deferred_) && peer.has_vpn;
   peer.rtc_image_awaited = rtc;
   peer.rtc_complete = !rtc;
@@ -165,7 +165,7 @@ void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) 
   up_.push_back(&peer);
   join_class(*id, encoding);
   if (!rtc)
-    for (std::uint64_t target : info.group->configured_targets) add_membership(info.peer, {96, info.group->local_as, target});
+    for (const wire::RtMembership& nlri : info.group->memberships_without_rtc()) add_membership(info.peer, nlri);
   if (peer.holding) holding_.push_back(info.peer.value);
   else touch(peer);
 }

@@ -184,6 +184,7 @@ struct RtcGroup {
   PeerId only;                                         // external: a group per peer
   Asn local_as = 0;
   bool four_octet_as = true;
+  std::uint8_t export_policy = 0;                      // RoutePolicies number; 0: none
   bool operator==(const RtcGroup&) const = default;
 };
 struct RtcUpdate {
@@ -192,6 +193,7 @@ struct RtcUpdate {
   session::PeerRole role;
   std::shared_ptr<const OwnedAttributes> attributes;   // null: withdrawals
   std::vector<wire::RtMembership> memberships;
+  bool is_proxy = false;                               // ours, for a peer that cannot say it
 };
 struct RtcJoin {
   PeerId peer;
@@ -199,6 +201,7 @@ struct RtcJoin {
   std::uint32_t session_shard;
   RtcGroup group;
   std::uint8_t external_paths = 0;                     // the peer's memberships wait for an RtcAdmission; 0: they do not
+  std::string group_name = {};
 };
 struct RtcLeave {
   PeerId peer;

@@ -36,6 +36,7 @@ class Reflector final : public StateSource {
   MemoryView memory() override;
   std::vector<PolicyStatementView> policy_statements() override;
   NextHopsView next_hops() override;
+  std::vector<LegacyPeerView> legacy_peers() override;
   NextHopCounters next_hop_counters() override;
 
   // Other policies are in force: what was received is judged anew, no session is reset. On the control thread.

@@ -99,7 +99,7 @@ void RtcRib::update(RtcUpdate& u) {
       else select(at->second);
     } else {
       std::vector<Path>& paths = routes_[nlri];
-      Path path{u.peer, u.role, u.address, u.attributes};
+      Path path{u.peer, u.role, u.address, u.attributes, u.is_proxy};
       auto same = std::find_if(paths.begin(), paths.end(), [&](const Path& p) { return p.peer == u.peer; });
       if (same != paths.end()) *same = std::move(path);
       else paths.push_back(std::move(path));
@@ -168,6 +168,8 @@ bool RtcRib::advert(const Group& group, const RtMembership& nlri, Advert& out) c
     path = allowed[rib::select_best(candidates, {}, rules_)];
   }
   if (group.key.only.valid() && path->peer == group.key.only) return false;
+  if (group.key.export_policy != 0 && policies_ != nullptr && !policies_->sends_membership(group.key.export_policy, {path->address, path->role}, nlri))
+    return false;
   const OwnedAttributes& a = *path->attributes;
   if ((a.scope & (rib::scope::no_advertise | rib::scope::extended_size)) != 0) return false;
   if (!group.key.four_octet_as && (a.scope & rib::scope::two_octet_size) != 0) return false;
@@ -184,6 +186,31 @@ bool RtcRib::advert(const Group& group, const RtMembership& nlri, Advert& out) c
     out.next_hop = own_next_hop(group.key.local_address);
   }
   return true;
+}
+
+// Members whose peer group has another export policy now go to a group of their own, with what they have been sent; then
+// everything is looked at again.
+void RtcRib::set_policies(std::shared_ptr<const RoutePolicies> policies) {
+  policies_ = std::move(policies);
+  auto number_of = [&](const std::string& name) { return policies_ == nullptr ? std::uint8_t{0} : policies_->export_of(name); };
+  for (RtcJoin& joining : joining_) joining.group.export_policy = number_of(joining.group_name);
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    std::map<std::uint8_t, std::vector<GroupMember>> members;
+    for (GroupMember& m : groups_[i].members) members[number_of(m.group_name)].push_back(m);
+    std::uint8_t first = members.begin()->first;
+    groups_[i].key.export_policy = first;
+    groups_[i].members = members.begin()->second;
+    groups_[i].image = {};
+    for (auto& [number, moved] : members) {
+      if (number == first) continue;
+      Group apart{groups_[i].key, std::move(moved), groups_[i].sent, {}};
+      apart.key.export_policy = number;
+      groups_.push_back(std::move(apart));
+    }
+    for (const auto& [nlri, hash] : groups_[i].sent) dirty_.insert(nlri);
+  }
+  if (groups_.empty()) return;
+  for (const auto& [nlri, paths] : routes_) dirty_.insert(nlri);
 }
 
 rib::BatchRef RtcRib::make_batch(const std::vector<std::uint8_t>& bytes) const {
@@ -253,7 +280,7 @@ void RtcRib::join(const RtcJoin& joining) {
     note(kDefault);
     for (auto& [nlri, paths] : routes_) note(nlri);
   }
-  at->members.push_back({joining.peer, joining.incarnation, joining.session_shard});
+  at->members.push_back({joining.peer, joining.incarnation, joining.session_shard, joining.group_name});
   streams_[joining.session_shard].push_back(RtcOutput{RtcOutput::Kind::image, {{joining.peer, joining.incarnation}}, image_of(*at)});
 }
 
@@ -268,7 +295,7 @@ void RtcRib::rank_external() {
     external.clear();
     if (auto at = routes_.find(nlri); at != routes_.end()) {
       for (const Path& p : at->second) {
-        if (p.role != PeerRole::external) continue;
+        if (p.role != PeerRole::external || p.is_proxy) continue;
         external.push_back(&p);
         candidates.push_back(candidate_of(p));
       }

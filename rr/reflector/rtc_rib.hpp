@@ -24,6 +24,8 @@ class RtcRib {
   RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id, const rib::DecisionRules& rules = {});
 
   void handle(Message&& message);
+  // Other export policies are in force from the next turn on.
+  void set_policies(std::shared_ptr<const RoutePolicies> policies);
   // Works out what each group is owed and puts it into streams() (by session shard).
   void run_turn();
   std::vector<std::vector<Message>>& streams() { return streams_; }
@@ -39,6 +41,7 @@ class RtcRib {
     session::PeerRole role;
     wire::IpAddress address;
     std::shared_ptr<const OwnedAttributes> attributes;
+    bool is_proxy = false;
   };
   // Paths of each membership, best first with the steps at which the others lost; for views.
   const std::map<wire::RtMembership, std::vector<Path>>& routes() const { return routes_; }
@@ -49,6 +52,7 @@ class RtcRib {
     PeerId peer;
     std::uint32_t incarnation;
     std::uint32_t session_shard;
+    std::string group_name;
   };
   // An external peer whose memberships wait for their rank.
   struct Limited {
@@ -82,6 +86,7 @@ class RtcRib {
   ShardMailboxes& mailboxes_;
   std::uint32_t own_router_id_;
   rib::DecisionRules rules_;
+  std::shared_ptr<const RoutePolicies> policies_;
   std::map<wire::RtMembership, std::vector<Path>> routes_;
   std::set<wire::RtMembership> dirty_;
   std::vector<Group> groups_;

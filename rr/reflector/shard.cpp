@@ -38,6 +38,7 @@ Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailb
   }
   settings_.cluster_ids.push_back(settings.cluster_id);
   if (self_ == 0) rtc_ = std::make_unique<RtcRib>(mailboxes, settings.router_id, settings.decision);
+  if (rtc_ != nullptr) rtc_->set_policies(settings.policies);
   if (self_ == 0) mailboxes_.start_deferral().begin(settings.start);
   start_is_over_ = !settings.start.enabled;
   if (start_is_over_) return;
@@ -87,11 +88,10 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
       group.local_as = info.group->local_as;
     }
     std::uint8_t external_paths = group.role == PeerRole::external ? info.group->rtc_external_paths : std::uint8_t{0};
-    to_rtc(RtcJoin{info.peer, peer->incarnation, self_, group, external_paths});
-  } else if (vpn && !info.group->configured_targets.empty()) {
-    to_rtc(proxy_memberships(info, true));
-  } else if (vpn && info.group->without_rtc_send_all) {
-    to_rtc(RtcUnfilteredPeer{});
+    if (settings_.policies != nullptr) group.export_policy = settings_.policies->export_of(info.group->name);
+    to_rtc(RtcJoin{info.peer, peer->incarnation, self_, group, external_paths, info.group->name});
+  } else if (vpn) {
+    begin_without_rtc(*peer);
   }
   peers_[info.peer.value] = std::move(peer);
   distribution_.peer_up(info, now);
@@ -103,24 +103,6 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
   memberships_complete(*find(info.peer));
 }
 
-// The RT membership routes that we advertise for a peer that cannot say them itself (pitfall 1.25): as if they were our own.
-RtcUpdate Shard::proxy_memberships(const session::EstablishedPeer& info, bool announced) const {
-  RtcUpdate update{info.peer, info.address, info.group->role, nullptr, {}};
-  for (std::uint64_t target : info.group->configured_targets) update.memberships.push_back({96, info.group->local_as, target});
-  if (!announced) return update;
-  std::vector<std::uint8_t> bytes;
-  std::uint8_t igp = 0;
-  wire::encode_attribute(bytes, wire::attr_flag::transitive, wire::attr::origin, Bytes(&igp, 1));
-  wire::encode_attribute(bytes, wire::attr_flag::transitive, wire::attr::as_path, {});
-  wire::encode_attribute_u32(bytes, wire::attr_flag::transitive, wire::attr::local_pref, 100);
-  rib::CanonicalAttributes own;
-  own.bytes = bytes;
-  own.next_hop = info.local_address.view();
-  own.key.originator_id = info.router_id;
-  update.attributes = std::make_shared<const OwnedAttributes>(own);
-  return update;
-}
-
 void Shard::on_closed(PeerId id, session::CloseReason reason) {
   Peer* peer = find(id);
   if (peer == nullptr) return;
@@ -129,8 +111,8 @@ void Shard::on_closed(PeerId id, session::CloseReason reason) {
     peers_[id.value].reset();
     return;
   }
-  if (!peer->record.info.families.contains(Family::rtc) && !peer->record.info.group->configured_targets.empty())
-    to_rtc(proxy_memberships(peer->record.info, false));
+  if (const Membership* m = distribution_.membership(id); m != nullptr && m->size() != 0 && !peer->record.info.families.contains(Family::rtc))
+    to_rtc(proxy_memberships(peer->record.info, m->all(), false));
   const session::EstablishedPeer& info = peer->record.info;
   if (!start_is_over_) start_no_longer_waits_for(*peer, info.families);
   RestartHelper::Loss loss;
@@ -253,8 +235,17 @@ void Shard::receive_refresh_mark(Peer& peer, const session::RefreshRequest& mark
   if (wire::has_route_targets(mark.family)) {
     peer.serial = 0;  // attributes belong to the session's new generation
     to_all_ribs(PeerRefresh{id, mark.family, begins});
+    if (peer.marked != nullptr) {
+      MarkedRoutes::Changes changes;
+      if (begins) peer.marked->refresh_begins(mark.family);
+      else peer.marked->refresh_ends(mark.family, changes);
+      follow_marks(peer, changes);
+    }
   } else if (mark.family == Family::rtc && begins) {
-    if (const Membership* m = distribution_.membership(id)) peer.not_said_again = *m;
+    if (const Membership* m = distribution_.membership(id)) {
+      peer.not_said_again = *m;
+      for (const auto& [nlri, attributes] : peer.refused) peer.not_said_again->add(nlri);
+    }
   } else if (mark.family == Family::rtc && peer.not_said_again) {
     sweep_memberships(peer);
   }
@@ -263,7 +254,10 @@ void Shard::receive_refresh_mark(Peer& peer, const session::RefreshRequest& mark
 void Shard::sweep_memberships(Peer& peer) {
   PeerId id = peer.record.info.peer;
   RtcUpdate gone{id, peer.record.info.address, peer.source.role, nullptr, peer.not_said_again->all()};
-  for (const wire::RtMembership& nlri : gone.memberships) distribution_.remove_membership(id, nlri);
+  for (const wire::RtMembership& nlri : gone.memberships) {
+    distribution_.remove_membership(id, nlri);
+    peer.refused.erase(nlri);
+  }
   if (!gone.memberships.empty()) to_rtc(std::move(gone));
   peer.not_said_again.reset();
 }
@@ -339,13 +333,17 @@ std::optional<wire::Notification> Shard::on_update(PeerId id, Bytes body) {
     if (view.reach && view.reach->family == view.unreach->family) announced = view.reach->nlri;
     if (view.unreach->family == Family::rtc) receive_memberships(peer, nullptr, nullptr, view.unreach->nlri);
     else if (view.unreach->family == Family::evpn) withdraw_evpn(peer, view.unreach->nlri, announced);
-    else if (is_vpn(view.unreach->family)) withdraw(peer, view.unreach->family, view.unreach->nlri, announced, false);
+    else if (is_vpn(view.unreach->family)) {
+      unmark(peer, view.unreach->family, view.unreach->nlri, true);
+      withdraw(peer, view.unreach->family, view.unreach->nlri, announced, false);
+    }
   }
   if (view.withdrawn_reach) {
     if (view.withdrawn_reach->family == Family::rtc) receive_memberships(peer, nullptr, nullptr, view.withdrawn_reach->nlri);
     else if (view.withdrawn_reach->family == Family::evpn) withdraw_evpn(peer, view.withdrawn_reach->nlri, {});
     if (is_vpn(view.withdrawn_reach->family)) {
       refuse(peer, Refusal::treated_as_withdraw, view.withdrawn_reach->family, view.withdrawn_reach->nlri);
+      unmark(peer, view.withdrawn_reach->family, view.withdrawn_reach->nlri, false);
       withdraw(peer, view.withdrawn_reach->family, view.withdrawn_reach->nlri, {}, true);
     }
   }
@@ -415,10 +413,12 @@ void Shard::announce(Peer& peer, const wire::UpdateView& view, const wire::Reach
     // A looped route is not used; what the peer announced before for these prefixes is gone (RFC 4271 §9).
     if (reach.family == Family::evpn) return withdraw_evpn(peer, reach.nlri, {});
     refuse(peer, peer.last_refusal, reach.family, reach.nlri);
+    unmark(peer, reach.family, reach.nlri, false);
     withdraw(peer, reach.family, reach.nlri, {}, true);
     return;
   }
   if (reach.family == Family::evpn) return announce_evpn(peer, reach);
+  if (peer.marked != nullptr && take_marked(peer, reach, fresh)) return;
   bool has_path_id = peer.context.add_path_receive.contains(reach.family);
   // With one shard the store still has the attributes of this serial, or canonical_ is of this very message.
   route(id, reach.family, has_path_id, false, reach.nlri, peer.serial, peer.last_owned, [&](Bytes nlri) {
@@ -525,6 +525,7 @@ void Shard::memberships_complete(const Peer& peer) {
 void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri) {
   PeerId id = peer.record.info.peer;
   RtcUpdate update{id, peer.record.info.address, peer.source.role, nullptr, {}};
+  std::vector<wire::RtMembership> refused;
   bool announced = reach != nullptr;
   if (announced) {
     Exclusion exclusion = canonicaliser_.build(*view, reach->next_hop, peer.source, canonical_);
@@ -547,6 +548,14 @@ void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const 
       continue;
     }
     if (peer.not_said_again) peer.not_said_again->remove(membership);
+    if (announced && !policy_accepts(peer, membership)) {
+      counters_.memberships_refused.add();
+      peer.refused[membership] = update.attributes;
+      distribution_.remove_membership(id, membership);
+      refused.push_back(membership);
+      continue;
+    }
+    if (!peer.refused.empty()) peer.refused.erase(membership);
     if (announced && peer.record.quota && !admits_membership(peer, membership)) continue;
     if (announced) distribution_.add_membership(id, membership);
     else distribution_.remove_membership(id, membership);
@@ -554,6 +563,7 @@ void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const 
     update.memberships.push_back(membership);
   }
   if (!update.memberships.empty()) to_rtc(std::move(update));
+  if (!refused.empty()) to_rtc(RtcUpdate{id, peer.record.info.address, peer.source.role, nullptr, std::move(refused)});
 }
 
 // --- Policies -------------------------------------------------------------------------------------------------------
@@ -562,7 +572,10 @@ void Shard::set_policies(std::shared_ptr<const RoutePolicies> policies) {
   settings_.policies = policies;
   std::vector<std::pair<std::uint8_t, std::uint8_t>> moves = distribution_.set_policies(policies);
   move_requests();  // classes that are new
-  to_all_ribs(PolicyChange{std::move(policies), self_, std::move(moves)});
+  to_all_ribs(PolicyChange{policies, self_, std::move(moves)});
+  if (rtc_ != nullptr) rtc_->set_policies(policies);
+  for (auto& peer : peers_)
+    if (peer != nullptr && peer->record.info.families.contains(Family::rtc)) judge_memberships(*peer);
 }
 
 // --- Limits ---------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 
 #include "rr/reflector/counters.hpp"
 #include "rr/reflector/distribution.hpp"
+#include "rr/reflector/marked_routes.hpp"
 #include "rr/reflector/restart_helper.hpp"
 #include "rr/reflector/rib_shard.hpp"
 #include "rr/reflector/rtc_rib.hpp"
@@ -94,6 +95,8 @@ class Shard final : public session::Engine {
   // Null when the peer is not established here.
   const PeerRecord* peer_record(PeerId peer) const;
   const RestartHelper& restarts() const { return restarts_; }
+  // How many marked routes the peer's memberships come from.
+  std::size_t marked_routes(PeerId peer) const;
   TimePoint now() const { return now_; }
   std::uint64_t milliseconds_since_start() const { return now_ms_; }
 
@@ -114,6 +117,12 @@ class Shard final : public session::Engine {
     std::optional<Membership> not_said_again;
     std::optional<TimePoint> limit_logged;             // prefix limits are logged once a minute at most
     wire::FamilySet start_awaits;                      // families whose End-of-RIB our own start waits for
+    // RT memberships that the import policy refuses, with their attributes where they are known.
+    std::map<wire::RtMembership, std::shared_ptr<const OwnedAttributes>> refused;
+    // A peer without RTC whose memberships come from marked routes; the rest is about its last attributes.
+    std::unique_ptr<MarkedRoutes> marked;
+    bool has_mark = false;
+    std::vector<std::uint64_t> marked_targets;
   };
 
   Peer* find(PeerId id) const { return id.value < peers_.size() ? peers_[id.value].get() : nullptr; }
@@ -149,7 +158,13 @@ class Shard final : public session::Engine {
   void to_evpn(std::uint32_t shard, Message&& message);
   void to_all_ribs(const Message& message);
   void to_rtc(Message&& message);
-  RtcUpdate proxy_memberships(const session::EstablishedPeer& info, bool announced) const;
+  RtcUpdate proxy_memberships(const session::EstablishedPeer& info, std::vector<wire::RtMembership> memberships, bool announced) const;
+  void begin_without_rtc(Peer& peer);
+  bool take_marked(Peer& peer, const wire::ReachView& reach, bool fresh);
+  void unmark(Peer& peer, wire::Family family, Bytes nlri, bool is_withdrawal);
+  void follow_marks(Peer& peer, const MarkedRoutes::Changes& changes);
+  bool policy_accepts(const Peer& peer, const wire::RtMembership& membership) const;
+  void judge_memberships(Peer& peer);
   void dispatch(std::uint32_t source, Message&& message);
   void take_mail();
   bool move_requests();

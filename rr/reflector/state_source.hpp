@@ -177,6 +177,17 @@ struct NextHopsView {
   bool tracked = false;
   std::vector<NextHopView> next_hops;     // sorted by address
 };
+// An established peer that does not negotiate RTC: what it is sent, and what its exports suggest that it should be sent.
+struct LegacyPeerView {
+  wire::IpAddress address;
+  std::string group;
+  std::string membership_from;            // everything, configured, marked-routes, nothing
+  std::vector<wire::RtMembership> memberships;
+  std::uint64_t marked_routes = 0;
+  std::vector<wire::RouteTarget> exports; // route targets of its routes, after the import policy
+  std::vector<wire::RouteTarget> missing; // of these, those it is not sent
+  std::string suggestion;                 // empty: none
+};
 // What next hop tracking has counted.
 struct NextHopCounters {
   std::uint64_t reachable = 0, unreachable = 0;  // next hops now
@@ -198,6 +209,7 @@ class StateSource {
   virtual MemoryView memory() = 0;
   virtual std::vector<PolicyStatementView> policy_statements() { return {}; }
   virtual NextHopsView next_hops() { return {}; }
+  virtual std::vector<LegacyPeerView> legacy_peers() { return {}; }
   virtual NextHopCounters next_hop_counters() { return {}; }
 };
 

@@ -60,6 +60,8 @@ struct GroupSettings {
   bool best_external = false;                      // non-clients: the best path that they may be sent
   bool without_rtc_send_all = true;                // families.without-rtc = "send-all"
   std::vector<std::uint64_t> configured_targets;   // families.without-rtc = "configured": what a peer without RTC is sent
+  std::vector<wire::RtMembership> configured_memberships;  // beside these: shorter ones
+  std::optional<std::uint32_t> marker_community;   // peers without RTC: their VPN routes with it say what they are sent
   enum class RtcAdvertise : std::uint8_t { specific, only_default, both, automatic };
   RtcAdvertise rtc_advertise = RtcAdvertise::automatic;
   std::uint8_t rtc_external_paths = 0;             // external: a membership counts if it is among this many best ones of external peers; 0: all
@@ -78,6 +80,15 @@ struct GroupSettings {
   std::chrono::seconds stale_routes_time{360};     // stale routes are kept at most, until the peer's End-of-RIB
   std::chrono::seconds long_lived_stale_time{0};   // RFC 9494; 0 = off
   PrefixLimits prefix_limits;
+
+  // A peer without RTC is sent what memberships ask for that it has in other ways.
+  bool filters_without_rtc() const { return !without_rtc_send_all || marker_community; }
+  // Those it has from the beginning.
+  std::vector<wire::RtMembership> memberships_without_rtc() const {
+    std::vector<wire::RtMembership> out = configured_memberships;
+    for (std::uint64_t target : configured_targets) out.push_back({96, local_as, target});
+    return out;
+  }
 };
 
 struct NeighborSettings {

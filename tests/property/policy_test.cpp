@@ -18,6 +18,7 @@ class Policies : public Scenario {
     d.sets = {{.name = "rt", .route_targets = {"65000:1"}}, {.name = "inner", .prefixes = {"10.0.0.0/8 ge 24"}}};
     d.statements = {{.name = "drop", .any_route_target_in = "rt", .action = policy::Action::reject},
                     {.name = "drop inner", .prefix_in = "inner", .action = policy::Action::reject},
+                    {.name = "no asking", .any_membership_in = "rt", .action = policy::Action::reject},
                     {.name = "prefer", .local_preference = 200},
                     {.name = "retarget", .route_targets_add = {"65000:2"}, .route_targets_remove = {"65000:1"}}};
     for (int i = 0; i < 4; ++i) d.groups.push_back({"g" + std::to_string(i), {}, {}});
@@ -178,6 +179,94 @@ TEST_P(Policies, LegacyPeerWithConfiguredTargets) {
   l.quiet();
   EXPECT_FALSE(l.holds(1, "10.0.0.0/24"));
   EXPECT_TRUE(l.holds(1, "10.0.1.0/24"));
+  l.sim.down(1);
+  l.quiet();
+  EXPECT_EQ(l.rtc_held(2, Lab::membership("65000:1")), nullptr);
+}
+
+// Policies on RT membership routes: what the import policy refuses is not heard by the filter and told to nobody.
+TEST_P(Policies, ImportRefusesMemberships) {
+  policy::Definition refuses = import(1, {"no asking"});
+  Lab l = lab_with({client_without_rtc(), client_with_rtc(), client_with_rtc()}, {refuses, definition(), refuses, definition()});
+  for (const char* rt : {"65000:1", "65000:2"}) l.join(1, rt);
+  l.end_of_rib(1);
+  l.end_of_rib(2);
+  l.announce(0, {.prefix = "10.0.1.0/24", .rts = {"65000:1"}});
+  l.announce(0, {.prefix = "10.0.2.0/24", .rts = {"65000:2"}});
+  auto expect = [&](bool accepted) {
+    l.quiet();
+    EXPECT_EQ(l.holds(1, "10.0.1.0/24"), accepted);
+    EXPECT_TRUE(l.holds(1, "10.0.2.0/24"));
+    EXPECT_EQ(l.rtc_held(2, Lab::membership("65000:1")) != nullptr, accepted);
+    EXPECT_NE(l.rtc_held(2, Lab::membership("65000:2")), nullptr);
+  };
+  expect(false);
+  l.sim.set_policies(1);  // what was refused is known with its attributes
+  expect(true);
+  l.sim.set_policies(2);
+  expect(false);
+  l.sim.set_policies(3);  // what was accepted before is asked for again
+  expect(true);
+  l.sim.set_policies(0);
+  expect(false);
+  l.leave(1, Lab::membership("65000:1"));
+  l.sim.set_policies(1);
+  l.quiet();
+  EXPECT_FALSE(l.holds(1, "10.0.1.0/24"));
+}
+
+TEST_P(Policies, ExportKeepsMembershipsFromItsGroup) {
+  Lab l = lab_with({client_with_rtc(), client_with_rtc(), client_with_rtc()}, {definition(), exported(1, {"no asking"}), definition()});
+  for (const char* rt : {"65000:1", "65000:2"}) l.join(0, rt);
+  auto expect = [&](bool sent) {
+    l.quiet();
+    EXPECT_EQ(l.rtc_held(1, Lab::membership("65000:1")) != nullptr, sent);
+    EXPECT_NE(l.rtc_held(2, Lab::membership("65000:1")), nullptr);
+    EXPECT_NE(l.rtc_held(1, Lab::membership("65000:2")), nullptr);
+  };
+  expect(true);
+  l.sim.set_policies(1);  // the first export policy of the group: its peers part from the others
+  expect(false);
+  l.sim.set_policies(2);
+  expect(true);
+}
+
+// Pitfall 1.25 c: a VPN route with the agreed community is a message to the reflector: its route targets are what the PE is sent.
+TEST_P(Policies, MarkedRoutes) {
+  PeerSpec legacy = client_without_rtc();
+  legacy.marker = 0xfde8124c;  // 65000:4684
+  Lab l(GetParam().make(), {client_without_rtc(), legacy, client_with_rtc(), client_without_rtc()}, GetParam().shards);
+  l.announce(0, {.prefix = "10.0.1.0/24", .rts = {"65000:1"}});
+  l.announce(0, {.prefix = "10.0.2.0/24", .rts = {"65000:2"}});
+  auto expect = [&](bool one, bool two) {
+    l.quiet();
+    EXPECT_EQ(l.holds(1, "10.0.1.0/24"), one);
+    EXPECT_EQ(l.holds(1, "10.0.2.0/24"), two);
+    EXPECT_EQ(l.rtc_held(2, Lab::membership("65000:1")) != nullptr, one);
+    EXPECT_EQ(l.rtc_held(2, Lab::membership("65000:2")) != nullptr, two);
+  };
+  expect(false, false);
+  auto mark = [&](const char* prefix, std::vector<std::string> rts) {
+    RouteText route{.prefix = prefix, .rts = std::move(rts)};
+    PathAttributes attributes = Lab::attributes(route);
+    attributes.communities = {0xfde80001, *legacy.marker};
+    l.announce(1, route, attributes);
+  };
+  mark("192.0.2.11/32", {"65000:1"});
+  expect(true, false);
+  EXPECT_FALSE(l.holds(3, "192.0.2.11/32"));  // never reflected
+  mark("192.0.2.11/32", {"65000:1", "65000:2"});
+  mark("192.0.2.12/32", {"65000:2"});
+  expect(true, true);
+  l.withdraw(1, "65000:1", "192.0.2.11/32");
+  expect(false, true);
+  // Without the community it is a route like others, and no membership any more; and the other way round.
+  l.announce(1, {.prefix = "192.0.2.12/32", .rts = {"65000:2"}});
+  expect(false, false);
+  EXPECT_TRUE(l.holds(3, "192.0.2.12/32"));
+  mark("192.0.2.12/32", {"65000:1"});
+  expect(true, false);
+  EXPECT_FALSE(l.holds(3, "192.0.2.12/32"));
   l.sim.down(1);
   l.quiet();
   EXPECT_EQ(l.rtc_held(2, Lab::membership("65000:1")), nullptr);

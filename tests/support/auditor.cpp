@@ -66,6 +66,7 @@ void Auditor::policies_changed() {
   if (std::find(recent_policies_.begin(), recent_policies_.end(), oracle_.policies()) == recent_policies_.end()) recent_policies_.push_back(oracle_.policies());
   for (std::uint32_t i = 0; i < peers_.size(); ++i) {
     for (const PathKey& prefix : oracle_.prefixes_of(PeerId{i})) input_changed(PeerId{i}, prefix);
+    remember_memberships(PeerId{i});
     peers_[i].was_touched = true;
     peers_[i].before_end_of_rib.reset();
   }

@@ -105,7 +105,7 @@ std::size_t select_best(const std::vector<Path>& paths, const ReflectorSpec& ref
         }))
       after_med.push_back(m);
   left = after_med;
-  keep_lowest([](const Path& p) { return std::int64_t{p.from->is_external() ? 0 : 1}; });
+  keep_lowest([](const Path& p) { return std::int64_t{p.from->is_external() && !p.is_proxy ? 0 : 1}; });  // a proxy's is our own
   keep_lowest([](const Path& p) { return std::int64_t{p.metric}; });  // e) the same for all where next hops are not tracked
   by_costs(129);
   keep_lowest([](const Path& p) { return std::int64_t{p.route.attributes.originator_id.value_or(p.from->router_id)}; });
@@ -309,15 +309,36 @@ bool Oracle::holds_back(PeerId peer) const {
   return p.spec.has(wire::Family::rtc) && !p.end_of_rib && now_ < p.since + p.spec.rtc_initial_wait;
 }
 
+// Pitfall 1.25: what is configured, and what marked routes of this session name.
+std::set<std::uint64_t> Oracle::targets_without_rtc(const PeerState& p) const {
+  std::set<std::uint64_t> out(p.spec.configured_targets.begin(), p.spec.configured_targets.end());
+  for (const auto& [prefix, route] : p.vpn) {
+    if (!is_marked(p.spec, route.attributes) || p.stale_vpn.contains(prefix)) continue;
+    for (std::uint64_t c : route.attributes.extended_communities)
+      if (wire::is_route_target(c)) out.insert(c);
+  }
+  return out;
+}
+
+bool Oracle::is_marked(const PeerSpec& from, const PathAttributes& a) const {
+  return from.marker && !from.has(wire::Family::rtc) && has_community(a, *from.marker);
+}
+
+bool Oracle::accepts(const PeerState& from, const wire::RtMembership& membership) const {
+  return policies_ == nullptr || membership_allowed(*policies_, from.spec.group, true, from.spec, membership);
+}
+
 std::vector<wire::RtMembership> Oracle::memberships(PeerId peer) const {
   std::vector<wire::RtMembership> out;
   const PeerState& p = state(peer);
   if (!p.up) return out;
-  if (!p.spec.has(wire::Family::rtc) && !p.spec.without_rtc_send_all)
-    for (std::uint64_t target : p.spec.configured_targets) out.push_back({96, reflector_.local_as, target});
-  if (!p.spec.has(wire::Family::rtc)) return p.spec.without_rtc_send_all ? std::vector<wire::RtMembership>(1) : out;
+  if (!p.spec.has(wire::Family::rtc)) {
+    if (p.spec.without_rtc_send_all && !p.spec.marker) return std::vector<wire::RtMembership>(1);
+    for (std::uint64_t target : targets_without_rtc(p)) out.push_back({96, reflector_.local_as, target});
+    return out;
+  }
   for (const auto& [membership, route] : p.rtc)
-    if (is_admitted(p, membership)) out.push_back(membership);
+    if (accepts(p, membership) && is_admitted(p, membership)) out.push_back(membership);
   return out;
 }
 
@@ -326,7 +347,7 @@ bool Oracle::is_admitted(const PeerState& peer, const wire::RtMembership& member
   if (!peer.spec.is_external() || peer.spec.external_paths == 0) return true;
   std::vector<Path> external;
   for (const PeerState& p : peers_)
-    if (auto at = p.rtc.find(membership); p.spec.is_external() && at != p.rtc.end()) external.push_back({&p.spec, at->second});
+    if (auto at = p.rtc.find(membership); p.spec.is_external() && at != p.rtc.end() && accepts(p, membership)) external.push_back({&p.spec, at->second});
   for (std::uint32_t left = peer.spec.external_paths; left > 0 && !external.empty(); --left) {
     std::size_t best = select_best(external, reflector_);
     if (external[best].from == &peer.spec) return true;
@@ -358,6 +379,7 @@ std::optional<HeldRoute> Oracle::received_from(PeerId peer, const PathKey& prefi
 }
 
 std::optional<Oracle::Path> Oracle::imported(const PeerState& from, const PathKey& prefix, const HeldRoute& route, const policy::Definition* with) const {
+  if (is_marked(from.spec, route.attributes)) return std::nullopt;  // said to the reflector alone
   Path path{&from.spec, route, prefix.path_id};
   if (with != nullptr) {
     NaiveVerdict verdict = apply_policy(*with, from.spec.group, true, from.spec, prefix, route.attributes);
@@ -471,14 +493,18 @@ std::map<PathKey, HeldRoute> Oracle::expected_vpn(PeerId to) const {
 }
 
 // RFC 4684 §3.2 ii: to a non-client, a client's path when the best one is a non-client's.
-std::optional<HeldRoute> Oracle::exported_rtc(const std::vector<Path>& paths, const PeerSpec& to) const {
+std::optional<HeldRoute> Oracle::exported_rtc(const wire::RtMembership& membership, const std::vector<Path>& paths, const PeerSpec& to) const {
+  auto sent = [&](const Path& path) -> std::optional<HeldRoute> {
+    if (policies_ != nullptr && !membership_allowed(*policies_, to.group, false, *path.from, membership)) return std::nullopt;
+    return reflected(path, to, wire::Family::rtc);
+  };
   const Path& best = paths[select_best(paths, reflector_)];
-  if (to.role != PeerRole::non_client || best.from->role != PeerRole::non_client) return reflected(best, to, wire::Family::rtc);
+  if (to.role != PeerRole::non_client || best.from->role != PeerRole::non_client) return sent(best);
   std::vector<Path> clients;
   for (const Path& p : paths)
     if (p.from->role == PeerRole::client) clients.push_back(p);
   if (clients.empty()) return std::nullopt;
-  return reflected(clients[select_best(clients, reflector_)], to, wire::Family::rtc);
+  return sent(clients[select_best(clients, reflector_)]);
 }
 
 std::map<wire::RtMembership, PathAttributes> Oracle::expected_rtc(PeerId to) const {
@@ -488,16 +514,16 @@ std::map<wire::RtMembership, PathAttributes> Oracle::expected_rtc(PeerId to) con
   std::map<wire::RtMembership, std::vector<Path>> all;
   for (const PeerState& p : peers_)
     for (const auto& [membership, route] : p.rtc)
-      if (!membership.is_default()) all[membership].push_back({&p.spec, route});  // a received default goes nowhere
+      if (!membership.is_default() && accepts(p, membership)) all[membership].push_back({&p.spec, route});  // a received default goes nowhere
   for (const PeerState& p : peers_) {
     if (!p.up || p.spec.has(wire::Family::rtc)) continue;
     PathAttributes own;
     own.local_pref = 100;
     own.next_hop = bare_next_hop(p.spec.local_address);
-    for (std::uint64_t target : p.spec.configured_targets) all[{96, reflector_.local_as, target}].push_back({&p.spec, {{}, own}, 0, true});
+    for (std::uint64_t target : targets_without_rtc(p)) all[{96, reflector_.local_as, target}].push_back({&p.spec, {{}, own}, 0, true});
   }
   for (const auto& [membership, paths] : all)
-    if (auto route = exported_rtc(paths, spec)) out[membership] = route->attributes;
+    if (auto route = exported_rtc(membership, paths, spec)) out[membership] = route->attributes;
   return out;
 }
 
@@ -508,7 +534,7 @@ Oracle::DefaultRoute Oracle::expected_default(PeerId to) const {
   if (spec.advertise != Advertise::automatic) return DefaultRoute::present;
   for (const PeerState& p : peers_) {
     if (!p.up || (!p.spec.has(wire::Family::vpnv4) && !p.spec.has(wire::Family::vpnv6))) continue;
-    if (!p.spec.has(wire::Family::rtc) && p.spec.without_rtc_send_all) return DefaultRoute::present;
+    if (!p.spec.has(wire::Family::rtc) && p.spec.without_rtc_send_all && !p.spec.marker) return DefaultRoute::present;
   }
   // "It does not flap with that peer" leaves open for how long it stays.
   return default_was_due_ ? DefaultRoute::either : DefaultRoute::absent;

@@ -80,6 +80,7 @@ class Oracle {
   std::optional<HeldRoute> received_from(PeerId peer, const PathKey& prefix) const;
   std::vector<PathKey> prefixes_of(PeerId peer) const;
   std::vector<wire::RtMembership> rtc_routes_of(PeerId peer) const;
+  const PathAttributes& rtc_route(PeerId peer, const wire::RtMembership& membership) const { return state(peer).rtc.at(membership).attributes; }
   std::size_t stale_paths(PeerId peer, wire::Family family) const;
 
  private:
@@ -99,6 +100,8 @@ class Oracle {
   bool is_full(const PeerState& peer, wire::Family family) const;
   void drop_stale(PeerState& peer, wire::Family family);
   void mark_long_lived(PeerState& peer, wire::Family family, Clock since);
+  std::set<std::uint64_t> targets_without_rtc(const PeerState& peer) const;
+  bool is_marked(const PeerSpec& from, const PathAttributes& attributes) const;
   const PeerState& state(PeerId peer) const { return peers_.at(peer.value); }
   std::uint32_t cluster_of(const PeerSpec& peer) const { return peer.cluster_id != 0 ? peer.cluster_id : reflector_.cluster_id; }
   bool is_loop(const PeerSpec& from, const PathAttributes& attributes) const;
@@ -106,7 +109,8 @@ class Oracle {
   std::optional<Path> imported(const PeerState& from, const PathKey& prefix, const HeldRoute& route, const policy::Definition* with) const;
   std::optional<HeldRoute> reflected(const Path& path, const PeerSpec& to, wire::Family family, const NaiveVerdict* exported = nullptr) const;
   bool is_admitted(const PeerState& peer, const wire::RtMembership& membership) const;
-  std::optional<HeldRoute> exported_rtc(const std::vector<Path>& paths, const PeerSpec& to) const;
+  std::optional<HeldRoute> exported_rtc(const wire::RtMembership& membership, const std::vector<Path>& paths, const PeerSpec& to) const;
+  bool accepts(const PeerState& from, const wire::RtMembership& membership) const;
 
   ReflectorSpec reflector_;
   std::vector<PeerState> peers_;

@@ -1,6 +1,7 @@
 // One simulated peer: what its session negotiated and how the reflector is configured towards it.
 #pragma once
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct PeerSpec {
   bool client_to_client = true;                     // clients
   std::string group = "simulated";
   std::vector<std::uint64_t> configured_targets;  // without RTC: what it is sent
+  std::optional<std::uint32_t> marker;            // without RTC: VPN routes with this community say what it is sent
   // Graceful restart (RFC 4724, RFC 8538, RFC 9494) as both sides agreed; without the capability nothing is kept.
   bool restart_capable = false, notification_restarts = false, long_lived_capable = false;
   bool long_lived_aware = false;  // RFC 9494 is turned on for its group

@@ -88,6 +88,18 @@ void fill_rt_sets(World& world, Random& random) {
 policy::StatementDefinition make_statement(Random& random, std::uint32_t number) {
   policy::StatementDefinition s{.name = "s" + std::to_string(number)};
   const std::vector<std::string> rt_sets = {"rt-a", "rt-b"};
+  if (random.percent(20)) {  // about RT membership routes
+    if (random.percent(70)) {
+      s.any_membership_in = "rt-a";
+    } else {
+      s.families.emplace();
+      s.families->insert(Family::rtc);
+      if (random.percent(50)) s.peer_in = "peers";
+      else s.source_role = static_cast<PeerRole>(random.below(3));
+    }
+    s.action = random.percent(70) ? policy::Action::reject : policy::Action::accept;
+    return s;
+  }
   for (std::uint32_t n = 1 + random.below(2); n > 0; --n) {
     switch (random.below(9)) {
       case 0: case 1: s.any_route_target_in = random.pick(rt_sets); break;
@@ -195,6 +207,7 @@ PeerSpec make_peer(std::uint32_t i, const World& world, Random& random) {
         if (peer.has(f) && more.percent(80)) peer.kept_for_long.insert(f);
     }
   }
+  if (!peer.has(Family::rtc) && !world.limits && !world.tiny_limits && more.percent(30)) peer.marker = 0xfde80002;
   if (world.limits)
     for (Family f : {Family::vpnv4, Family::vpnv6, Family::rtc})
       if (more.percent(50)) peer.prefix_limits[wire::index(f)] = {.max_prefixes = 1 + more.below(4), .action = session::PrefixLimit::Action::discard_new};

@@ -33,6 +33,7 @@ std::string format_peer(const PeerSpec& peer) {
   if (!peer.without_rtc_send_all) out += " without-rtc=send-none";
   if (peer.external_paths != 0) out += fmt::format(" external-paths={}", peer.external_paths);
   if (peer.next_hop_self) out += " next-hop-self";
+  if (peer.marker) out += fmt::format(" marker={:#x}", *peer.marker);
   if (peer.group != "simulated") out += " group " + peer.group;
   for (auto family : {wire::Family::vpnv4, wire::Family::vpnv6}) {
     if (peer.add_path_receive.contains(family)) out += fmt::format(" {}-path-ids", wire::family_label(family));

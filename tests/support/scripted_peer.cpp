@@ -73,7 +73,10 @@ void ScriptedPeer::route_refresh(Bytes body) {
   auto family = wire::family_of({load_be16(body.data()), body[3]});
   unsigned subtype = body[2];
   if (!family || !spec_.has(*family)) return violation("ROUTE-REFRESH for a family not negotiated");
-  if (subtype == 0) return;  // the reflector asks us; nothing to hold against it
+  if (subtype == 0) {  // the reflector asks us
+    rtc_is_asked_for_ = rtc_is_asked_for_ || *family == wire::Family::rtc;
+    return;
+  }
   if (!spec_.enhanced_refresh) return violation("BoRR/EoRR without the capability");
   if (subtype == 1) {
     stale_vpn_[*family].clear();

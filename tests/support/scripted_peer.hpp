@@ -2,6 +2,7 @@
 // keeps the Adj-RIB-In, and tells an observer of each route event. It judges what one receiver can judge alone
 // (framing, encoding, End-of-RIB count and order); what depends on the whole network is the observer's business.
 #pragma once
+#include <utility>
 #include <functional>
 #include <map>
 #include <set>
@@ -37,6 +38,8 @@ class ScriptedPeer {
   void receive_message(Bytes message);
   // After a ROUTE-REFRESH of this peer the family may be sent again, once per request.
   void refresh_requested(wire::Family family) { refreshing_.insert(family); }
+  // The reflector asked for the memberships again (RFC 2918), since the last call.
+  bool take_rtc_request() { return std::exchange(rtc_is_asked_for_, false); }
   void clear_refreshes() { refreshing_.clear(); }
 
   bool at_message_boundary() const { return stream_.empty(); }
@@ -69,6 +72,7 @@ class ScriptedPeer {
   Octets stream_;
   std::map<PathKey, HeldRoute> vpn_;
   std::map<wire::RtMembership, PathAttributes> rtc_;
+  bool rtc_is_asked_for_ = false;
   std::array<unsigned, wire::kFamilyCount> end_of_ribs_{};
   std::set<wire::Family> refreshing_;
   std::map<wire::Family, std::set<PathKey>> stale_vpn_;  // RFC 7313: between BoRR and EoRR

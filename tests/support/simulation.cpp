@@ -70,6 +70,7 @@ session::EstablishedPeer established_peer(const World& world, std::uint32_t peer
   group->rtc_external_paths = static_cast<std::uint8_t>(spec.external_paths);
   group->without_rtc_send_all = spec.without_rtc_send_all;
   group->configured_targets = spec.configured_targets;
+  group->marker_community = spec.marker;
   group->next_hop_self = spec.next_hop_self;
   group->add_path_receive = spec.add_path_receive;
   for (Family family : {Family::vpnv4, Family::vpnv6})
@@ -225,7 +226,8 @@ void Simulation::apply_to_model(std::uint32_t peer, const NaiveUpdate& update) {
   for (const auto& [prefix, route] : before) {
     if (oracle_.received_from(id, prefix) != route) auditor_.input_changed(id, prefix);
   }
-  bool membership_changed = false;
+  const PeerSpec& spec = world_.peers[peer];
+  bool membership_changed = spec.marker && !spec.has(Family::rtc) && !before.empty();
   for (const wire::RtMembership& m : update.withdrawn_rtc) membership_changed |= oracle_.withdraw_rtc(id, m);
   for (const wire::RtMembership& m : update.announced_rtc)
     membership_changed |= update.broken_origin ? oracle_.withdraw_rtc(id, m) : oracle_.announce_rtc(id, m, update.attributes);
@@ -306,6 +308,15 @@ bool Simulation::read_peer(std::uint32_t index) {
     for (const Octets& message : peer.control_messages) peer.end->receive_message(message);
     did_read = !peer.control_messages.empty();
     peer.control_messages.clear();
+    if (peer.end->take_rtc_request()) {
+      for (const wire::RtMembership& membership : oracle_.rtc_routes_of(id)) {
+        NaiveUpdate again;
+        again.reach = Family::rtc;
+        again.attributes = oracle_.rtc_route(id, membership);
+        again.announced_rtc = {membership};
+        send(index, again);
+      }
+    }
   }
   if (!engine.has_output(id)) {
     peer.is_ready = false;

@@ -41,6 +41,7 @@ struct Parser {
     leaf(show, "encoding-classes", "peers that get identical bytes", Verb::show_encoding_classes);
     leaf(show, "policies", "policy statements and what they matched", Verb::show_policies);
     leaf(show, "nexthops", "next hops: can they be reached, how far, who needs them", Verb::show_nexthops);
+    leaf(show, "legacy-peers", "peers without RT-Constrain: what they are sent and what they export", Verb::show_legacy_peers);
     leaf(show, "config", "the configuration in force", Verb::show_config);
     leaf(show, "version", "of helioctl and of the daemon", Verb::show_version);
 

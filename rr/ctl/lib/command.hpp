@@ -17,6 +17,7 @@ enum class Verb : std::uint8_t {
   show_encoding_classes,
   show_policies,
   show_nexthops,
+  show_legacy_peers,
   show_config,
   show_version,
   explain,

@@ -399,6 +399,19 @@ std::string render_encoding_classes(const json::value& answer, const RenderOptio
   return table.text(options.headers);
 }
 
+std::string render_legacy_peers(const json::value& answer, const RenderOptions& options) {
+  Table table({{"Neighbor"}, {"Group"}, {"Sent"}, {"Memberships", right}, {"Exports", right}, {"Not sent", right}});
+  std::string advice;
+  for (const json::value& peer : list(answer, "peers")) {
+    auto count = [&](std::string_view key) { return format_count(static_cast<std::int64_t>(list(peer, key).size())); };
+    std::string from = text(peer, "membership_from");
+    if (integer(peer, "marked_routes") != 0) from += fmt::format(" ({})", format_count(integer(peer, "marked_routes")));
+    table.add({text(peer, "address"), text(peer, "group"), from, from == "everything" ? "-" : count("memberships"), count("exports"), count("exports_not_sent")});
+    if (!text(peer, "suggestion").empty()) advice += fmt::format("{}: {}\n", text(peer, "address"), text(peer, "suggestion"));
+  }
+  return table.text(options.headers) + (advice.empty() ? "" : "\n" + advice);
+}
+
 std::string render_next_hops(const json::value& answer, const RenderOptions& options) {
   bool tracked = text(answer, "tracking") != "off";
   Table table({{"Next Hop"}, {"State"}, {"Metric", right}, {"Paths", right}, {"AttrSets", right}, {"Changes", right}, {"Changed", right}});

@@ -46,6 +46,7 @@ std::string path_of(const Command& command) {
     case Verb::show_encoding_classes: return "/v1/encoding-classes";
     case Verb::show_policies: return "/v1/policies";
     case Verb::show_nexthops: return "/v1/nexthops";
+    case Verb::show_legacy_peers: return "/v1/legacy-peers";
     case Verb::show_config: return "/v1/config";
     case Verb::show_version: return "/v1/version";
     case Verb::health: return command.ready ? "/v1/health?ready=1" : "/v1/health";
@@ -71,6 +72,7 @@ std::string render(const Command& command, const json::value& answer, bool heade
     case Verb::show_encoding_classes: return render_encoding_classes(answer, options);
     case Verb::show_policies: return render_policies(answer, options);
     case Verb::show_nexthops: return render_next_hops(answer, options);
+    case Verb::show_legacy_peers: return render_legacy_peers(answer, options);
     case Verb::show_config: return render_config(answer);
     case Verb::show_version: return render_version(answer);
     case Verb::health: return render_health(answer);

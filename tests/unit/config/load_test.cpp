@@ -238,7 +238,9 @@ constexpr Mistake kMistakes[] = {
     {GROUP "export-policy = [\"x\"]\n", "peer-groups[0].export-policy[0]: there is no policy statement \"x\" (there is no [[policy.statements]])"},
     {"[[policy.statements]]\nname = \"x\"\naction = \"drop\"\n", "policy.statements[0].action: \"drop\" is not known here (one of: accept, reject, continue)"},
     {"[[policy.statements]]\nname = \"x\"\naction = \"accept\"\nset = { local-pref = 5 }\n", "policy.statements[0].set.local-pref: unknown key (one of: aigp"},
-    {"[[policy.statements]]\nname = \"x\"\naction = \"accept\"\nmatch = { families = [\"rt-constrain\"] }\n", "policies for rt-constrain routes are not supported"},
+    {"[[policy.statements]]\nname = \"x\"\naction = \"accept\"\nmatch = { families = [\"rt-constrain\"] }\nset = { med = 5 }\n", "policy.statements[0].set: nothing can be set on rt-constrain routes"},
+    {GROUP "rt-constrain = { marker-community = \"65000:*\" }\n", "peer-groups[0].rt-constrain.marker-community: \"65000:*\" is not a community (such as \"65000:4684\")"},
+    {GROUP "rt-constrain = { proxy = \"import-policy\" }\n", "peer-groups[0].rt-constrain.proxy: has no effect without without-rtc = \"configured\""},
 };
 INSTANTIATE_TEST_SUITE_P(Each, LoadConfigMistakes, testing::ValuesIn(kMistakes));
 

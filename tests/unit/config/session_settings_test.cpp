@@ -114,6 +114,55 @@ max-peers = 12
   EXPECT_EQ(settings.listen_ranges[0].group, settings.groups[1]);
 }
 
+// Pitfall 1.25 b, c: what the import policy accepts by name, beside what is listed; the mark.
+TEST(SessionSettings, TargetsOfTheImportPolicy) {
+  auto config = parse_config(R"([global]
+as = 65000
+router-id = "10.255.0.1"
+[[families]]
+name = "l3vpn-ipv4-unicast"
+[[families]]
+name = "rt-constrain"
+without-rtc = "configured"
+[[policy.sets]]
+name = "vpns"
+route-targets = ["65000:1", "65000:2", "64512:*"]
+[[policy.statements]]
+name = "vpns"
+match = { any-route-target-in = "vpns" }
+action = "accept"
+[[peer-groups]]
+name = "pe"
+import-policy = ["vpns"]
+rt-constrain = { proxy = "import-policy", route-targets = ["65000:1", "65000:9"], marker-community = "65000:4684" }
+[[peer-groups]]
+name = "plain"
+import-policy = ["vpns"]
+[[neighbors]]
+address = "10.0.0.1"
+peer-group = "pe"
+[[neighbors]]
+address = "10.0.0.2"
+peer-group = "pe"
+route-targets = ["65000:7"]
+[[neighbors]]
+address = "10.0.0.3"
+peer-group = "plain"
+)", "t.toml", "/etc");
+  ASSERT_TRUE(config) << format_problem(config.error()[0]);
+  auto neighbors = make_session_settings(*config, "rr1").neighbors;
+  const session::GroupSettings& group = *neighbors[0].group;
+  EXPECT_EQ(group.configured_targets, (std::vector<std::uint64_t>{0x0002fde800000001, 0x0002fde800000009, 0x0002fde800000002}));
+  ASSERT_EQ(group.configured_memberships.size(), 1u);
+  EXPECT_EQ(wire::format_membership(group.configured_memberships[0]), "65000:0x0002fc00/64");
+  EXPECT_EQ(group.memberships_without_rtc().size(), 4u);
+  EXPECT_EQ(group.marker_community, 0xfde8124cu);
+  EXPECT_TRUE(group.filters_without_rtc());
+  EXPECT_EQ(neighbors[1].group->configured_targets, (std::vector<std::uint64_t>{0x0002fde800000007, 0x0002fde800000001, 0x0002fde800000002}));
+  EXPECT_TRUE(neighbors[2].group->configured_targets.empty());
+  EXPECT_FALSE(neighbors[2].group->marker_community);
+}
+
 // Pitfall 1.25 a: the targets of PEs without RT-Constrain, by group and by neighbour.
 TEST(SessionSettings, ConfiguredTargets) {
   auto made = [](const std::string& mode) {

@@ -115,6 +115,7 @@ INSTANTIATE_TEST_SUITE_P(Each, ApiGolden,
                                          Golden{"/v1/explain?prefix=10.1.1.0/24&rd=65000:101&to=192.0.2.12", "explain.json"},
                                          Golden{"/v1/explain/rt?rt=65000:101", "explain_rt.json"},
                                          Golden{"/v1/explain/peer?peer=203.0.113.9", "explain_peer.json"},
+                                         Golden{"/v1/legacy-peers", "legacy_peers.json"},
                                          Golden{"/v1/health", "health.json"}, Golden{"/v1/config", "config.json"}));
 
 TEST_F(ApiTest, VersionNamesTheBuild) {

@@ -26,6 +26,11 @@ class FakeState : public reflector::StateSource {
   std::vector<reflector::RtcRouteView> rtc_routes() override { return rtc_; }
   std::vector<reflector::EncodingClassView> encoding_classes() override { return {{"ibgp", 7}, {"ebgp", 1}}; }
   std::vector<reflector::PolicyStatementView> policy_statements() override { return {{"drop-bogon-rts", 12}, {"prefer-nearby", 3}}; }
+  std::vector<reflector::LegacyPeerView> legacy_peers() override {
+    wire::RouteTarget one = *wire::parse_rt("65000:101"), two = *wire::parse_rt("65000:102");
+    return {{wire::IpAddress::v4(0xc000020b), "pe-east", "everything", {}, 0, {one, two}, {}, "it is sent everything"},
+            {wire::IpAddress::v4(0xc000020d), "pe-west", "marked-routes", {{96, 65000, one.value}}, 12, {one, two}, {two}, ""}};
+  }
   reflector::NextHopsView next_hops() override {
     return {true, {{wire::IpAddress::v4(0xc000020b), true, false, 20, 12, 50112, 3, std::chrono::seconds(251)},
                    {wire::IpAddress::v4(0xc000020d), false, true, std::nullopt, 1, 7, 1, std::chrono::seconds(3)},

@@ -106,7 +106,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden{{"show", "policies"}, "policies.txt"}, Golden{{"show", "nexthops"}, "nexthops.txt"},
                     Golden{{"explain", "10.1.1.0/24", "--rd", "65000:101", "--to", "192.0.2.12"}, "explain.txt", 1},
                     Golden{{"explain", "rt", "65000:101"}, "explain_rt.txt", 1},
-                    Golden{{"explain", "peer", "127.1.0.9"}, "explain_peer.txt", 1}, Golden{{"health"}, "health.txt"}));
+                    Golden{{"explain", "peer", "127.1.0.9"}, "explain_peer.txt", 1},
+                    Golden{{"show", "legacy-peers"}, "legacy_peers.txt"}, Golden{{"health"}, "health.txt"}));
 
 TEST_F(RunTest, JsonIsTheApisAnswer) {
   EXPECT_EQ(run_words({"show", "rt", "-j"}), 0);
