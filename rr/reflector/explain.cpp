@@ -303,8 +303,8 @@ std::optional<Explanation> Reflector::explain(const ExplainQuery& query) {
     facts.configured = record->info.group->families;
     facts.disabled = record->disabled;
     facts.role = record->info.group->role;
-    facts.send_all = record->info.group->without_rtc_send_all;
-    facts.has_configured_targets = !record->info.group->configured_targets.empty();
+    facts.send_all = !record->info.group->filters_without_rtc();
+    facts.has_configured_targets = record->info.group->marker_community || !record->info.group->memberships_without_rtc().empty();
     facts.initial_wait = record->info.group->rtc_initial_wait;
     facts.encoding_class = shards_[home]->distribution().state(to->peer).encoding_class;
     facts.now_ms = shards_[home]->milliseconds_since_start();
