@@ -80,6 +80,7 @@ std::size_t RibShard::fit_table(std::uint32_t table, std::optional<rib::PrefixKe
     return 1;
   }
   Fitter<Address> fitter(*next_hops_, metrics);
+  ++reassignments_;
   do next = rib.reassign_table(table, next.value_or(rib::PrefixKey<Address>{}), budget, fitter);
   while (next && metrics && rib.has_own_ranking());
   return std::max<std::size_t>(fitter.paths, 1);

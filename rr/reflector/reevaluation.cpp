@@ -122,6 +122,7 @@ void RibShard::reassign_some(std::uint32_t table, std::optional<rib::PrefixKey<A
     return;
   }
   Reassigner<Address> reassigner(rib.family(), policy_, shared_, next_hops_.get(), reevaluation_->old.get(), reevaluation_->since);
+  ++reassignments_;
   next = rib.reassign_table(table, next.value_or(rib::PrefixKey<Address>{}), kPrefixesPerTurn, reassigner);
 }
 

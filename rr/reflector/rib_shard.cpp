@@ -544,10 +544,19 @@ std::size_t RibShard::purge_step(Purge& purge, std::uint32_t table, std::optiona
 // A bounded part of the first purge. Returns what it took from the budget, at least 1.
 std::size_t RibShard::purge_some(std::size_t budget) {
   Purge& purge = purges_.front();
-  if (!std::exchange(purge.started, true)) purge.provenances = shared_.provenances.provenances_of(purge.peer);
+  auto list = [&] {
+    purge.provenances = shared_.provenances.provenances_of(purge.peer);
+    purge.reassignments = reassignments_;
+  };
+  if (!std::exchange(purge.started, true)) list();
   std::size_t used = 0;
   while (used < budget) {
     if (purge.tables.empty()) {
+      if (purge.provenances.empty() && purge.reassignments != reassignments_) {
+        list();  // paths may have moved to provenances that were not there, or were done
+        ++used;
+        continue;
+      }
       if (purge.provenances.empty()) {
         settle_quota(purge.peer);
         if (purge.marks) marker_.forget();

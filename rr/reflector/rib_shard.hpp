@@ -125,6 +125,7 @@ class RibShard final : public rib::TurnSealer {
     wire::FamilySet families;
     bool marks = false;                          // as long-lived stale, instead of taking them away
     bool started = false;
+    std::uint64_t reassignments = 0;             // as counted when `provenances` was made
     std::vector<rib::ProvenanceId> provenances;  // still to do, last first
     std::vector<std::uint32_t> tables;           // of the one being done
     std::optional<rib::PrefixKey<rib::Address4>> next4;
@@ -304,6 +305,7 @@ class RibShard final : public rib::TurnSealer {
   Waiting<rib::Address4> waiting4_;
   Waiting<rib::Address6> waiting6_;
   std::deque<Purge> purges_;
+  std::uint64_t reassignments_ = 0;              // parts of tables whose paths may have got other sets
   StaleMarker marker_;
   RefusalLog refusals_;
   Admission admission_;

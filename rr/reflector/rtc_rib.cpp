@@ -6,6 +6,7 @@
 
 #include "rr/base/check.hpp"
 #include "rr/reflector/reflection.hpp"
+#include "rr/wire/attributes.hpp"
 #include "rr/wire/update_encode.hpp"
 
 namespace helio::reflector {
@@ -67,6 +68,7 @@ void RtcRib::handle(Message&& message) {
       for (const auto& [nlri, paths] : routes_)
         if (std::ranges::any_of(paths, [&](const Path& p) { return p.peer == joined->peer; })) unranked_.insert(nlri);
     }
+    if (joined->group.role == PeerRole::client && reflectors_.contains(joined->peer)) joined->group.only = joined->peer;
     joining_.push_back(std::move(*joined));
   } else if (auto* left = std::get_if<RtcLeave>(&message)) {
     std::erase_if(joining_, [&](const RtcJoin& j) { return j.peer == left->peer; });
@@ -87,8 +89,50 @@ void RtcRib::handle(Message&& message) {
   }
 }
 
+// A client with clients of its own drops what has its cluster id in the CLUSTER_LIST: what it sent us itself, from us or by way of
+// our mesh. It is told of others' interest instead, so what it is sent is not what other clients are sent.
+void RtcRib::is_reflector(PeerId client, std::uint32_t cluster) {
+  bool is_new = !reflectors_.contains(client);
+  if (!reflectors_[client].insert(cluster).second) return;
+  for (RtcJoin& joining : joining_)
+    if (joining.peer == client) joining.group.only = client;
+  for (std::size_t i = 0; i < groups_.size() && is_new; ++i) {
+    std::vector<GroupMember>& members = groups_[i].members;
+    auto at = std::ranges::find(members, client, &GroupMember::peer);
+    if (at == members.end()) continue;
+    Group apart{groups_[i].key, {*at}, groups_[i].sent, {}};
+    apart.key.only = client;
+    members.erase(at);
+    if (members.empty()) groups_[i] = std::move(apart);
+    else groups_.push_back(std::move(apart));
+    break;
+  }
+  for (const auto& [nlri, paths] : routes_) dirty_.insert(nlri);
+}
+
+// The best path that the client does not drop; null: it drops them all.
+const RtcRib::Path* RtcRib::for_reflector(const std::vector<Path>& paths, PeerId client) const {
+  auto at = reflectors_.find(client);
+  if (at == reflectors_.end()) return &paths.front();
+  std::vector<rib::Candidate> candidates;
+  std::vector<const Path*> taken;
+  for (const Path& p : paths) {
+    Bytes clusters = wire::find_attribute(p.attributes->bytes, wire::attr::cluster_list);
+    bool drops = false;
+    for (std::size_t i = 0; i + 4 <= clusters.size(); i += 4) drops = drops || at->second.contains(load_be32(clusters.data() + i));
+    if (drops) continue;
+    candidates.push_back(candidate_of(p));
+    taken.push_back(&p);
+  }
+  return taken.empty() ? nullptr : taken[rib::select_best(candidates, {}, rules_)];
+}
+
 void RtcRib::update(RtcUpdate& u) {
   bool ranks = u.role == PeerRole::external && !limited_.empty();
+  if (u.role == PeerRole::client && u.attributes != nullptr && u.attributes->key.cluster_list_length != 0) {
+    Bytes clusters = wire::find_attribute(u.attributes->bytes, wire::attr::cluster_list);  // ours, then the client's
+    if (clusters.size() >= 8) is_reflector(u.peer, load_be32(clusters.data() + 4));
+  }
   for (const RtMembership& nlri : u.memberships) {
     if (ranks) unranked_.insert(nlri);
     if (u.attributes == nullptr) {
@@ -167,7 +211,12 @@ bool RtcRib::advert(const Group& group, const RtMembership& nlri, Advert& out) c
     if (allowed.empty()) return false;
     path = allowed[rib::select_best(candidates, {}, rules_)];
   }
-  if (group.key.only.valid() && path->peer == group.key.only) return false;
+  if (group.key.only.valid() && group.key.role == PeerRole::client) {
+    const Path* other = for_reflector(at->second, group.key.only);
+    if (other != nullptr) path = other;
+  } else if (group.key.only.valid() && path->peer == group.key.only) {
+    return false;
+  }
   if (group.key.export_policy != 0 && policies_ != nullptr && !policies_->sends_membership(group.key.export_policy, {path->address, path->role}, nlri))
     return false;
   const OwnedAttributes& a = *path->attributes;

@@ -73,6 +73,8 @@ class RtcRib {
   };
 
   void update(RtcUpdate& update);
+  void is_reflector(PeerId client, std::uint32_t cluster);
+  const Path* for_reflector(const std::vector<Path>& paths, PeerId client) const;
   static rib::Candidate candidate_of(const Path& path);
   void select(std::vector<Path>& paths) const;
   bool advert(const Group& group, const wire::RtMembership& nlri, Advert& out) const;
@@ -91,6 +93,7 @@ class RtcRib {
   std::set<wire::RtMembership> dirty_;
   std::vector<Group> groups_;
   std::vector<RtcJoin> joining_;
+  std::map<PeerId, std::set<std::uint32_t>> reflectors_;  // clients with clients of their own, and their cluster ids; each is a group of its own
   std::vector<PeerId> refreshing_;
   std::map<PeerId, Limited> limited_;
   std::set<wire::RtMembership> unranked_;  // paths of external peers changed, while somebody is limited

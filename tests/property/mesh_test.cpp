@@ -204,5 +204,29 @@ TEST_P(Mesh, P06_MutualClientsDoNotLoop) {
   EXPECT_LT(carried, 40);
 }
 
+// One is the client of the other (RFC 4456 §6): the lower one drops its own membership when it comes back from above, by its
+// cluster id, and must hear of interest elsewhere all the same. Which path is the best one above must not matter.
+TEST_P(Mesh, ALowerReflectorHearsOfInterestAbove) {
+  for (bool first_is_above : {true, false}) {
+    build(first_is_above ? session::PeerRole::client : session::PeerRole::non_client, first_is_above ? session::PeerRole::non_client : session::PeerRole::client);
+    Reflector &above = first_is_above ? *a : *b, &below = first_is_above ? *b : *a;
+    join(below, 1, "65000:1");
+    join(above, 1, "65000:1");
+    announce(below, 2, "10.0.0.0/24", "65000:1");
+    announce(above, 2, "10.0.1.0/24", "65000:1");
+    run();
+    EXPECT_TRUE(holds(above, 1, "10.0.0.0/24")) << first_is_above;
+    EXPECT_TRUE(holds(below, 1, "10.0.1.0/24")) << first_is_above;
+    join(above, 1, "65000:1", true);
+    run();
+    EXPECT_FALSE(holds(above, 0, "10.0.0.0/24")) << "nobody above asks for it any more";
+    EXPECT_TRUE(holds(below, 1, "10.0.1.0/24"));
+    join(below, 1, "65000:1", true);
+    run();
+    EXPECT_TRUE(below.ends[0]->rtc().empty()) << "a membership keeps itself alive";
+    EXPECT_TRUE(above.ends[0]->rtc().empty());
+  }
+}
+
 }  // namespace
 }  // namespace helio::test

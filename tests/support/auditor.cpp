@@ -32,11 +32,14 @@ void Auditor::input_changed(PeerId from, const PathKey& prefix) {
 // A next hop that was lost or found may still count for what it was.
 void Auditor::remember_path(PeerId from, const PathKey& prefix, const policy::Definition* with) {
   auto path = oracle_.usable(from, prefix, with);
-  if (path && (path->is_reachable || next_hops_moved_)) recent_paths_[prefix].push_back(*path);
+  if (!path) return;
+  if (path->is_reachable || next_hops_moved_) recent_paths_[prefix].push_back(*path);
+  else unreachable_paths_[prefix].push_back(*path);
 }
 
 void Auditor::next_hop_changed(const wire::IpAddress& next_hop) {
   next_hops_moved_ = true;
+  for (auto& [prefix, paths] : std::exchange(unreachable_paths_, {})) std::ranges::copy(paths, std::back_inserter(recent_paths_[prefix]));
   for (std::uint32_t i = 0; i < peers_.size(); ++i)
     for (const PathKey& prefix : oracle_.prefixes_of(PeerId{i}))
       if (auto path = oracle_.usable(PeerId{i}, prefix); path && next_hop_of(path->route.attributes) == next_hop) input_changed(PeerId{i}, prefix);
@@ -136,6 +139,7 @@ void Auditor::settled() {
   dirty_.clear();
   recent_policies_ = {oracle_.policies()};
   recent_paths_.clear();
+  unreachable_paths_.clear();
   next_hops_moved_ = false;
   for (std::uint32_t i = 0; i < peers_.size(); ++i) {
     PeerRecord& r = peers_[i];

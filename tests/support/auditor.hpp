@@ -66,6 +66,7 @@ class Auditor : public ScriptedPeer::Observer {
   const Oracle& oracle_;
   std::vector<PeerRecord> peers_;
   std::map<wire::VpnPrefix, std::vector<Oracle::Path>> recent_paths_;
+  std::map<wire::VpnPrefix, std::vector<Oracle::Path>> unreachable_paths_;  // may be applied after a next hop is found
   std::set<wire::VpnPrefix> dirty_;
   std::vector<const policy::Definition*> recent_policies_;  // in force at some time since the last quiet point
   bool next_hops_moved_ = false;                            // since the last quiet point

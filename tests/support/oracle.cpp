@@ -127,7 +127,7 @@ void Oracle::up(PeerId peer, Clock now, wire::FamilySet preserved) {
   for (wire::Family f : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc})
     if (!preserved.contains(f)) drop_stale(p, f);
   // Pitfall 1.8: memberships from before are the filter; there is nothing to wait for.
-  p.end_of_rib = !p.stale_rtc.empty();
+  p.end_of_rib = p.kept_filter && !p.stale_rtc.empty();
   bool has_vpn = p.spec.has(wire::Family::vpnv4) || p.spec.has(wire::Family::vpnv6);
   if (has_vpn && !p.spec.has(wire::Family::rtc)) default_was_due_ = true;  // a borderline case where it is to get nothing
 }
@@ -151,6 +151,8 @@ void Oracle::down(PeerId peer, Ending ending) {
   }
   for (const auto& [prefix, route] : p.vpn) p.stale_vpn.insert(prefix);
   for (const auto& [membership, route] : p.rtc) p.stale_rtc.insert(membership);
+  // One that the import policy refuses is no filter.
+  p.kept_filter = std::ranges::any_of(p.rtc, [&](const auto& e) { return accepts(p, e.first); });
   p.lost_at = now_;
   for (wire::Family f : {wire::Family::vpnv4, wire::Family::vpnv6})
     if (p.stale.contains(f) && (p.long_lived.contains(f) || !p.spec.kept_over_restart.contains(f))) mark_long_lived(p, f, now_);
@@ -280,6 +282,17 @@ bool Oracle::withdraw(PeerId peer, const PathKey& prefix) {
   return peers_.at(peer.value).vpn.erase(prefix) != 0;
 }
 
+void Oracle::note_cluster(PeerState& p, const wire::RtMembership& membership) {
+  const std::vector<std::uint32_t>& list = p.rtc.at(membership).attributes.cluster_list;
+  if (p.spec.role == PeerRole::client && !list.empty() && accepts(p, membership)) p.clusters.insert(list.front());
+}
+
+void Oracle::set_policies(const policy::Definition* policies) {
+  policies_ = policies;
+  for (PeerState& p : peers_)
+    for (const auto& [membership, route] : p.rtc) note_cluster(p, membership);
+}
+
 bool Oracle::announce_rtc(PeerId peer, const wire::RtMembership& membership, const PathAttributes& attributes) {
   PeerState& p = peers_.at(peer.value);
   if (is_loop(p.spec, attributes)) return withdraw_rtc(peer, membership);
@@ -291,6 +304,7 @@ bool Oracle::announce_rtc(PeerId peer, const wire::RtMembership& membership, con
   HeldRoute& slot = p.rtc[membership];
   bool changed = is_new || slot != route;
   slot = route;
+  note_cluster(p, membership);
   return changed;
 }
 
@@ -499,6 +513,13 @@ std::optional<HeldRoute> Oracle::exported_rtc(const wire::RtMembership& membersh
     return reflected(path, to, wire::Family::rtc);
   };
   const Path& best = paths[select_best(paths, reflector_)];
+  if (const auto& clusters = state(to.id).clusters; to.role == PeerRole::client && !clusters.empty()) {
+    // It drops what has a cluster id of its own: interest elsewhere is what it must hear of.
+    std::vector<Path> others;
+    for (const Path& p : paths)
+      if (std::ranges::none_of(p.route.attributes.cluster_list, [&](std::uint32_t id) { return clusters.contains(id); })) others.push_back(p);
+    if (!others.empty()) return sent(others[select_best(others, reflector_)]);
+  }
   if (to.role != PeerRole::non_client || best.from->role != PeerRole::non_client) return sent(best);
   std::vector<Path> clients;
   for (const Path& p : paths)

@@ -48,7 +48,7 @@ class Oracle {
   // Ends what is over by then. Returns what it changed of anybody's routes.
   std::vector<std::pair<PeerId, PathKey>> set_time(Clock now);
   // The policies in force from now on; what was received is judged anew. Null: none.
-  void set_policies(const policy::Definition* policies) { policies_ = policies; }
+  void set_policies(const policy::Definition* policies);
   const policy::Definition* policies() const { return policies_; }
   // Next hops are tracked from the first call on: those without a route are not reachable. Nothing: no route, or only the
   // default route.
@@ -95,9 +95,12 @@ class Oracle {
     std::set<wire::RtMembership> stale_rtc;
     wire::FamilySet stale, long_lived;  // families that wait for End-of-RIB; long_lived: and are past the restart time
     Clock lost_at{};
+    bool kept_filter = false;  // of stale_rtc, something was accepted
+    std::set<std::uint32_t> clusters;  // of a client that reflects: its ids, as first ones of CLUSTER_LISTs it sent
     std::map<wire::Family, Clock> long_lived_since;
   };
   bool is_full(const PeerState& peer, wire::Family family) const;
+  void note_cluster(PeerState& peer, const wire::RtMembership& membership);
   void drop_stale(PeerState& peer, wire::Family family);
   void mark_long_lived(PeerState& peer, wire::Family family, Clock since);
   std::set<std::uint64_t> targets_without_rtc(const PeerState& peer) const;

@@ -108,7 +108,8 @@ void Simulation::execute(const Action& action) {
       }
       break;
     case Kind::pause:
-      if (is_up) {
+      // One that does not read does not answer the ROUTE-REFRESH that a change of policies for memberships asks for.
+      if (is_up && (world_.policies.empty() || !world_.peers[action.peer].has(Family::rtc))) {
         pause(action.peer);
         auditor_.set_tolerant(true);
       }

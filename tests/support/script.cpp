@@ -365,6 +365,10 @@ Script make_script(std::uint64_t seed, const ScriptOptions& options) {
   world.reflector.aigp = random.percent(50);
   std::uint32_t count = 2 + random.below(8);
   for (std::uint32_t i = 0; i < count; ++i) world.peers.push_back(make_peer(i, world, random));
+  if (options.evpn)  // marked routes are of VPNv4 and VPNv6
+    for (PeerSpec& peer : world.peers) peer.marker.reset();
+  if (options.policies)  // memberships kept over a restart are judged by other policies when the peer is back
+    for (PeerSpec& peer : world.peers) peer.kept_over_restart.erase(Family::rtc);
   fill_prefixes(world, random);
   fill_memberships(world, random);
   fill_rt_sets(world, random);
