@@ -79,6 +79,7 @@ RIB = [
         graph("Decisions", "cps", "Best path selections among several paths.", ("sum(rate(heliograph_rib_decisions_total{%s}%s))" % (JOB, RATE), "decisions")),
         graph("Not taken in: loops", "cps", "UPDATE messages whose routes came back, by the check that told.", ("sum by (reason) (rate(heliograph_reflection_suppressed_total{%s}%s))" % (JOB, RATE), "{{reason}}")),
         graph("Not taken in: limits", "cps", "Routes that limits and quotas kept out.", ("sum by (reason) (rate(heliograph_routes_discarded_total{%s}%s))" % (JOB, RATE), "{{reason}}")),
+        graph("Memberships refused", "cps", "RT membership routes that an import policy did not accept.", ("sum(rate(heliograph_memberships_refused_total{%s}%s))" % (JOB, RATE), "refused")),
         graph("Errors in UPDATEs", "cps", "By attribute and what was done about it (RFC 7606).", ("sum by (action, attribute) (rate(heliograph_update_errors_total{%s}%s))" % (JOB, RATE), "{{attribute}}: {{action}}"), may_be_empty=True),
         graph("Next hops", "short", "With next-hop-tracking; unreachable ones take their routes with them.", ("sum by (state) (heliograph_next_hops{%s})" % JOB, "{{state}}")),
         graph("Next hop changes", "cps", "Lost, found, other metric; overruns of netlink beside them.", ("sum by (change) (rate(heliograph_next_hop_changes_total{%s}%s))" % (JOB, RATE), "{{change}}"), ("sum(rate(heliograph_next_hop_overruns_total{%s}%s))" % (JOB, RATE), "overruns"))]),
