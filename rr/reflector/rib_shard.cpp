@@ -733,8 +733,8 @@ bool RibShard::walk_tombstones(Walk& walk, rib::FamilyRib<Address>& rib, std::ui
     rib::ProvenanceId after = kNoId;
     if (slot != nullptr) {
       rib::AttributeId best = slot->has_list() ? slot->list()[0].attributes : slot->attributes();
+      // What it was before may be the best again: for who still asks for it that is no withdrawal, but for who does not.
       after = shared_.attributes[best].provenance;
-      if (after == stone.before) continue;
     }
     rib.stage_withdrawal(log, stone.rd, key, stone.before, after);
   }

@@ -93,7 +93,8 @@ bool RibShard::walk_changes(Walk& walk, std::size_t& budget, std::size_t byte_li
       auto now = std::ranges::find(selected_, change.path_id, &rib::SelectedPath::sent_id);
       rib::ProvenanceId after = now == selected_.end() ? kNoId : shared_.attributes[now->path.attributes].provenance;
       const std::uint32_t* id = rib.has_path_ids(view) ? &change.path_id : nullptr;
-      if (change.before != kNoId && change.before != after) rib.stage_withdrawal(log, change.rd, key, change.before, after, id);
+      // Also when the path is what it was: for who still asks for it that is no withdrawal, but for who does not.
+      if (change.before != kNoId) rib.stage_withdrawal(log, change.rd, key, change.before, after, id);
       if (after != kNoId && r.routes_since != 0 && change.stamp > r.routes_since && state.said.insert({change.rd, key, change.path_id}).second)
         rib.stage_announcement(log, change.rd, key, now->path, 0, id);
       view_image_bytes_ += log.bytes() - before;

@@ -207,7 +207,7 @@ PeerSpec make_peer(std::uint32_t i, const World& world, Random& random) {
         if (peer.has(f) && more.percent(80)) peer.kept_for_long.insert(f);
     }
   }
-  if (!peer.has(Family::rtc) && !world.limits && !world.tiny_limits && more.percent(30)) peer.marker = 0xfde80002;
+  if (!peer.has(Family::rtc) && !world.limits && more.percent(30)) peer.marker = 0xfde80002;
   if (world.limits)
     for (Family f : {Family::vpnv4, Family::vpnv6, Family::rtc})
       if (more.percent(50)) peer.prefix_limits[wire::index(f)] = {.max_prefixes = 1 + more.below(4), .action = session::PrefixLimit::Action::discard_new};
