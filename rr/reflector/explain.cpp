@@ -30,7 +30,7 @@ struct ToPeer {
   bool established = false;
   wire::FamilySet families, configured, disabled;
   session::PeerRole role = session::PeerRole::client;
-  bool send_all = true, has_configured_targets = false;
+  bool has_configured_targets = false;
   std::chrono::seconds initial_wait{0};
   std::uint8_t encoding_class = 0;
   std::uint64_t now_ms = 0;
@@ -303,7 +303,6 @@ std::optional<Explanation> Reflector::explain(const ExplainQuery& query) {
     facts.configured = record->info.group->families;
     facts.disabled = record->disabled;
     facts.role = record->info.group->role;
-    facts.send_all = !record->info.group->filters_without_rtc();
     facts.has_configured_targets = record->info.group->marker_community || !record->info.group->memberships_without_rtc().empty();
     facts.initial_wait = record->info.group->rtc_initial_wait;
     facts.encoding_class = shards_[home]->distribution().state(to->peer).encoding_class;
