@@ -3,10 +3,10 @@
 #include <exception>
 #include <fstream>
 
-#include "bench/lab/lib/namespaces.hpp"
 #include "bench/lab/lib/options.hpp"
 #include "bench/lab/lib/picture.hpp"
 #include "bench/lab/lib/report.hpp"
+#include "bench/lab/lib/site_programs.hpp"
 
 namespace helio::lab {
 namespace {
@@ -20,59 +20,57 @@ bool write_file(const std::string& name, const std::string& text) {
 }
 
 // What the daemons say about the faults that are there at the end.
-void ask_heliods(Lab& lab, const PhaseVerdict& verdict) {
-  for (const Cause& cause : verdict.causes)
+void ask_heliods(Lab& lab, PhaseVerdict& verdict) {
+  for (Cause& cause : verdict.causes)
     for (std::size_t i = 0; i < lab.topology().reflectors.size(); ++i) {
-      if (!lab.is_up(lab.topology().reflectors[i].name)) continue;
-      if (auto answer = lab.heliods()->ask(i, cause.command)) std::printf("%s$ %s\n%s\n", lab.topology().reflectors[i].name.c_str(), cause.command.c_str(), answer->c_str());
+      const std::string& name = lab.topology().reflectors[i].name;
+      if (!lab.is_up(name)) continue;
+      if (auto answer = lab.heliods()->ask(i, cause.command)) cause.answers.emplace_back(name, *answer);
     }
 }
 
-int run(const Topology& topology, const Options& options) {
-  Lab lab(topology, options.shards, options.heliod);
+int run(const Topology& topology, const Options& options, const std::function<void()>& check) {
+  Lab lab(topology, options.shards, options.heliod, check);
   std::vector<PhaseVerdict> phases = run_phases(lab);
   bool good = true;
   for (const PhaseVerdict& v : phases) good = good && v.is_good();
+  if (lab.heliods() != nullptr) ask_heliods(lab, phases.back());
   if (options.is_json) {
     std::fputs(to_json(lab, phases).c_str(), stdout);
   } else {
     for (const PhaseVerdict& v : phases) std::fputs(format_phase(lab, v, options.with_paths).c_str(), stdout);
-    if (lab.heliods() != nullptr) ask_heliods(lab, phases.back());
     std::fputs(format_summary(topology, phases).c_str(), stdout);
   }
   if (!options.svg_file.empty() && !write_file(options.svg_file, draw_topology(lab, nullptr, topology.description))) return 2;
   return good ? 0 : 1;
 }
 
-// The CEs as namespaces: pings between all of them; with --hold they stay until a signal comes.
-int run_namespaces(const Topology& topology, const Options& options) {
-  SignalGuard signals;
-  Lab lab(topology, options.shards, options.heliod);
+// The CEs as namespaces, with real programs; with --hold they stay until a signal comes.
+int run_namespaces(const Topology& topology, const Options& options, SignalGuard& signals) {
+  Lab lab(topology, options.shards, options.heliod, [&] { signals.check(); });
   lab.converge();
+  Namespaces namespaces(lab, signals);
+  std::vector<SitesVerdict> phases = run_site_phases(lab, namespaces, signals, options.with_iperf3, [&](const SitesVerdict& v) {
+    if (!options.is_json) std::fputs(format_sites(topology, v).c_str(), stdout);
+    std::fflush(stdout);
+  });
   bool good = true;
-  try {
-    Namespaces namespaces(lab, signals);
-    namespaces.start();
-    PingVerdict verdict = ping_all(lab, namespaces, signals);
-    std::fputs(verdict.text.c_str(), stdout);
-    good = verdict.is_good;
-    if (options.is_held && !signals.is_pending()) {
-      std::printf("the sites stay until Ctrl-C; for instance:\n");
-      for (std::size_t i = 0; lab.heliods() != nullptr && i < topology.reflectors.size(); ++i) std::printf("  helioctl --socket %s show peers\n", lab.heliods()->socket(i).c_str());
-      for (std::size_t ce = 0; ce < topology.ces.size(); ++ce) std::printf("  ip netns exec %s ping …\n", namespaces.name_of(ce).c_str());
-      std::fflush(stdout);
-      while (!signals.wait_for(20)) lab.send_keepalives();
-    }
-    namespaces.stop();
-    std::printf("%llu packets crossed the core; removing the namespaces\n", static_cast<unsigned long long>(namespaces.carried()));
-  } catch (const std::exception& e) {
-    if (!signals.is_pending()) throw;
+  for (const SitesVerdict& v : phases) good = good && v.is_good();
+  std::fputs((options.is_json ? sites_to_json(topology, phases) : format_sites_summary(phases)).c_str(), stdout);
+  if (options.is_held) {
+    std::fprintf(stderr, "the sites stay until Ctrl-C; for instance:\n");
+    for (std::size_t i = 0; lab.heliods() != nullptr && i < topology.reflectors.size(); ++i) std::fprintf(stderr, "  helioctl --socket %s show peers\n", lab.heliods()->socket(i).c_str());
+    for (std::size_t ce = 0; ce < topology.ces.size(); ++ce) std::fprintf(stderr, "  ip netns exec %s ping …\n", namespaces.name_of(ce).c_str());
+    std::fflush(stdout);
+    while (!signals.wait_for(20)) lab.send_keepalives();
   }
-  return signals.is_pending() && !options.is_held ? 130 : good ? 0 : 1;
+  namespaces.stop();
+  if (!options.is_json) std::printf("%llu packets crossed the core; removing the namespaces\n", static_cast<unsigned long long>(namespaces.carried()));
+  return good ? 0 : 1;
 }
 
-int trace(const Topology& topology, const Options& options) {
-  Lab lab(topology, options.shards, options.heliod);
+int trace(const Topology& topology, const Options& options, const std::function<void()>& check) {
+  Lab lab(topology, options.shards, options.heliod, check);
   lab.converge();
   std::size_t ends[2];
   for (int i = 0; i < 2; ++i) {
@@ -108,14 +106,22 @@ int main_of(int argc, char** argv) {
     return 2;
   }
   try {
+    // Without processes and namespaces there is nothing to remove: a signal may end us as it likes.
+    std::optional<SignalGuard> guard;
+    if (options.has_namespaces || !options.heliod.empty()) guard.emplace();
+    auto check = [&] {
+      if (guard) guard->check();
+    };
     switch (options.command) {
-      case Options::Command::run: return options.has_namespaces ? run_namespaces(*topology, options) : run(*topology, options);
-      case Options::Command::trace: return trace(*topology, options);
+      case Options::Command::run: return options.has_namespaces ? run_namespaces(*topology, options, *guard) : run(*topology, options, check);
+      case Options::Command::trace: return trace(*topology, options, check);
       case Options::Command::config:
         for (const ReflectorSpec& rr : topology->reflectors)
           if (options.ces[0].empty() || rr.name == options.ces[0]) std::fputs(reflector_config(*topology, rr).c_str(), stdout);
         return 0;
     }
+  } catch (const Interrupted&) {
+    return 130;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "helio-lab: %s\n", e.what());
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # helio-lab's namespaces with real programs: ping between the sites of one customer, none between customers, traceroute
-# with labels, a TCP stream over the core, and nothing left behind after SIGINT and after SIGKILL.
+# with labels, TCP streams and iperf3 over the core, all phases, and nothing left behind after SIGINT and after SIGKILL.
 #
 #   bash tests/lab/namespaces.sh [folder of the binaries]     needs root and /dev/net/tun; the last line is N passed, M failed
 set -uo pipefail
@@ -82,6 +82,52 @@ else
   miss "hold" "$(cat "$work/hold.log")"
 fi
 
+# iperf3 crosses the core between sites of a customer, and does not get to another customer's; phase by phase, with reflectors
+# failing, and the reflectors as processes.
+streams() {
+  python3 - "$1" "$2" "$3" <<'PY'
+import json, sys
+run = json.load(open(sys.argv[1]))
+phases = run["phases"]
+assert run["good"] and len(phases) == int(sys.argv[2]), (run["good"], len(phases))
+for phase in phases:
+    carried = [s for s in phase["streams"] if s["intended"]]
+    kept = [s for s in phase["streams"] if not s["intended"]]
+    assert len(carried) == int(sys.argv[3]) and all(s["bytes"] > 100000 for s in carried), carried
+    assert kept and all(s["bytes"] == 0 and s["error"] for s in kept), kept
+PY
+}
+if command -v iperf3 >/dev/null; then
+  timeout 60 "$lab" run "$topologies/two-customers.toml" --namespaces --iperf3 --json >"$work/streams.json" 2>"$work/streams.log"
+  expect "iperf3 crosses the core, none between customers" streams "$work/streams.json" 1 2
+  timeout 90 "$lab" run "$topologies/rr-pair.toml" --namespaces --iperf3 --json >"$work/streams.json" 2>"$work/streams.log"
+  expect "ping and iperf3 in every phase of rr-pair" streams "$work/streams.json" 4 2
+else
+  echo "SKIP iperf3 is not installed"
+fi
+
+# SIGINT in every phase: while it builds, pings, streams, changes and tidies up; namespaces, devices, daemons, programs, files.
+left_of() {
+  ls /run/netns 2>/dev/null | grep "^helio-$1-"
+  ip -o link | grep "hl$(($1 % 100000))x"
+  find "$work" -maxdepth 1 -name 'helio-lab-*'
+  pgrep -af "helio-$1-|heliod --config $work/"
+}
+heliod=${lab%/*}/heliod
+run_to=("$lab" run "$topologies/rr-pair.toml" --namespaces --heliod "$heliod")
+command -v iperf3 >/dev/null && run_to+=(--iperf3)
+for after in 0.05 0.3 0.8 1.2 1.6 2.0 2.6 3.5 5 7 9; do
+  TMPDIR=$work "${run_to[@]}" >"$work/phases.log" 2>&1 &
+  early=$!
+  sleep "$after"
+  kill -INT "$early" 2>/dev/null
+  wait "$early"
+  status=$?
+  left=$(left_of "$early")
+  where=$(grep -c '^==' "$work/phases.log")
+  if [[ $status -eq 130 && -z $left ]]; then pass "SIGINT after $after s (phases over: $where) leaves nothing"; else miss "SIGINT after $after s" "exit status $status" "$left" "$(cat "$work/phases.log")"; fi
+done
+
 # In the middle of building, too.
 "$lab" run "$topologies/two-customers.toml" --namespaces >"$work/early.log" 2>&1 &
 early=$!
@@ -101,6 +147,19 @@ if hold hub-and-spoke; then
   if [[ $before -gt 0 && $(ours "$killed") -eq 0 ]]; then pass "leftovers of a killed run go"; else miss "leftovers of a killed run go" "before $before" "$(ls /run/netns)"; fi
 else
   miss "hold" "$(cat "$work/hold.log")"
+fi
+
+# Namespaces that bear our names already are another's: those of a live process stay, and so do ours beside them.
+"$lab" run "$topologies/two-customers.toml" --namespaces >"$work/first.log" 2>&1 &
+first=$!
+timeout 60 "$lab" run "$topologies/hub-and-spoke.toml" --namespaces >"$work/second.log" 2>&1
+second=$?
+wait "$first"
+if [[ $? -eq 0 && $second -eq 0 ]]; then pass "two laboratories side by side"; else miss "two laboratories side by side" "$(cat "$work/first.log" "$work/second.log")"; fi
+# Without root it says so and makes nothing.
+if command -v setpriv >/dev/null; then
+  text=$(setpriv --reuid 65534 --clear-groups "$lab" run "$topologies/two-customers.toml" --namespaces 2>&1)
+  if [[ $? -eq 2 && $text == *"need root"* ]]; then pass "no root"; else miss "no root" "$text"; fi
 fi
 
 echo "$passed passed, $failed failed"

@@ -4,12 +4,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -32,56 +33,66 @@ sockaddr_in address_of(const IpAddress& a, std::uint16_t port) {
   return out;
 }
 
-struct Output {
-  std::string text;  // standard error included
-  int status = -1;
-};
-Output output_of(const std::vector<std::string>& argv) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return {};
-  std::vector<char*> arguments;
-  for (const std::string& a : argv) arguments.push_back(const_cast<char*>(a.c_str()));
-  arguments.push_back(nullptr);
-  pid_t pid = fork();
-  if (pid == 0) {
-    dup2(ends[1], 1);
-    dup2(ends[1], 2);
-    execv(arguments[0], arguments.data());
-    _exit(127);
-  }
-  close(ends[1]);
-  Output out;
-  char buffer[4096];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;) out.text.append(buffer, static_cast<std::size_t>(n));
-  close(ends[0]);
-  int status = 0;
-  waitpid(pid, &status, 0);
-  if (WIFEXITED(status)) out.status = WEXITSTATUS(status);
-  return out;
+// Folders are named after the process; those of processes that were killed go.
+constexpr const char* kFolderPrefix = "helio-lab-";
+void remove_leftovers(const std::filesystem::path& where) {
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(where, code))
+    if (is_of_dead_process(entry.path().filename().string(), kFolderPrefix)) std::filesystem::remove_all(entry.path(), code);
 }
 
 }  // namespace
 
 IpAddress loopback_address(const IpAddress& address) { return IpAddress::v4(0x7fff0000 | (address.v4_value() & 0xffff)); }
 
-Heliods::Heliods(const Topology& topology, const std::string& heliod) : topology_(topology), heliod_(heliod), pids_(topology.reflectors.size(), 0) {
+Heliods::Heliods(const Topology& topology, const std::string& heliod, std::function<void()> while_waiting)
+    : topology_(topology), heliod_(heliod), while_waiting_(std::move(while_waiting)), processes_(topology.reflectors.size()) {
   helioctl_ = (std::filesystem::path(heliod).parent_path() / "helioctl").string();
-  std::string name = (std::filesystem::temp_directory_path() / "helio-lab-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder: " + name);
+  take_loopback();
+  std::filesystem::path temporary = std::filesystem::temp_directory_path();
+  remove_leftovers(temporary);
+  std::string name = (temporary / fmt::format("{}{}-XXXXXX", kFolderPrefix, getpid())).string();
+  if (mkdtemp(name.data()) == nullptr) {
+    close(lock_);
+    throw std::runtime_error("no temporary folder: " + name);
+  }
   folder_ = name;
   try {
-    for (std::size_t i = 0; i < pids_.size(); ++i) start(i);
+    for (std::size_t i = 0; i < processes_.size(); ++i) start(i);
   } catch (...) {
-    for (std::size_t i = 0; i < pids_.size(); ++i) stop(i);
-    std::filesystem::remove_all(folder_);
+    stop_all();
     throw;
   }
 }
 
-Heliods::~Heliods() {
-  for (std::size_t i = 0; i < pids_.size(); ++i) stop(i);
+Heliods::~Heliods() { stop_all(); }
+
+// Why: heliod shares its port among its shards (SO_REUSEPORT), so two laboratories would get each other's connections. An
+// abstract socket is there once per network namespace, like the loopback, and goes with the process.
+void Heliods::take_loopback() {
+  lock_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  constexpr std::string_view kName("\0helio-lab --heliod", 19);
+  std::memcpy(name.sun_path, kName.data(), kName.size());
+  bool is_ours = lock_ >= 0 && bind(lock_, reinterpret_cast<sockaddr*>(&name), static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + kName.size())) == 0;
+  for (std::size_t i = 0; is_ours && i < topology_.reflectors.size(); ++i) {
+    int fd = connect(i, topology_.reflectors[i].address);
+    if (fd < 0) continue;
+    close(fd);
+    close(lock_);
+    throw std::runtime_error(fmt::format("{} port {} is taken by another program", wire::format_ip(loopback_address(topology_.reflectors[i].address)), kPort));
+  }
+  if (is_ours) return;
+  if (lock_ >= 0) close(lock_);
+  throw std::runtime_error("another helio-lab with --heliod uses this loopback; `unshare --net` gives each its own");
+}
+
+void Heliods::stop_all() {
+  for (std::size_t i = 0; i < processes_.size(); ++i) stop(i);
   std::error_code code;
   std::filesystem::remove_all(folder_, code);
+  close(lock_);
 }
 
 std::string Heliods::socket(std::size_t i) const { return folder_ + "/" + topology_.reflectors[i].name + ".sock"; }
@@ -90,19 +101,7 @@ void Heliods::start(std::size_t i) {
   const ReflectorSpec& spec = topology_.reflectors[i];
   std::string file = folder_ + "/" + spec.name + ".toml", log = folder_ + "/" + spec.name + ".log";
   std::ofstream(file) << reflector_config(topology_, spec, loopback_address);
-  pid_t pid = fork();
-  if (pid == 0) {
-    setpgid(0, 0);  // a Ctrl-C is for us, who end it
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
-    int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    dup2(fd, 1);
-    dup2(fd, 2);
-    execl(heliod_.c_str(), heliod_.c_str(), "--config", file.c_str(), static_cast<char*>(nullptr));
-    _exit(127);
-  }
-  pids_[i] = pid;
+  processes_[i] = std::make_unique<Program>(std::vector<std::string>{heliod_, "--config", file}, Program::Output::thrown_away, log);
   auto log_text = [&] {
     std::ifstream in(log);
     std::ostringstream text;
@@ -111,22 +110,19 @@ void Heliods::start(std::size_t i) {
   };
   for (int n = 0; n < 200; ++n) {
     if (log_text().find("ready") != std::string::npos) return;
-    int status = 0;
-    if (waitpid(pid, &status, WNOHANG) == pid) {
-      pids_[i] = 0;
+    if (auto status = processes_[i]->poll()) {
+      if (*status == Program::kNotFound && log_text().empty()) throw std::runtime_error(fmt::format("{} cannot be run", heliod_));
       throw std::runtime_error(fmt::format("{} for {} ended: {}", heliod_, spec.name, log_text()));
     }
+    if (while_waiting_) while_waiting_();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   throw std::runtime_error(fmt::format("{} for {} does not get ready: {}", heliod_, spec.name, log_text()));
 }
 
 void Heliods::stop(std::size_t i) {
-  if (pids_[i] == 0) return;
-  kill(pids_[i], SIGTERM);
-  int status = 0;
-  waitpid(pids_[i], &status, 0);
-  pids_[i] = 0;
+  if (processes_[i]) processes_[i]->end();
+  processes_[i].reset();
 }
 
 int Heliods::connect(std::size_t i, const IpAddress& from) const {
@@ -144,7 +140,7 @@ int Heliods::connect(std::size_t i, const IpAddress& from) const {
 }
 
 std::optional<std::size_t> Heliods::established(std::size_t i) const {
-  if (pids_[i] == 0) return std::nullopt;
+  if (!processes_[i]) return std::nullopt;
   std::string text = output_of({helioctl_, "--socket", socket(i), "-j", "show", "peers"}).text;
   if (text.find("\"peers\"") == std::string::npos && text.find("\"state\"") == std::string::npos) return std::nullopt;
   std::size_t count = 0;
@@ -162,7 +158,7 @@ std::optional<std::string> Heliods::ask(std::size_t i, const std::string& comman
     if (auto address = wire::parse_ip(word); address && !address->is_v6) word = wire::format_ip(loopback_address(*address));
     argv.push_back(word);
   }
-  Output out = output_of(argv);
+  ProgramResult out = output_of(argv);
   if (out.status == kUsage) return std::nullopt;
   return out.text;
 }

@@ -2,8 +2,10 @@
 // its sessions, threads, timers and its control socket are the real ones. Reflectors listen on 127.255.n.n:1790, where n.n
 // are the last octets of their address in the topology; PEs connect from 127.255.n.n likewise.
 #pragma once
-#include <sys/types.h>
+#include <functional>
+#include <memory>
 
+#include "bench/lab/lib/processes.hpp"
 #include "bench/lab/lib/topology.hpp"
 
 namespace helio::lab {
@@ -13,8 +15,9 @@ IpAddress loopback_address(const IpAddress& address);
 
 class Heliods {
  public:
-  // Starts all and waits until they listen. `heliod`: the binary; helioctl is beside it. Throws std::runtime_error.
-  Heliods(const Topology& topology, const std::string& heliod);
+  // Starts all and waits until they listen. `heliod`: the binary; helioctl is beside it. Throws std::runtime_error, and what
+  // `while_waiting` throws; nothing is left then.
+  Heliods(const Topology& topology, const std::string& heliod, std::function<void()> while_waiting = {});
   ~Heliods();
   Heliods(const Heliods&) = delete;
   Heliods& operator=(const Heliods&) = delete;
@@ -30,9 +33,14 @@ class Heliods {
   std::string socket(std::size_t reflector) const;
 
  private:
+  void stop_all();
+  void take_loopback();
+
   const Topology& topology_;
   std::string heliod_, helioctl_, folder_;
-  std::vector<pid_t> pids_;  // 0: not running
+  std::function<void()> while_waiting_;
+  std::vector<std::unique_ptr<Program>> processes_;  // null: not running
+  int lock_ = -1;
 };
 
 }  // namespace helio::lab

@@ -9,13 +9,14 @@
 
 namespace helio::lab {
 
-Lab::Lab(const Topology& topology, std::uint32_t shards, const std::string& heliod) : topology_(topology), shards_(shards) {
+Lab::Lab(const Topology& topology, std::uint32_t shards, const std::string& heliod, std::function<void()> while_waiting)
+    : topology_(topology), shards_(shards), while_waiting_(std::move(while_waiting)) {
   if (topology_.routers.size() > Underlay::kMostRouters) throw std::runtime_error("more than 80 routers");
   build_routers();
   build_ces();
   build_reflectors();
   if (!heliod.empty()) {
-    heliods_ = std::make_unique<Heliods>(topology_, heliod);
+    heliods_ = std::make_unique<Heliods>(topology_, heliod, while_waiting_);
     reflectors_.clear();
   }
   open_sessions();

@@ -30,8 +30,9 @@ struct Walk {
 class Lab {
  public:
   // The topology is copied: phases change it. Throws std::runtime_error when a reflector's configuration is refused.
-  // `heliod`: the reflectors are processes of this binary, on the loopback; empty: heliod's engine, in memory.
-  explicit Lab(const Topology& topology, std::uint32_t shards = 1, const std::string& heliod = {});
+  // `heliod`: the reflectors are processes of this binary, on the loopback; empty: heliod's engine, in memory. Where
+  // processes are waited for, here and in converge(), `while_waiting` is called; it may throw.
+  explicit Lab(const Topology& topology, std::uint32_t shards = 1, const std::string& heliod = {}, std::function<void()> while_waiting = {});
   ~Lab();
 
   // Until nothing moves. False: it did not come to rest within `most_rounds`.
@@ -90,6 +91,7 @@ class Lab {
 
   Topology topology_;
   std::uint32_t shards_;
+  std::function<void()> while_waiting_;
   std::set<std::string, std::less<>> down_;
   std::vector<std::unique_ptr<Router>> nodes_;  // routers, then CEs
   std::unique_ptr<Underlay> underlay_;

@@ -69,6 +69,7 @@ bool Lab::await_heliods() {
   Clock::time_point give_up = Clock::now() + std::chrono::seconds(12), quiet_since = Clock::now(), asked{};
   bool settled = false;
   while (Clock::now() < give_up + std::chrono::seconds(30)) {
+    if (while_waiting_) while_waiting_();
     if (round()) {
       quiet_since = Clock::now();
       continue;

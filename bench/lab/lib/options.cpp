@@ -11,7 +11,7 @@ std::string help_text() {
   return R"(helio-lab: a VPN laboratory around heliod's engine. See helio-lab(1).
 
   helio-lab run TOPOLOGY.toml [--paths] [--json] [--svg FILE]
-  helio-lab run TOPOLOGY.toml --namespaces [--hold]
+  helio-lab run TOPOLOGY.toml --namespaces [--iperf3] [--json] [--hold]
   helio-lab trace TOPOLOGY.toml CE1 CE2 [--ipv6] [--svg FILE]
   helio-lab config TOPOLOGY.toml [REFLECTOR]
 
@@ -24,6 +24,7 @@ config   the configuration files of the reflectors, as heliod takes them
   --json         for programs
   --svg FILE     a picture of the topology; of trace: with the label stack along the way
   --namespaces   the CEs as network namespaces, ping between all of them (root); removed at the end, by Ctrl-C too
+  --iperf3       with --namespaces: a TCP stream between two sites of each customer as well
   --hold         with --namespaces: they stay until Ctrl-C
   --heliod FILE  reflectors are processes of this binary on the loopback, with sessions over TCP
   --ipv6         trace between IPv6 addresses
@@ -46,6 +47,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     if (a == "--version") return {std::nullopt, "helio-lab " + std::string(build_info().version) + " (" + std::string(build_info().commit) + ")\n", 0};
     if (a == "--json" || a == "-j") o.is_json = true;
     else if (a == "--namespaces") o.has_namespaces = true;
+    else if (a == "--iperf3") o.with_iperf3 = true;
     else if (a == "--hold") o.is_held = true;
     else if (a == "--paths") o.with_paths = true;
     else if (a == "--ipv6" || a == "-6") o.is_v6 = true;
@@ -71,6 +73,8 @@ ParsedOptions parse_options(int argc, char** argv) {
   if (o.file.empty()) return fail("no topology file");
   if (o.has_namespaces && o.command != Options::Command::run) return fail("--namespaces goes with run");
   if (o.is_held && !o.has_namespaces) return fail("--hold goes with --namespaces");
+  if (o.with_iperf3 && !o.has_namespaces) return fail("--iperf3 goes with --namespaces");
+  if (o.has_namespaces && (o.with_paths || !o.svg_file.empty())) return fail("--paths and --svg do not go with --namespaces");
   if (o.command == Options::Command::trace && words != 2) return fail("trace needs two CEs");
   if (o.command == Options::Command::run && words != 0) return fail("too many arguments: " + o.ces[0]);
   return {o, "", 0};

@@ -12,7 +12,7 @@ struct Options {
   std::string file;
   std::array<std::string, 2> ces;  // trace: from, to; config: the reflector
   bool is_json = false, with_paths = false, is_v6 = false;
-  bool has_namespaces = false, is_held = false;
+  bool has_namespaces = false, with_iperf3 = false, is_held = false;
   std::string svg_file, heliod;
   std::uint32_t shards = 1;
 };

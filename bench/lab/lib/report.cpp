@@ -98,6 +98,7 @@ std::string format_phase(Lab& lab, const PhaseVerdict& v, bool with_paths) {
     for (std::size_t i = 0; i < c.pairs.size() && i < 4; ++i) pairs += fmt::format("{}{} to {}", i == 0 ? "" : ", ", ces[v.pairs[c.pairs[i]].from].name, ces[v.pairs[c.pairs[i]].to].name);
     if (c.pairs.size() > 4) pairs += fmt::format(" and {} more", c.pairs.size() - 4);
     out += fmt::format("      concerns: {}\n      shown by: {}\n", pairs, c.command);
+    for (const auto& [reflector, text] : c.answers) out += fmt::format("\n{}$ {}\n{}\n", reflector, c.command, text);
   }
   for (const std::string& note : v.notes) out += fmt::format("note  {}\n", note);
   if (!v.causes.empty() || !v.notes.empty()) out += '\n';
@@ -150,7 +151,9 @@ std::string to_json(Lab& lab, const std::vector<PhaseVerdict>& phases) {
     for (const Cause& c : v.causes) {
       json::array concerns;
       for (std::size_t i : c.pairs) concerns.push_back({{"from", ces[v.pairs[i].from].name}, {"to", ces[v.pairs[i].to].name}});
-      causes.push_back({{"cause", c.text}, {"command", c.command}, {"pairs", concerns}});
+      json::object answers;
+      for (const auto& [reflector, text] : c.answers) answers[reflector] = text;
+      causes.push_back({{"cause", c.text}, {"command", c.command}, {"pairs", concerns}, {"answers", answers}});
     }
     for (const std::string& n : v.notes) notes.push_back(json::string(n));
     all.push_back({{"phase", v.phase}, {"converged", v.is_at_rest}, {"good", v.is_good()}, {"pairs", pairs}, {"causes", causes}, {"notes", notes}});

@@ -222,7 +222,14 @@ class Parser {
   }
 
  private:
+  // Names become those of namespaces, files and ends of sessions.
+  static bool is_name(std::string_view name) {
+    return name.size() <= 64 && name[0] != '.' && name[0] != '-' && std::all_of(name.begin(), name.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    });
+  }
   void named(TableReader& r, const std::string& name) {
+    if (!name.empty() && !is_name(name)) r.fail("name", fmt::format("\"{}\" is no name for a node: letters, digits, - _ . and at most 64 of them", name));
     if (!name.empty() && !names_.insert(name).second) r.fail("name", fmt::format("\"{}\" is there already", name));
     if (const Node* at = r.node("at")) {
       auto value = [](const Node& n) { return n.integer() != nullptr ? static_cast<double>(*n.integer()) : std::get_if<double>(&n.value) != nullptr ? std::get<double>(n.value) : 0.0; };
@@ -245,8 +252,10 @@ class Parser {
     return out;
   }
   IpAddress loopback(TableReader& r, const char* key) {
-    if (auto a = r.address(key)) return *a;
-    return IpAddress::v4(0x0aff0000 + ++loopbacks_);
+    IpAddress out = r.address(key).value_or(IpAddress::v4(0x0aff0000 + ++loopbacks_));
+    if (out.is_v6) r.fail(key, "must be an IPv4 address: it is the router id as well");
+    else if (!addresses_.insert(out).second) r.fail(key, fmt::format("{} is another node's already", wire::format_ip(out)));
+    return out.is_v6 ? IpAddress::v4(0x0aff0000 + ++loopbacks_) : out;
   }
   void reflector(TableReader& r) {
     ReflectorSpec s;
@@ -317,6 +326,7 @@ class Parser {
     s.mtu = static_cast<unsigned>(r.integer("mtu", 1600, 68, 9216));
     known_router(r, "a", s.a);
     known_router(r, "b", s.b);
+    if (!s.a.empty() && s.a == s.b) r.fail("b", fmt::format("a link from {} to itself", s.a));
     t_.links.push_back(s);
   }
   void ce(TableReader& r) {
@@ -390,6 +400,7 @@ class Parser {
   Problems& problems_;
   Topology t_;
   std::set<std::string> names_;
+  std::set<IpAddress> addresses_;
   std::uint32_t loopbacks_ = 0;
 };
 

@@ -76,14 +76,23 @@ class Diagnosis {
               explain(pair.prefix, exporter, *importer.pe), {}};
     if (importer.vrf->import_targets.empty())
       return {fmt::format("{} imports no route target", name(importer)), explain(pair.prefix, exporter, *importer.pe), {}};
-    std::string near;
-    for (std::uint64_t e : exporter.vrf->export_targets)
-      for (std::uint64_t i : importer.vrf->import_targets)
-        if (std::string a = wire::format_rt(wire::RouteTarget{e}), b = wire::format_rt(wire::RouteTarget{i}); distance(a, b) <= 2 && a != b) near = fmt::format("; {} and {} differ by a slip", a, b);
     if (Expectation::imports(*importer.vrf, *exporter.vrf))
       return {fmt::format("{} imports what {} exports, but the way between them leads elsewhere", name(importer), name(exporter)), explain(pair.prefix, exporter, *importer.pe), {}};
+    std::string near;
+    std::uint64_t suspect = exporter.vrf->export_targets.front();
+    for (std::uint64_t e : exporter.vrf->export_targets)
+      for (std::uint64_t i : importer.vrf->import_targets)
+        if (std::string a = wire::format_rt(wire::RouteTarget{e}), b = wire::format_rt(wire::RouteTarget{i}); distance(a, b) <= 2 && a != b) {
+          near = fmt::format("; {} and {} differ by a slip", a, b);
+          suspect = e;
+        }
+    // Where the exporting PE knows memberships, a route that nobody asks for does not even come to the reflector.
+    Prefix key = pair.prefix;
+    key.rd = exporter.vrf->rd;
+    Pe& far = *lab_.pe(static_cast<std::size_t>(exporter.pe - t_.routers.data()));
+    bool was_sent = std::any_of(far.upstreams().begin(), far.upstreams().end(), [&](const auto& up) { return up->sent.contains(key); });
     return {fmt::format("route target mismatch: {} exports {}, {} imports {}{}", name(exporter), join(exporter.vrf->export_targets), name(importer), join(importer.vrf->import_targets), near),
-            explain(pair.prefix, exporter, *importer.pe), {}};
+            was_sent ? explain(pair.prefix, exporter, *importer.pe) : "helioctl explain rt " + wire::format_rt(wire::RouteTarget{suspect}), {}};
   }
 
   // A policy is the first thing to look at where a reflector keeps a route.
@@ -155,20 +164,13 @@ class Diagnosis {
   const Topology& t_;
 };
 
-PairResult measure(Lab& lab, const Expectation& expectation, std::size_t from, std::size_t to, const Prefix& prefix) {
-  const Topology& t = lab.topology();
+PairResult measure(Lab& lab, const Expectation& expectation, const SitePair& pair) {
   PairResult out;
-  out.from = from;
-  out.to = to;
-  out.prefix = prefix;
-  out.destination = first_host(prefix);
-  for (const Prefix& own : t.ces[from].prefixes)
-    if (own.is_v6 == prefix.is_v6) out.source = first_host(own);
-  out.is_intended = t.is_intended(t.ces[from], t.ces[to]);
-  Expected expected = expectation.trace(from, out.destination);
-  out.is_planned = expected.arrives.contains(to);
-  out.walk = lab.send(from, out.source, out.destination);
-  out.arrived = out.walk.end == Walk::End::delivered && out.walk.last == lab.node_of_ce(to);
+  static_cast<SitePair&>(out) = pair;
+  Expected expected = expectation.trace(out.from, out.destination);
+  out.is_planned = expected.arrives.contains(out.to);
+  out.walk = lab.send(out.from, out.source, out.destination);
+  out.arrived = out.walk.end == Walk::End::delivered && out.walk.last == lab.node_of_ce(out.to);
   bool is_lost = out.walk.end != Walk::End::delivered;
   out.is_as_planned = is_lost ? out.walk.end != Walk::End::lost && (expected.arrives.empty() || expected.may_be_lost)
                               : std::any_of(expected.arrives.begin(), expected.arrives.end(), [&](std::size_t ce) { return lab.node_of_ce(ce) == out.walk.last; });
@@ -179,6 +181,30 @@ PairResult measure(Lab& lab, const Expectation& expectation, std::size_t from, s
 }
 
 }  // namespace
+
+std::vector<SitePair> site_pairs(const Lab& lab) {
+  const Topology& t = lab.topology();
+  std::vector<SitePair> out;
+  for (std::size_t from = 0; from < t.ces.size(); ++from)
+    for (std::size_t to = 0; to < t.ces.size(); ++to) {
+      if (from == to || !lab.is_up(t.ces[from].name) || !lab.is_up(t.ces[to].name)) continue;
+      for (const Prefix& prefix : t.ces[to].prefixes) {
+        SitePair pair{from, to, prefix, {}, first_host(prefix), t.is_intended(t.ces[from], t.ces[to])};
+        bool has_source = false;
+        for (const Prefix& own : t.ces[from].prefixes) {
+          if (own.is_v6 != prefix.is_v6) continue;
+          pair.source = first_host(own);
+          has_source = true;
+        }
+        // A withdrawn prefix is nobody's any more.
+        auto covers = [&](const Prefix& p) { return p.length <= prefix.length && contains(p, pair.destination); };
+        bool is_announced = std::any_of(t.ces[to].attachments.begin(), t.ces[to].attachments.end(),
+                                        [&](const AttachmentSpec& at) { return at.prefixes.empty() || std::any_of(at.prefixes.begin(), at.prefixes.end(), covers); });
+        if (has_source && is_announced) out.push_back(pair);
+      }
+    }
+  return out;
+}
 
 std::string describe_end(Lab& lab, const Walk& walk) {
   const std::string& at = lab.node(walk.last).name;
@@ -203,32 +229,24 @@ PhaseVerdict judge(Lab& lab, const std::string& phase) {
     cause.pairs = {pair};
     out.causes.push_back(std::move(cause));
   };
-  for (std::size_t from = 0; from < t.ces.size(); ++from)
-    for (std::size_t to = 0; to < t.ces.size(); ++to) {
-      if (from == to || !lab.is_up(t.ces[from].name) || !lab.is_up(t.ces[to].name)) continue;
-      for (const Prefix& prefix : t.ces[to].prefixes) {
-        bool has_source = std::any_of(t.ces[from].prefixes.begin(), t.ces[from].prefixes.end(), [&](const Prefix& p) { return p.is_v6 == prefix.is_v6; });
-        // A withdrawn prefix is nobody's any more.
-        bool is_announced = std::any_of(t.ces[to].attachments.begin(), t.ces[to].attachments.end(),
-                                        [&](const AttachmentSpec& at) { return at.prefixes.empty() || std::any_of(at.prefixes.begin(), at.prefixes.end(), [&](const Prefix& p) { return p.length <= prefix.length && contains(p, first_host(prefix)); }); });
-        if (!has_source || !is_announced) continue;
-        out.pairs.push_back(measure(lab, expectation, from, to, prefix));
-        PairResult& pair = out.pairs.back();
-        bool is_wrong = pair.grade == PairResult::Grade::unreached || pair.grade == PairResult::Grade::leaked;
-        if (is_wrong) {
-          add(diagnosis.of(pair), out.pairs.size() - 1);
-        } else if (!pair.is_as_planned && (pair.walk.end == Walk::End::delivered || pair.walk.end == Walk::End::lost)) {
-          add({fmt::format("{} to {}: the RT plan and the packets disagree: {}", t.ces[from].name, t.ces[to].name, describe_end(lab, pair.walk)), "helioctl show routes", {}}, out.pairs.size() - 1);
-        }
-        // What goes between spokes passes the hub (RFC 4364 §4.3.5).
-        const CustomerSpec* customer = t.find_customer(t.ces[from].customer);
-        if (pair.grade == PairResult::Grade::reached && customer != nullptr && !customer->hub.empty() && t.ces[from].customer == t.ces[to].customer) {
-          auto hub = static_cast<std::size_t>(t.find_ce(customer->hub) - t.ces.data());
-          bool passed = from == hub || to == hub || std::any_of(pair.walk.hops.begin(), pair.walk.hops.end(), [&](const Hop& h) { return h.node == lab.node_of_ce(hub); });
-          if (!passed) add({fmt::format("{} reaches {} past the hub {}", t.ces[from].name, t.ces[to].name, customer->hub), "helioctl show rt", {}}, out.pairs.size() - 1);
-        }
-      }
+  for (const SitePair& sites : site_pairs(lab)) {
+    out.pairs.push_back(measure(lab, expectation, sites));
+    PairResult& pair = out.pairs.back();
+    const CeSpec &from = t.ces[pair.from], &to = t.ces[pair.to];
+    bool is_wrong = pair.grade == PairResult::Grade::unreached || pair.grade == PairResult::Grade::leaked;
+    if (is_wrong) {
+      add(diagnosis.of(pair), out.pairs.size() - 1);
+    } else if (!pair.is_as_planned && (pair.walk.end == Walk::End::delivered || pair.walk.end == Walk::End::lost)) {
+      add({fmt::format("{} to {}: the RT plan and the packets disagree: {}", from.name, to.name, describe_end(lab, pair.walk)), "helioctl show routes", {}}, out.pairs.size() - 1);
     }
+    // What goes between spokes passes the hub (RFC 4364 §4.3.5).
+    const CustomerSpec* customer = t.find_customer(from.customer);
+    if (pair.grade == PairResult::Grade::reached && customer != nullptr && !customer->hub.empty() && from.customer == to.customer) {
+      auto hub = static_cast<std::size_t>(t.find_ce(customer->hub) - t.ces.data());
+      bool passed = pair.from == hub || pair.to == hub || std::any_of(pair.walk.hops.begin(), pair.walk.hops.end(), [&](const Hop& h) { return h.node == lab.node_of_ce(hub); });
+      if (!passed) add({fmt::format("{} reaches {} past the hub {}", from.name, to.name, customer->hub), "helioctl show rt", {}}, out.pairs.size() - 1);
+    }
+  }
   for (const Lab::Session& s : lab.sessions()) {
     auto node_of = [](const std::string& end) { return end.substr(0, end.find('/')); };
     if (!s.is_up() && lab.is_up(node_of(s.name_a)) && lab.is_up(node_of(s.name_b))) out.notes.push_back(fmt::format("session {} – {}: {}", s.name_a, s.name_b, s.trouble()));

@@ -7,11 +7,17 @@
 namespace helio::lab {
 
 // One CE to one prefix of another CE.
-struct PairResult {
+struct SitePair {
   std::size_t from = 0, to = 0;  // CEs
   Prefix prefix;
   IpAddress source, destination;
   bool is_intended = false;
+};
+// All that can be sent as the laboratory stands: both sites are up, the prefix is announced, the sender has an address of
+// its family.
+std::vector<SitePair> site_pairs(const Lab& lab);
+
+struct PairResult : SitePair {
   bool is_planned = false;       // the RTs allow it
   bool arrived = false;
   bool is_as_planned = false;    // it went where the RTs lead, or nowhere when they lead nowhere
@@ -23,6 +29,7 @@ struct Cause {
   std::string text;
   std::string command;           // helioctl …
   std::vector<std::size_t> pairs;
+  std::vector<std::pair<std::string, std::string>> answers;  // of reflectors that are processes, to the command
 };
 
 struct PhaseVerdict {

@@ -47,6 +47,8 @@ TEST(Options, Mistakes) {
                                                                                                {{"trace", "t", "a"}, "trace needs two CEs"},
                                                                                                {{"run", "t", "--fast"}, "unknown option --fast"},
                                                                                                {{"run", "t", "--hold"}, "--hold goes with --namespaces"},
+                                                                                               {{"run", "t", "--iperf3"}, "--iperf3 goes with --namespaces"},
+                                                                                               {{"run", "t", "--namespaces", "--svg", "x"}, "--paths and --svg do not go with --namespaces"},
                                                                                                {{"run", "t", "--shards", "0"}, "--shards needs a number"}}) {
     auto parsed = parse(words);
     EXPECT_FALSE(parsed.options);

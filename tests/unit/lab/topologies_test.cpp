@@ -29,8 +29,8 @@ struct Fault {
 const std::vector<Fault>& faults() {
   static const std::vector<Fault> kFaults = {
       {"fault-rt-mismatch",
-       {{"route target mismatch: VRF acme of dallas exports 65000:11, VRF acme of chicago imports 65000:1; 65000:11 and 65000:1 differ by a slip", "helioctl explain 10.0.1.0/24 --rd 65000:102 --to 10.255.0.2"},
-        {"VRF acme of atlanta imports 65000:1", "--to 10.255.0.4"}}},
+       {{"route target mismatch: VRF acme of dallas exports 65000:11, VRF acme of chicago imports 65000:1; 65000:11 and 65000:1 differ by a slip", "helioctl explain rt 65000:11"},
+        {"VRF acme of atlanta imports 65000:1", "helioctl explain rt 65000:11"}}},
       {"fault-no-export", {{"VRF acme of dallas (RD 65000:102) exports no route target", "helioctl explain 10.0.1.0/24 --rd 65000:102"}}},
       {"fault-family", {{"family l3vpn-ipv6-unicast is not activated between dallas and rr1: dallas does not offer it", "helioctl explain peer 10.255.0.3"}}},
       {"fault-rt-leak", {{"route target leak: VRF globex of dallas (customer globex) imports 65000:1, which customer acme exports", "helioctl explain rt 65000:1"}}},

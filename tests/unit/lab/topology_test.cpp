@@ -68,6 +68,23 @@ TEST(TopologyFile, AllMistakesAtOnce) {
     EXPECT_THAT(all, HasSubstr(part));
 }
 
+std::string problems_of(const std::string& text) {
+  auto t = parse_topology(text, "bad.toml");
+  std::string all;
+  if (!t)
+    for (const auto& p : t.error()) all += config::format_problem(p) + "\n";
+  return all;
+}
+
+TEST(TopologyFile, NamesAndAddressesAreUsable) {  // names become namespaces and files, loopbacks router ids
+  EXPECT_THAT(problems_of("[[rr]]\nname = \"../../etc/x\"\n"), HasSubstr("\"../../etc/x\" is no name for a node"));
+  EXPECT_THAT(problems_of("[[pe]]\nname = \"a/b\"\n"), HasSubstr("\"a/b\" is no name for a node"));
+  EXPECT_THAT(problems_of("[[p]]\nname = \"x\"\n[[p]]\nname = \"x\"\n"), HasSubstr("\"x\" is there already"));
+  EXPECT_THAT(problems_of("[[pe]]\nname = \"x\"\nloopback = \"10.0.0.1\"\n[[rr]]\nname = \"y\"\naddress = \"10.0.0.1\"\n"), HasSubstr("10.0.0.1 is another node's already"));
+  EXPECT_THAT(problems_of("[[pe]]\nname = \"x\"\nloopback = \"2001:db8::1\"\n"), HasSubstr("pe[0].loopback: must be an IPv4 address"));
+  EXPECT_THAT(problems_of("link = [{ a = \"x\", b = \"x\" }]\n[[p]]\nname = \"x\"\n"), HasSubstr("a link from x to itself"));
+}
+
 TEST(ExpectationByHand, FollowsTheRouteTargets) {
   auto t = parse_topology(kPlan, "plan.toml");
   Expectation e(*t, [](std::string_view) { return true; });
