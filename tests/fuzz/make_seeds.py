@@ -186,6 +186,47 @@ FORWARDING = {
 }
 
 
+BMP_PEER = "00 00 0000000000000000 000000000000000000000000 c000020b 0000fde8 c000020b 6553f100 00000005"
+BMP_PEER6 = "00 90 0000000000000000 20010db8000000000000000000000001 0000fde8 c000020b 6553f100 00000005"
+BMP_LOC_RIB = "03 00 0000000000000000 00000000000000000000000000000000 0000fde8 0a000001 00000000 00000000"
+OPEN_HEX = MARKER + "001d 01 04 fde8 005a 0a000001 00"
+EOR_HEX = MARKER + "001e 02 0000 0007 900f0003 0001 80"
+
+
+def bmp(kind, body):
+    payload = octets(body)
+    return b"\x03" + (6 + len(payload)).to_bytes(4, "big") + bytes([kind]) + payload
+
+
+def mrt(kind, subtype, body):
+    payload = octets(body)
+    return octets("6553f100") + kind.to_bytes(2, "big") + subtype.to_bytes(2, "big") + len(payload).to_bytes(4, "big") + payload
+
+
+BMP = {
+    "initiation": bmp(4, "0001 0001 64 0002 0003 727231"),
+    "session": bmp(4, "0002 0003 727231") + bmp(3, BMP_PEER + "000000000000000000000000c0000201 00b3 9c40" + OPEN_HEX + OPEN_HEX + "0000 0001 78")
+               + bmp(0, BMP_PEER + EOR_HEX) + bmp(2, BMP_PEER + "03" + MARKER + "0015 03 06 02") + bmp(5, "0001 0002 0000"),
+    "ipv6": bmp(3, BMP_PEER6 + "20010db8000000000000000000000002 00b3 9c40" + OPEN_HEX + OPEN_HEX),
+    "loc-rib": bmp(3, BMP_LOC_RIB + "00000000000000000000000000000000 0000 0000" + OPEN_HEX + OPEN_HEX + "0003 0006 676c6f62616c") + bmp(0, BMP_LOC_RIB + EOR_HEX),
+    "statistics": bmp(1, BMP_PEER + "00000003 0007 0008 0000000000000007 0009 000b 0001 80 0000000000000005 03e7 0003 010203"),
+    "mirroring": bmp(6, BMP_PEER + "0000 0002 ffff"),
+    "cut": bmp(0, BMP_PEER + EOR_HEX)[:-1],
+}
+MRT_NEXT_HOP = "800e0d 0c 0000000000000000 0a000001"
+MRT_HEAD = "0000fde9 0000fde8 0000 0001 c0000202 c0000201"
+MRT = {
+    "peer-index": mrt(13, 1, "0a000001 0001 76 0002 02 0a000002 c0000202 0000fde8 03 00000003 20010db8000000000000000000000003 fa56ea00"),
+    "vpnv4": mrt(13, 6, "00000007 0001 80 70 000641 0000fde800000065 0a0000 0001 0001 6553f100 0014" + MRT_NEXT_HOP + BASE[:6] + "00"),
+    "path-id": mrt(13, 12, "00000001 0001 84 00000009 60 0000fde8 0002fde800000065 0001 0000 00000000 0007 800e05 04 0a000001"),
+    "evpn": mrt(13, 6, "00000001 0019 46 03 11 0000fde800000065 00000007 20 0a010001 0001 0000 00000000 0007 800e05 04 0a000001"),
+    "messages": mrt(17, 4, "000000fa" + MRT_HEAD + EOR_HEX) + mrt(17, 1, "000000fa fde9 5ba0 0000 0001 c0000202 c0000201" + EOR_HEX)
+                + mrt(17, 5, "00000001" + MRT_HEAD + "0005 0006") + mrt(16, 9, MRT_HEAD + EOR_HEX),
+    "short-time": mrt(17, 4, "0000"),
+    "lying-count": mrt(13, 6, "00000007 0001 84 00 ffff 0001 00000000 0004 800e0509"),
+}
+
+
 def main():
     corpus = pathlib.Path(__file__).parent / "corpus"
     sets = {
@@ -198,6 +239,8 @@ def main():
         "framer": FRAMES,
         "bfd": {name: octets(text) for name, text in BFD.items()},
         "forwarding": {name: octets(text) for name, text in FORWARDING.items()},
+        "bmp": BMP,
+        "mrt": MRT,
     }
     for target, seeds in sets.items():
         folder = corpus / target
