@@ -1,6 +1,6 @@
 // heliod: configuration in, sessions and engine up, signals handled, everything down again.
 //
-//   config ─► SessionManager (loops, listener) ─► kernel routes ─► Reflector (engines) ─► metrics ─► control server
+//   config ─► SessionManager (loops, listener) ─► kernel routes ─► Reflector (engines) ─► metrics ─► BMP, MRT ─► control server
 // Each is made here, in this order, and ended in the reverse one.
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
@@ -13,6 +13,7 @@
 
 #include "rr/app/actions.hpp"
 #include "rr/app/cores.hpp"
+#include "rr/app/exports.hpp"
 #include "rr/app/memory_guard.hpp"
 #include "rr/app/metrics.hpp"
 #include "rr/app/options.hpp"
@@ -120,6 +121,9 @@ int run(const config::Config& config) {
   if (routes) routes->follow(*next_hops);
   Actions actions(sessions, reflector);
   control::Api api(reflector, &actions, [&] { return shared_config; });
+  std::optional<Exports> exports;
+  exports.emplace(config, reflector);
+  api.serve(*exports);
   control::ServerOptions options;
   options.socket = config.control.socket;
   options.mode = config.control.mode;
@@ -130,6 +134,7 @@ int run(const config::Config& config) {
   auto server = control::Server::start(options, api);
   if (!server) {
     std::fprintf(stderr, "heliod: %s\n", server.error().c_str());
+    exports.reset();
     if (routes) routes->stop();
     sessions.stop("control socket not available");
     return 1;
@@ -145,6 +150,7 @@ int run(const config::Config& config) {
   sd_notify(0, "STOPPING=1");
   memory.reset();
   server->reset();
+  exports.reset();
   if (routes) routes->stop();
   sessions.stop(actions.farewell());
   log::info("stopped");

@@ -188,8 +188,8 @@ constexpr Key kKeys[] = {
     {"bmp.stations[].policies", Kind::texts, applied, 0, 0, "pre-policy|post-policy|loc-rib|adj-rib-out", "[\"pre-policy\"]", "What is sent to the station."},
     {"bmp.stations[].queue-limit", Kind::size, applied, 1 << 16, 0, "", "\"64MiB\"", "Bytes that may wait for a slow station."},
 
-    {"mrt.directory", Kind::path, applied, 0, 0, "", "required", "Where MRT files (RFC 6396) are written."},
-    {"mrt.rib-dump-interval", Kind::integer, applied, 0, 7 * kDay, "", "7200", "Seconds between dumps of the RIB; 0 turns them off."},
+    {"mrt.directory", Kind::path, applied, 0, 0, "", "required", "Directory for MRT files (RFC 6396): the daemon writes rib.TIME.mrt there; made if it is not there."},
+    {"mrt.rib-dump-interval", Kind::integer, applied, 0, 7 * kDay, "", "7200", "Seconds between dumps of the RIB, at multiples of it since midnight UTC; 0 turns them off."},
     {"mrt.updates", Kind::boolean, applied, 0, 0, "", "false", "Also write every UPDATE."},
 };
 // clang-format on

@@ -11,7 +11,7 @@ std::span<const Unsupported> unsupported() {
       {"security.max-sessions-per-source", "1"},
       {"security.seccomp", "false"},
       {"bmp", ""},
-      {"mrt", ""},
+      {"mrt.updates", "false"},
   };
   return kRows;
 }

@@ -15,7 +15,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",    "/v1/routes",   "/v1/rt",     "/v1/rtc",              "/v1/explain", "/v1/explain/rt", "/v1/explain/peer",
-                                       "/v1/memory",  "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version"};
+                                       "/v1/memory",  "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version",
+                                       "/v1/bmp",     "/v1/mrt",      "/v1/dump/mrt"};
 constexpr std::string_view kPeerPrefix = "/v1/peers/";
 
 Unexpected<ApiProblem> problem(unsigned status, std::string error, std::string message, std::string hint = {}) {
@@ -138,6 +139,7 @@ ApiResponse Api::handle(const ApiRequest& request) {
   auto run = [&]() -> Answer {
     auto target = parse_target(request.target);
     if (!target) return Unexpected(target.error());
+    if (request.method == "GET" && target->path == "/v1/dump/mrt") return dump(*target, response);
     if (request.method == "GET") return get(*target);
     if (request.method == "POST") return post(*target, request.body);
     return problem(405, "method_not_allowed", fmt::format("{} is not used here", request.method), "GET or POST");
@@ -150,7 +152,7 @@ ApiResponse Api::handle(const ApiRequest& request) {
   if (answer && value.is_object() && value.as_object().contains("alive") && request.target.find("ready") != std::string_view::npos &&
       !value.at("ready").as_bool())
     response.status = 503;
-  response.body = to_text(value) + "\n";
+  if (response.content_type == "application/json") response.body = to_text(value) + "\n";
   return response;
 }
 
@@ -196,6 +198,8 @@ Api::Answer Api::get(const Target& target) {
   if (path == "/v1/nexthops") return next_hops_json(state_.next_hops());
   if (path == "/v1/encoding-classes") return encoding_classes_json(state_.encoding_classes());
   if (path == "/v1/config") return config_json(*config_());
+  if (path == "/v1/bmp") return bmp_json(exports_ ? exports_->bmp_stations() : std::vector<BmpStationView>());
+  if (path == "/v1/mrt") return mrt_json(exports_ ? exports_->mrt() : std::nullopt);
   return version_json();
 }
 
@@ -300,6 +304,19 @@ Api::Answer Api::explain_peer(const Target& target) {
   std::vector<reflector::PeerView> views = state_.peers();
   auto at = std::ranges::find(views, *address, &reflector::PeerView::address);
   return diagnosis_json(diagnose(*address, at == views.end() ? nullptr : &*at, *config_(), read_kernel_counters() - kernel_at_start_));
+}
+
+// Octets instead of JSON: a page of whole MRT records.
+Api::Answer Api::dump(const Target& target, ApiResponse& response) {
+  if (auto bad = check_parameters(target, {"cursor"})) return Unexpected(*bad);
+  if (!exports_) return problem(501, "not_supported", "this daemon hands out no dumps");
+  const std::string* cursor = target.find("cursor");
+  auto page = exports_->dump(cursor ? *cursor : std::string());
+  if (!page) return bad_parameter("cursor", *cursor, "what an answer before gave as heliograph-cursor");
+  response.content_type = "application/octet-stream";
+  response.body = std::move(page->records);
+  response.cursor = std::move(page->cursor);
+  return json::value(nullptr);
 }
 
 Api::Answer Api::health(const Target& target) {

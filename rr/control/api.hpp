@@ -9,6 +9,7 @@
 
 #include "rr/config/config.hpp"
 #include "rr/control/actions.hpp"
+#include "rr/control/exports.hpp"
 #include "rr/control/json_views.hpp"
 #include "rr/control/query.hpp"
 #include "rr/reflector/state_source.hpp"
@@ -25,6 +26,8 @@ struct ApiResponse {
   unsigned status = 200;
   std::string body;   // JSON, ends with a newline
   std::string allow;  // 405: the methods that would do
+  std::string content_type = "application/json";
+  std::string cursor;  // of an answer that is not JSON: where the next page begins; empty: the end
 };
 
 class Api {
@@ -33,6 +36,9 @@ class Api {
   // `actions` may be null: then everything that changes something answers 501. All three outlive the Api.
   Api(reflector::StateSource& state, ControlActions* actions, ConfigSource config)
       : state_(state), actions_(actions), config_(std::move(config)) {}
+
+  // Before the first request; without it there is neither BMP nor MRT. It outlives the Api.
+  void serve(ExportSource& exports) { exports_ = &exports; }
 
   ApiResponse handle(const ApiRequest& request);
 
@@ -53,10 +59,12 @@ class Api {
   Answer explain_rt(const Target& target);
   Answer explain_peer(const Target& target);
   Answer health(const Target& target);
+  Answer dump(const Target& target, ApiResponse& response);
 
   reflector::StateSource& state_;
   ControlActions* actions_;
   ConfigSource config_;
+  ExportSource* exports_ = nullptr;
   KernelCounters kernel_at_start_ = read_kernel_counters();
 
   struct Sample {

@@ -77,7 +77,8 @@ struct Server::Impl {
       response_.version(11);
       response_.result(answer.status);
       response_.set(http::field::server, "heliograph");
-      response_.set(http::field::content_type, "application/json");
+      response_.set(http::field::content_type, answer.content_type);
+      if (!answer.cursor.empty()) response_.set("heliograph-cursor", answer.cursor);
       if (!answer.allow.empty()) response_.set(http::field::allow, answer.allow);
       response_.keep_alive(keep_alive);
       response_.body() = std::move(answer.body);

@@ -80,7 +80,9 @@ Result<Answer, std::string> Client::ask(std::string_view method, const std::stri
   parser.body_limit(kMaxAnswerBytes);
   if (error_code error = impl_->wait([&](auto done) { http::async_read(impl_->stream, impl_->buffer, parser, done); }))
     return failure(error);
-  Answer answer{parser.get().result_int(), std::move(parser.get().body())};
+  auto cursor = parser.get()["heliograph-cursor"];
+  Answer answer{parser.get().result_int(), {}, {cursor.data(), cursor.size()}};
+  answer.body = std::move(parser.get().body());
   if (!parser.keep_alive()) impl_.reset();
   return answer;
 }

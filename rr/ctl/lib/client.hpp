@@ -11,6 +11,7 @@ namespace helio::ctl {
 struct Answer {
   unsigned status = 0;
   std::string body;
+  std::string cursor;  // of an answer that is not JSON: where the next page begins
 };
 
 class Client {

@@ -42,6 +42,8 @@ struct Parser {
     leaf(show, "policies", "policy statements and what they matched", Verb::show_policies);
     leaf(show, "nexthops", "next hops: can they be reached, how far, who needs them", Verb::show_nexthops);
     leaf(show, "legacy-peers", "peers without RT-Constrain: what they are sent and what they export", Verb::show_legacy_peers);
+    leaf(show, "bmp", "BMP stations: are they connected, do they keep up", Verb::show_bmp);
+    leaf(show, "mrt", "MRT files: the last dump, what was written, what went wrong", Verb::show_mrt);
     leaf(show, "config", "the configuration in force", Verb::show_config);
     leaf(show, "version", "of helioctl and of the daemon", Verb::show_version);
 
@@ -66,6 +68,10 @@ struct Parser {
     CLI::App* config = group("config", "configuration files");
     CLI::App* check = leaf(config, "check", "all mistakes of a file; needs no daemon", Verb::config_check);
     check->add_option("file", command.file, "configuration file")->required();
+
+    CLI::App* dump = group("dump", "files for other programs");
+    CLI::App* mrt = leaf(dump, "mrt", "the RIB as an MRT file (TABLE_DUMP_V2); - is standard output", Verb::dump_mrt);
+    mrt->add_option("file", command.file, "file to write")->required();
   }
 
  private:

@@ -18,6 +18,8 @@ enum class Verb : std::uint8_t {
   show_policies,
   show_nexthops,
   show_legacy_peers,
+  show_bmp,
+  show_mrt,
   show_config,
   show_version,
   explain,
@@ -27,6 +29,7 @@ enum class Verb : std::uint8_t {
   maintenance,
   health,
   config_check,
+  dump_mrt,
 };
 
 struct Command {
@@ -52,7 +55,7 @@ struct Command {
   std::uint32_t limit = 100;
   // health
   bool ready = false;
-  // config check
+  // config check, dump mrt
   std::string file;
 };
 

@@ -399,6 +399,36 @@ std::string render_encoding_classes(const json::value& answer, const RenderOptio
   return table.text(options.headers);
 }
 
+std::string render_bmp(const json::value& answer, const RenderOptions& options) {
+  Table table({{"Station"}, {"Policies"}, {"State"}, {"For", right}, {"Messages", right}, {"Bytes", right}, {"Queue", right}, {"Dropped", right}, {"Sessions", right}});
+  for (const json::value& station : list(answer, "stations")) {
+    std::string error = text(station, "last_error");
+    table.add({fmt::format("{} {}", text(station, "address"), integer(station, "port")), joined(station, "policies", ","), as_words(text(station, "state")),
+               format_age(integer(station, "state_seconds")), format_count(integer(station, "messages")), format_bytes(static_cast<std::uint64_t>(integer(station, "bytes"))),
+               format_bytes(static_cast<std::uint64_t>(integer(station, "queue_bytes"))), format_count(integer(station, "dropped_messages")),
+               format_count(integer(station, "sessions"))},
+              error.empty() ? "" : "(" + error + ")");
+  }
+  return list(answer, "stations").empty() ? "no stations are configured\n" : table.text(options.headers);
+}
+
+std::string render_mrt(const json::value& answer) {
+  if (!flag(answer, "configured")) return "MRT is not configured\n";
+  std::string out = fmt::format("directory {}\n", text(answer, "directory"));
+  std::int64_t interval = integer(answer, "rib_dump_interval");
+  out += interval == 0 ? "RIB dumps are off\n" : fmt::format("RIB dumps every {}: {} written", format_age(interval), format_count(integer(answer, "rib_dumps")));
+  if (interval != 0) {
+    std::string last = text(answer, "last_dump");
+    out += last.empty() ? ", none yet\n" : fmt::format(", the last one {} in {}\n", last, format_seconds(real(answer, "last_dump_seconds")));
+  }
+  out += flag(answer, "updates") ? fmt::format("updates: {} files, {} messages dropped\n", format_count(integer(answer, "update_files")), format_count(integer(answer, "dropped_messages")))
+                                 : "updates are not written\n";
+  out += fmt::format("{} records, {}, {} write errors\n", format_count(integer(answer, "records")), format_bytes(static_cast<std::uint64_t>(integer(answer, "bytes"))),
+                     format_count(integer(answer, "write_errors")));
+  if (std::string error = text(answer, "error"); !error.empty()) out += "ERROR: " + error + "\n";
+  return out;
+}
+
 std::string render_legacy_peers(const json::value& answer, const RenderOptions& options) {
   Table table({{"Neighbor"}, {"Group"}, {"Sent"}, {"Memberships", right}, {"Exports", right}, {"Not sent", right}});
   std::string advice;

@@ -23,6 +23,8 @@ std::string render_memberships(const boost::json::value& answer, const RenderOpt
 std::string render_memory(const boost::json::value& answer, const RenderOptions& options);
 std::string render_policies(const boost::json::value& answer, const RenderOptions& options);
 std::string render_encoding_classes(const boost::json::value& answer, const RenderOptions& options);
+std::string render_bmp(const boost::json::value& answer, const RenderOptions& options);
+std::string render_mrt(const boost::json::value& answer);
 std::string render_legacy_peers(const boost::json::value& answer, const RenderOptions& options);
 std::string render_next_hops(const boost::json::value& answer, const RenderOptions& options);
 std::string render_config(const boost::json::value& answer);

@@ -5,7 +5,11 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <ostream>
 #include <thread>
 
@@ -47,6 +51,8 @@ std::string path_of(const Command& command) {
     case Verb::show_policies: return "/v1/policies";
     case Verb::show_nexthops: return "/v1/nexthops";
     case Verb::show_legacy_peers: return "/v1/legacy-peers";
+    case Verb::show_bmp: return "/v1/bmp";
+    case Verb::show_mrt: return "/v1/mrt";
     case Verb::show_config: return "/v1/config";
     case Verb::show_version: return "/v1/version";
     case Verb::health: return command.ready ? "/v1/health?ready=1" : "/v1/health";
@@ -73,6 +79,8 @@ std::string render(const Command& command, const json::value& answer, bool heade
     case Verb::show_policies: return render_policies(answer, options);
     case Verb::show_nexthops: return render_next_hops(answer, options);
     case Verb::show_legacy_peers: return render_legacy_peers(answer, options);
+    case Verb::show_bmp: return render_bmp(answer, options);
+    case Verb::show_mrt: return render_mrt(answer);
     case Verb::show_config: return render_config(answer);
     case Verb::show_version: return render_version(answer);
     case Verb::health: return render_health(answer);
@@ -111,6 +119,7 @@ class Runner {
   int once() {
     if (command_.verb == Verb::show_routes) return routes();
     if (command_.verb == Verb::config_check) return config_check();
+    if (command_.verb == Verb::dump_mrt) return dump_mrt();
     bool acts = command_.verb == Verb::peer_action || command_.verb == Verb::maintenance;
     auto answer = client_.ask(acts ? "POST" : "GET", path_of(command_), acts ? action_body() : "");
     if (!answer) {
@@ -187,6 +196,37 @@ class Runner {
       cursor = std::string(page.at("cursor").as_string());
     }
     if (!command_.json) err_ << "helioctl: there is more (--limit N or --all)\n";
+    return kDone;
+  }
+
+  // Page by page into the file, which has its name only when all of it is there.
+  int dump_mrt() {
+    bool to_file = command_.file != "-";
+    std::string partial = command_.file + ".partial";
+    std::ofstream file;
+    if (to_file) file.open(partial, std::ios::binary | std::ios::trunc);
+    std::ostream& to = to_file ? file : out_;
+    int status = to ? dump_pages(to) : kNo;
+    if (to_file) file.close();
+    if (status == kDone && to && (!to_file || std::rename(partial.c_str(), command_.file.c_str()) == 0)) return kDone;
+    if (!to || status == kDone) err_ << "helioctl: " << command_.file << ": " << std::strerror(errno) << "\n";
+    if (to_file) std::remove(partial.c_str());
+    return status == kDone ? kNo : status;
+  }
+
+  int dump_pages(std::ostream& to) {
+    std::string cursor;
+    do {
+      auto answer = client_.ask("GET", target_of("/v1/dump/mrt", {{"cursor", cursor}}));
+      if (!answer) {
+        err_ << "helioctl: " << answer.error() << "\n";
+        return kNoAnswer;
+      }
+      if (answer->status != 200) return report_problem(*answer, err_);
+      if (!to.write(answer->body.data(), static_cast<std::streamsize>(answer->body.size()))) return kDone;
+      cursor = answer->cursor;
+    } while (!cursor.empty());
+    to.flush();
     return kDone;
   }
 

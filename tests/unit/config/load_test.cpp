@@ -246,9 +246,9 @@ INSTANTIATE_TEST_SUITE_P(Each, LoadConfigMistakes, testing::ValuesIn(kMistakes))
 
 // What is not built yet is refused, never silently ignored; its harmless values are taken.
 TEST(LoadConfig, RefusesWhatThisVersionCannotDo) {
-  EXPECT_THAT(messages_after_head("[timers]\nadvertise-delay = \"20ms\"\n[mrt]\ndirectory = \"mrt\"\n"),
+  EXPECT_THAT(messages_after_head("[timers]\nadvertise-delay = \"20ms\"\n[security]\nseccomp = true\n"),
               ElementsAre("t.toml:5:1: timers.advertise-delay: not supported by this version (it takes \"0ms\" or \"0s\" only)",
-                          HasSubstr("t.toml:6:")));
+                          HasSubstr("t.toml:7:")));
   EXPECT_THAT(messages_after_head("[timers]\nadvertise-delay = \"0ms\"\n[graceful-restart]\nmode = \"off\"\nrestart-time = 60\n"),
               ElementsAre());
   // Also what is not supported is checked: the mistake is the message.

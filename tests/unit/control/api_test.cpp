@@ -46,6 +46,7 @@ class ApiTest : public testing::Test {
     config_ = std::make_shared<const config::Config>(*config::parse_config(
         "[global]\nas = 65000\nrouter-id = \"192.0.2.1\"\nlisten = [{ address = \"127.0.0.1\" }]\n", "rr.toml", "/etc"));
   }
+  void SetUp() override { api_.serve(exports_); }
   ApiResponse get(std::string_view target) { return api_.handle({"GET", target, ""}); }
   ApiResponse post(std::string_view target, std::string_view body = "") { return api_.handle({"POST", target, body}); }
   static std::string error_of(const ApiResponse& response) {
@@ -55,6 +56,7 @@ class ApiTest : public testing::Test {
   FakeState state_;
   RecordingActions actions_;
   std::shared_ptr<const config::Config> config_;
+  FakeExports exports_;
   Api api_{state_, &actions_, [this] { return config_; }};
 };
 
@@ -115,7 +117,7 @@ INSTANTIATE_TEST_SUITE_P(Each, ApiGolden,
                                          Golden{"/v1/explain?prefix=10.1.1.0/24&rd=65000:101&to=192.0.2.12", "explain.json"},
                                          Golden{"/v1/explain/rt?rt=65000:101", "explain_rt.json"},
                                          Golden{"/v1/explain/peer?peer=203.0.113.9", "explain_peer.json"},
-                                         Golden{"/v1/legacy-peers", "legacy_peers.json"},
+                                         Golden{"/v1/legacy-peers", "legacy_peers.json"}, Golden{"/v1/bmp", "bmp.json"}, Golden{"/v1/mrt", "mrt.json"},
                                          Golden{"/v1/health", "health.json"}, Golden{"/v1/config", "config.json"}));
 
 TEST_F(ApiTest, VersionNamesTheBuild) {
@@ -268,6 +270,29 @@ TEST_F(ApiTest, ReasonsAreBounded) {
 TEST_F(ApiTest, WithoutActionsSaysSo) {
   Api read_only(state_, nullptr, [this] { return config_; });
   EXPECT_EQ(read_only.handle({"POST", "/v1/peers/192.0.2.11:clear", ""}).status, 501u);
+}
+
+// Octets, a page at a time; the end has no cursor, and may be empty.
+TEST_F(ApiTest, DumpsAreOctetsInPages) {
+  ApiResponse first = get("/v1/dump/mrt");
+  EXPECT_EQ(first.status, 200u);
+  EXPECT_EQ(first.content_type, "application/octet-stream");
+  EXPECT_EQ(first.body, std::string("one\0", 4));
+  EXPECT_EQ(first.cursor, "2.0");
+  ApiResponse last = get("/v1/dump/mrt?cursor=3.0");
+  EXPECT_EQ(last.body, "");
+  EXPECT_EQ(last.cursor, "");
+  ApiResponse bad = get("/v1/dump/mrt?cursor=x");
+  EXPECT_EQ(bad.status, 400u);
+  EXPECT_EQ(error_of(bad), "bad_parameter");
+  EXPECT_EQ(bad.content_type, "application/json");
+}
+
+TEST_F(ApiTest, WithoutExports) {
+  Api api(state_, &actions_, [this] { return config_; });
+  EXPECT_EQ(api.handle({"GET", "/v1/dump/mrt", ""}).status, 501u);
+  EXPECT_EQ(api.handle({"GET", "/v1/mrt", ""}).body, "{\"configured\":false}\n");
+  EXPECT_EQ(api.handle({"GET", "/v1/bmp", ""}).body, "{\"stations\":[]}\n");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // A reflector that is not there: fixed views with a bit of everything, for the tests of the control API and the CLI.
 #pragma once
+#include "rr/control/exports.hpp"
 #include "rr/reflector/state_source.hpp"
 
 namespace helio::control {
@@ -47,6 +48,46 @@ class FakeState : public reflector::StateSource {
   reflector::ExplainQuery last_explain_;
   reflector::Explanation explanation_;
   reflector::RtExplanation rt_explanation_;
+};
+
+// A station that keeps up and one that cannot be reached; a dump of three pages.
+class FakeExports : public ExportSource {
+ public:
+  std::vector<BmpStationView> bmp_stations() override {
+    BmpStationView up;
+    up.address = wire::IpAddress::v4(0xc00002c8);
+    up.port = 11019;
+    up.policies = {"pre-policy", "loc-rib"};
+    up.state = "up";
+    up.state_seconds = 251;
+    up.sessions = 2;
+    up.messages = 1'204'331;
+    up.bytes = 211'000'000;
+    up.dropped_messages = 17;
+    up.overflows = 1;
+    up.queue_bytes = 4096;
+    up.queue_limit_bytes = 64 << 20;
+    BmpStationView away;
+    away.address = *wire::parse_ip("2001:db8::200");
+    away.port = 1790;
+    away.policies = {"pre-policy"};
+    away.state = "connecting";
+    away.state_seconds = 7;
+    away.queue_limit_bytes = 64 << 20;
+    away.last_error = "connect: Connection refused";
+    return {up, away};
+  }
+  std::optional<MrtView> mrt() override {
+    return MrtView{.directory = "/var/lib/heliograph/mrt", .rib_dump_interval = 7200, .updates = true, .rib_dumps = 12, .update_files = 96, .records = 1'000'000,
+                   .bytes = 123'000'000, .dropped_messages = 3, .write_errors = 1, .last_dump = "rib.20261122.180000.mrt", .last_dump_at = 1795370400, .last_dump_seconds = 1.25,
+                   .error = "cannot write updates.20261122.194500.mrt: No space left on device"};
+  }
+  std::optional<MrtPage> dump(const std::string& cursor) override {
+    if (cursor.empty()) return MrtPage{std::string("one\0", 4), "2.0"};
+    if (cursor == "2.0") return MrtPage{"two", "3.0"};
+    if (cursor == "3.0") return MrtPage{};
+    return std::nullopt;
+  }
 };
 
 }  // namespace helio::control

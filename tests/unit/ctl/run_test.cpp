@@ -54,6 +54,7 @@ class RunTest : public testing::Test {
     socket_ = testing::TempDir() + "helio-ctl-" + std::to_string(::getpid()) + ".sock";
     config_ = std::make_shared<const config::Config>(
         *config::load_config(HELIO_SOURCE_DIR "/configs/quickstart.toml"));
+    api_.serve(exports_);
     control::ServerOptions options;
     options.socket = socket_;
     auto server = control::Server::start(options, api_);
@@ -73,6 +74,7 @@ class RunTest : public testing::Test {
   PagedState state_;
   Actions actions_;
   std::shared_ptr<const config::Config> config_;
+  control::FakeExports exports_;
   control::Api api_{state_, &actions_, [this] { return config_; }};
   std::unique_ptr<control::Server> server_;
   std::ostringstream out_, err_;
@@ -107,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden{{"explain", "10.1.1.0/24", "--rd", "65000:101", "--to", "192.0.2.12"}, "explain.txt", 1},
                     Golden{{"explain", "rt", "65000:101"}, "explain_rt.txt", 1},
                     Golden{{"explain", "peer", "127.1.0.9"}, "explain_peer.txt", 1},
-                    Golden{{"show", "legacy-peers"}, "legacy_peers.txt"}, Golden{{"health"}, "health.txt"}));
+                    Golden{{"show", "legacy-peers"}, "legacy_peers.txt"}, Golden{{"show", "bmp"}, "bmp.txt"}, Golden{{"show", "mrt"}, "mrt.txt"}, Golden{{"health"}, "health.txt"}));
 
 TEST_F(RunTest, JsonIsTheApisAnswer) {
   EXPECT_EQ(run_words({"show", "rt", "-j"}), 0);
@@ -187,6 +189,27 @@ TEST_F(RunTest, ConfigCheckNeedsNoDaemon) {
   EXPECT_EQ(run_words({"config", "check", path.c_str(), "-j"}), 1);
   EXPECT_THAT(out_.str(), HasSubstr("\"valid\":false"));
   std::filesystem::remove(path);
+}
+
+// All pages in one file, which is there only when it is complete.
+TEST_F(RunTest, DumpMrt) {
+  std::string file = testing::TempDir() + "helio-dump-" + std::to_string(::getpid()) + ".mrt";
+  ASSERT_EQ(run_words({"dump", "mrt", file.c_str()}), 0) << err_.str();
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream content;
+  content << in.rdbuf();
+  EXPECT_EQ(content.str(), std::string("one\0two", 7));
+  EXPECT_FALSE(std::filesystem::exists(file + ".partial"));
+  std::filesystem::remove(file);
+  ASSERT_EQ(run_words({"dump", "mrt", "-"}), 0);
+  EXPECT_EQ(out_.str(), std::string("one\0two", 7));
+
+  EXPECT_EQ(run_words({"dump", "mrt", "/nonexistent/file.mrt"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("/nonexistent/file.mrt: No such file"));
+  server_.reset();
+  EXPECT_EQ(run_words({"dump", "mrt", file.c_str()}), 2);
+  EXPECT_FALSE(std::filesystem::exists(file));
+  EXPECT_FALSE(std::filesystem::exists(file + ".partial"));
 }
 
 }  // namespace

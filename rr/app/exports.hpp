@@ -1,0 +1,27 @@
+// BMP and MRT as the application wires them: made from the configuration, shown to the control API.
+#pragma once
+#include <memory>
+
+#include "rr/config/config.hpp"
+#include "rr/control/exports.hpp"
+#include "rr/export/mrt_writer.hpp"
+#include "rr/reflector/reflector.hpp"
+
+namespace helio::app {
+
+class Exports final : public control::ExportSource {
+ public:
+  // When the sessions are there to be asked. Ended before them.
+  Exports(const config::Config& config, reflector::Reflector& reflector);
+
+  std::vector<control::BmpStationView> bmp_stations() override;
+  std::optional<control::MrtView> mrt() override;
+  std::optional<control::MrtPage> dump(const std::string& cursor) override;
+
+ private:
+  reflector::Reflector& reflector_;
+  std::uint32_t started_;                       // Unix time
+  std::unique_ptr<exporter::MrtWriter> mrt_;    // null: not configured
+};
+
+}  // namespace helio::app

@@ -1,0 +1,66 @@
+// Writes MRT files on a thread of its own: the RIB at intervals, and what peers send and how their sessions change as it happens.
+//
+//   shards ─ RibDump, portion by portion ─► rib.TIME.mrt       at multiples of rib_dump_interval (UTC), 0: never
+//   shards ─ UpdateQueue ─────────────────► updates.TIME.mrt   renamed at multiples of updates_interval
+//
+// A file has its name only when it is complete. When the disk is full (or whatever else write() says): counted, logged once per
+// cause, tried again; an unfinished dump is removed, of an updates file what is whole stays. Shards never wait for any of it.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "rr/export/mrt_file.hpp"
+#include "rr/export/rib_dump.hpp"
+
+namespace helio::exporter {
+
+struct MrtSettings {
+  std::string directory;
+  std::chrono::seconds rib_dump_interval{7200};
+  std::chrono::seconds retry{60};        // after an error, at most
+  bool operator==(const MrtSettings&) const = default;
+};
+
+struct MrtStatus {
+  MrtSettings settings;
+  std::uint64_t rib_dumps = 0;
+  std::uint64_t records = 0;             // written, of all files that are complete
+  std::uint64_t bytes = 0;
+  std::uint64_t write_errors = 0;
+  std::string last_dump;                 // file name
+  std::int64_t last_dump_at = 0;         // Unix time; 0: none yet
+  double last_dump_seconds = 0;          // how long it took
+  std::string error;                     // of the last try; empty: it worked
+};
+
+class MrtWriter {
+ public:
+  // Starts the thread.
+  MrtWriter(MrtSettings settings, reflector::Reflector& reflector, std::uint32_t started);
+  ~MrtWriter();
+
+  MrtStatus status();
+
+ private:
+  using Clock = std::chrono::system_clock;
+  void run();
+  bool dump_rib();
+  void failed(const char* what, const std::string& name, int error);
+  bool wait_until(Clock::time_point at);
+
+  MrtSettings settings_;
+  reflector::Reflector& reflector_;
+  std::uint32_t started_;
+  std::mutex mutex_;                     // status_ and ending_
+  std::condition_variable changed_;
+  MrtStatus status_;
+  bool ending_ = false;
+  int logged_error_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace helio::exporter
