@@ -84,8 +84,8 @@ int trace(const Topology& topology, const Options& options, const std::function<
   for (const Prefix& to : topology.ces[ends[1]].prefixes)
     for (const Prefix& from : topology.ces[ends[0]].prefixes) {
       if (from.is_v6 != to.is_v6 || from.is_v6 != options.is_v6) continue;
-      std::fputs(format_trace(lab, ends[0], first_host(from), first_host(to)).c_str(), stdout);
-      Walk walk = lab.send(ends[0], first_host(from), first_host(to));
+      std::fputs(format_trace(lab, ends[0], first_host(from), first_host(to), options.size, options.may_not_fragment).c_str(), stdout);
+      Walk walk = lab.send(ends[0], first_host(from), first_host(to), 64, options.size, options.may_not_fragment);
       if (!options.svg_file.empty() && !write_file(options.svg_file, draw_topology(lab, &walk, options.ces[0] + " to " + options.ces[1]))) return 2;
       return walk.end == Walk::End::delivered && walk.last == lab.node_of_ce(ends[1]) ? 0 : 1;
     }

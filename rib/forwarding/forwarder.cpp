@@ -1,5 +1,6 @@
 #include "rib/forwarding/forwarder.hpp"
 
+#include "rib/forwarding/fragment.hpp"
 #include "rib/forwarding/icmp.hpp"
 
 namespace helio::forwarding {
@@ -23,6 +24,23 @@ bool is_header6_right(Packet& packet) {
   packet.trim(total);
   return true;
 }
+// What route_ip() needs to know of each version.
+struct Ip4 {
+  static Drop fault(Packet& packet) {
+    if (packet.size() < ipv4::kHeader || !is_header_right(packet)) return Drop::malformed;
+    return ipv4::is_checksum_right(packet.data()) ? Drop::none : Drop::checksum;
+  }
+  static NextHopId look_up(const Vrf& vrf, const std::uint8_t* p) { return vrf.v4.lookup(ipv4::destination(p)); }
+  static std::uint8_t ttl(const std::uint8_t* p) { return ipv4::ttl(p); }
+};
+struct Ip6 {
+  static Drop fault(Packet& packet) { return is_header6_right(packet) ? Drop::none : Drop::malformed; }
+  static NextHopId look_up(const Vrf& vrf, const std::uint8_t* p) { return vrf.v6.lookup(ipv6::destination(p)); }
+  static std::uint8_t ttl(const std::uint8_t* p) { return ipv6::hop_limit(p); }
+};
+// What is left of the MTU; 0 when there is not even room for what goes above.
+std::uint32_t less(std::uint32_t mtu, std::size_t octets) { return mtu > octets ? mtu - static_cast<std::uint32_t>(octets) : 0; }
+std::size_t overhead_of(const Way& way) { return way.label_count * 4u + (way.entropy_after != 0 ? 8u : 0u); }
 std::uint8_t traffic_class_of(const Packet& packet) {
   const std::uint8_t* p = packet.data();
   return static_cast<std::uint8_t>((p[0] >> 4 == 6 ? ipv6::dscp(p) : ipv4::dscp(p)) >> 3);
@@ -37,6 +55,7 @@ std::string_view drop_name(Drop reason) {
 }
 
 Verdict Forwarder::process(Packet& packet, InterfaceId in) {
+  if (!fragments_.empty()) [[unlikely]] fragments_.clear();
   Context context;
   context.in = tables_.interface(in);
   if (context.in == nullptr || !context.in->is_up) return drop(Drop::interface_down);
@@ -47,6 +66,7 @@ Verdict Forwarder::process(Packet& packet, InterfaceId in) {
 }
 
 Verdict Forwarder::originate(Packet& packet, VrfId vrf) {
+  fragments_.clear();
   Context context;
   context.is_own = true;
   context.may_answer = false;
@@ -54,44 +74,25 @@ Verdict Forwarder::originate(Packet& packet, VrfId vrf) {
 }
 
 Verdict Forwarder::route(Packet& packet, VrfId vrf, Context& context) {
-  return packet.protocol == Protocol::ipv4 ? route4(packet, vrf, context) : route6(packet, vrf, context);
+  return packet.protocol == Protocol::ipv4 ? route_ip<Ip4>(packet, vrf, context) : route_ip<Ip6>(packet, vrf, context);
 }
 
-Verdict Forwarder::route4(Packet& packet, VrfId vrf, Context& context) {
-  if (packet.size() < ipv4::kHeader || !is_header_right(packet)) return drop(Drop::malformed);
+template <class Ip>
+Verdict Forwarder::route_ip(Packet& packet, VrfId vrf, Context& context) {
+  if (Drop fault = Ip::fault(packet); fault != Drop::none) return drop(fault);
   std::uint8_t* p = packet.data();
-  if (!ipv4::is_checksum_right(p)) return drop(Drop::checksum);
   const Vrf* table = tables_.vrf(vrf);
-  const NextHop* next_hop = table == nullptr ? nullptr : tables_.next_hop(table->v4.lookup(ipv4::destination(p)));
+  const NextHop* next_hop = table == nullptr ? nullptr : tables_.next_hop(Ip::look_up(*table, p));
   if (next_hop == nullptr) return refuse(packet, p, Drop::no_route, context, 0, vrf);
   switch (next_hop->kind) {
     case NextHop::Kind::deliver: return local(packet, vrf, context);
     case NextHop::Kind::discard: return drop(Drop::discarded);
     case NextHop::Kind::look_up:
       if (++context.turns > kMostTurns) return drop(Drop::loop);
-      return route4(packet, next_hop->vrf, context);
+      return route_ip<Ip>(packet, next_hop->vrf, context);
     case NextHop::Kind::forward: break;
   }
-  std::uint8_t ttl = std::min(ipv4::ttl(p), context.most_ttl);
-  if (!context.is_own && ttl-- <= 1) return refuse(packet, p, Drop::ttl_expired, context, 0, vrf);
-  return send_ip(packet, choose(*next_hop, packet), ttl, context);
-}
-
-Verdict Forwarder::route6(Packet& packet, VrfId vrf, Context& context) {
-  if (!is_header6_right(packet)) return drop(Drop::malformed);
-  std::uint8_t* p = packet.data();
-  const Vrf* table = tables_.vrf(vrf);
-  const NextHop* next_hop = table == nullptr ? nullptr : tables_.next_hop(table->v6.lookup(ipv6::destination(p)));
-  if (next_hop == nullptr) return refuse(packet, p, Drop::no_route, context, 0, vrf);
-  switch (next_hop->kind) {
-    case NextHop::Kind::deliver: return local(packet, vrf, context);
-    case NextHop::Kind::discard: return drop(Drop::discarded);
-    case NextHop::Kind::look_up:
-      if (++context.turns > kMostTurns) return drop(Drop::loop);
-      return route6(packet, next_hop->vrf, context);
-    case NextHop::Kind::forward: break;
-  }
-  std::uint8_t ttl = std::min(ipv6::hop_limit(p), context.most_ttl);
+  std::uint8_t ttl = std::min(Ip::ttl(p), context.most_ttl);
   if (!context.is_own && ttl-- <= 1) return refuse(packet, p, Drop::ttl_expired, context, 0, vrf);
   return send_ip(packet, choose(*next_hop, packet), ttl, context);
 }
@@ -101,7 +102,7 @@ Verdict Forwarder::local(Packet& packet, VrfId vrf, Context& context) {
   // RFC 4023 §4: tunnels end at addresses of the core only; a VRF has none.
   if (vrf == kGlobal && packet.protocol == Protocol::ipv4 && (p[9] == ip_protocol::gre || p[9] == ip_protocol::mpls_in_ip)) return leave_tunnel(packet, context);
   ++counters_.delivered;
-  return {Verdict::Kind::deliver, Drop::none, 0, vrf};
+  return {Verdict::Kind::deliver, Drop::none, 0, vrf, 0};
 }
 
 Verdict Forwarder::leave_tunnel(Packet& packet, Context& context) {
@@ -211,8 +212,9 @@ Verdict Forwarder::by_label(Packet& packet, LabelEntry top, const NextHop& next_
   if (out == nullptr || !out->is_up) return drop(Drop::interface_down);
   // A label for a customer's interface with more labels below it: they are nobody's business there.
   if (!out->is_labelled) return drop(Drop::bad_stack);
-  std::size_t size = packet.size() - 4 + way.label_count * 4u;
-  if (size > out->mtu) return refuse(packet, ip, Drop::too_big, context, out->mtu - std::min<std::uint32_t>(out->mtu, static_cast<std::uint32_t>(size - (packet.size() - context.labels.size()))));
+  std::size_t above = static_cast<std::size_t>(ip - packet.data()) - 4 + way.label_count * 4u;  // labels as they leave
+  bool is_too_big = packet.size() - 4 + way.label_count * 4u > out->mtu;
+  if (is_too_big && !may_be_fragmented(Bytes(ip, packet.data() + packet.size()), less(out->mtu, above))) return refuse(packet, ip, Drop::too_big, context, less(out->mtu, above));
   if (way.label_count == 0) {  // penultimate hop
     packet.pull(4);
     LabelEntry next = LabelEntry::load(packet.data());
@@ -220,7 +222,7 @@ Verdict Forwarder::by_label(Packet& packet, LabelEntry top, const NextHop& next_
     if (tables_.ttl_model == Model::uniform) next.set_ttl(std::min(next.ttl(), ttl));
     if (tables_.dscp_model == Model::uniform) next.set_traffic_class(top.traffic_class());
     next.store(packet.data());
-    return transmit(way.out);
+    return is_too_big ? transmit_fragments(packet, above, way.out, out->mtu) : transmit(way.out);
   }
   LabelEntry::make(way.labels[way.label_count - 1u], top.traffic_class(), top.is_bottom(), ttl).store(packet.data());
   std::uint8_t pushed = tables_.ttl_model == Model::uniform ? ttl : 255;
@@ -229,7 +231,18 @@ Verdict Forwarder::by_label(Packet& packet, LabelEntry top, const NextHop& next_
     if (room == nullptr) return drop(Drop::bad_stack);
     LabelEntry::make(way.labels[i], top.traffic_class(), false, pushed).store(room);
   }
-  return transmit(way.out);
+  return is_too_big ? transmit_fragments(packet, above, way.out, out->mtu) : transmit(way.out);
+}
+
+// The packet as it leaves, but that its datagram does not fit.
+Verdict Forwarder::transmit_fragments(Packet& packet, std::size_t above, InterfaceId out, std::uint32_t mtu) {
+  taken_ = 0;
+  fragment(packet, above, less(mtu, above), fragments_);
+  counters_.fragmented += !fragments_.empty();
+  counters_.transmitted += fragments_.size();
+  Verdict verdict = transmit(out);
+  verdict.fragments = static_cast<std::uint32_t>(fragments_.size());
+  return verdict;
 }
 
 // The only label was popped and the way is known without a look-up: per-CE and per-prefix labels, or the penultimate hop.
@@ -261,12 +274,13 @@ Verdict Forwarder::send_ip(Packet& packet, const Way& way, std::uint8_t ttl, Con
   }
   const Interface* out = tables_.interface(way.out);
   if (out == nullptr || !out->is_up) return drop(Drop::interface_down);
-  std::size_t overhead = way.label_count * 4u + (way.entropy_after != 0 ? 8u : 0u);
-  if (packet.size() + overhead > out->mtu) return refuse(packet, p, Drop::too_big, context, out->mtu - static_cast<std::uint32_t>(overhead), context.in != nullptr ? context.in->vrf : kGlobal);
+  std::size_t overhead = overhead_of(way);
+  bool is_too_big = packet.size() + overhead > out->mtu;
+  if (is_too_big && !may_be_fragmented(packet.view(), less(out->mtu, overhead))) return refuse(packet, p, Drop::too_big, context, less(out->mtu, overhead), context.in != nullptr ? context.in->vrf : kGlobal);
   if (packet.protocol == Protocol::ipv4) ipv4::set_ttl(p, ttl);
   else ipv6::set_hop_limit(p, ttl);
   if (way.label_count != 0 && !push_labels(packet, way, ttl, traffic_class_of(packet), false)) return drop(Drop::bad_stack);
-  return transmit(way.out);
+  return is_too_big ? transmit_fragments(packet, overhead, way.out, out->mtu) : transmit(way.out);
 }
 
 bool Forwarder::push_labels(Packet& packet, const Way& way, std::uint8_t ttl, std::uint8_t traffic_class, bool has_labels) {
@@ -302,21 +316,32 @@ Verdict Forwarder::into_tunnel(Packet& packet, const Way& way, std::uint8_t ttl,
   const Way& under = choose(*outer, packet);
   const Interface* out = tables_.interface(under.out);
   std::size_t header = ipv4::kHeader + (tunnel->kind == Tunnel::Kind::gre ? kGreHeader : 0);
-  std::size_t overhead = header + way.label_count * 4u + under.label_count * 4u;
-  if (out != nullptr && packet.size() + overhead > out->mtu) {
-    std::size_t labels = was_labelled ? context.labels.size() : 0;
-    return refuse(packet, packet.data() + labels, Drop::too_big, context, out->mtu - static_cast<std::uint32_t>(overhead + labels), context.in != nullptr ? context.in->vrf : kGlobal);
-  }
-  if (way.label_count != 0 && !push_labels(packet, way, ttl, traffic_class, was_labelled)) return drop(Drop::bad_stack);
-  std::uint8_t* p = packet.push(header);
+  std::size_t overhead = header + overhead_of(way) + overhead_of(under);
+  if (out == nullptr || packet.size() + overhead <= out->mtu) [[likely]] return encapsulate(packet, way, *tunnel, under, ttl, traffic_class, context);
+  // Cut before it goes in: the outer header says DF (RFC 4023 §5.1), so that the tunnel's end need not reassemble.
+  const std::uint8_t* ip = was_labelled ? context.labels.data() + context.labels.size() : packet.data();
+  auto above = static_cast<std::size_t>(ip - packet.data());
+  std::uint32_t room = less(out->mtu, overhead + above);
+  if (!may_be_fragmented(Bytes(ip, packet.data() + packet.size()), room)) return refuse(packet, ip, Drop::too_big, context, room, context.in != nullptr ? context.in->vrf : kGlobal);
+  taken_ = 0;
+  fragment(packet, above, room, fragments_);
+  counters_.fragmented += !fragments_.empty();
+  for (Packet& piece : fragments_)
+    if (Verdict v = encapsulate(piece, way, *tunnel, under, ttl, traffic_class, context); v.kind != Verdict::Kind::transmit) return v;
+  Verdict verdict = encapsulate(packet, way, *tunnel, under, ttl, traffic_class, context);
+  if (verdict.kind == Verdict::Kind::transmit) verdict.fragments = static_cast<std::uint32_t>(fragments_.size());
+  return verdict;
+}
+
+Verdict Forwarder::encapsulate(Packet& packet, const Way& way, const Tunnel& tunnel, const Way& under, std::uint8_t ttl, std::uint8_t traffic_class, Context& context) {
+  bool is_gre = tunnel.kind == Tunnel::Kind::gre;
+  if (way.label_count != 0 && !push_labels(packet, way, ttl, traffic_class, packet.protocol == Protocol::mpls)) return drop(Drop::bad_stack);
+  std::uint8_t* p = packet.push(ipv4::kHeader + (is_gre ? kGreHeader : 0));
   if (p == nullptr) return drop(Drop::bad_stack);
-  bool is_gre = tunnel->kind == Tunnel::Kind::gre;
-  // RFC 4023 §5.1: with DF the tunnel's path MTU is known to its head.
-  ipv4::write(p, tunnel->source, tunnel->destination, is_gre ? ip_protocol::gre : ip_protocol::mpls_in_ip, packet.size(), tunnel->ttl, true,
-              static_cast<std::uint8_t>(traffic_class << 3));
+  ipv4::write(p, tunnel.source, tunnel.destination, is_gre ? ip_protocol::gre : ip_protocol::mpls_in_ip, packet.size(), tunnel.ttl, true, static_cast<std::uint8_t>(traffic_class << 3));
   if (is_gre) store_be32(p + ipv4::kHeader, kGreMpls);
   packet.protocol = Protocol::ipv4;
-  return send_ip(packet, under, tunnel->ttl, context);
+  return send_ip(packet, under, tunnel.ttl, context);
 }
 
 const Way& Forwarder::choose(const NextHop& next_hop, const Packet& packet) const {
@@ -326,7 +351,7 @@ const Way& Forwarder::choose(const NextHop& next_hop, const Packet& packet) cons
 
 Verdict Forwarder::refuse(Packet& packet, const std::uint8_t* ip, Drop reason, Context& context, std::uint32_t mtu, VrfId vrf) {
   ++counters_.drops[static_cast<std::size_t>(reason)];
-  Verdict dropped{Verdict::Kind::drop, reason, 0, kGlobal};
+  Verdict dropped{Verdict::Kind::drop, reason, 0, kGlobal, 0};
   const std::uint8_t* end = packet.data() + packet.size();
   if (!context.may_answer || context.in == nullptr || ip >= end) return dropped;
   icmp::Error error = reason == Drop::ttl_expired ? icmp::Error::time_exceeded : reason == Drop::too_big ? icmp::Error::too_big : icmp::Error::unreachable;

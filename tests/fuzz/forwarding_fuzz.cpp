@@ -1,5 +1,5 @@
 // Any octets as a packet on any interface of a router with two customers. Whatever comes: nothing is read beyond the packet
-// (sanitizers), what leaves fits the interface and is well formed, labels leave on core interfaces only, and what one
+// (sanitizers), what leaves, fragments too, fits the interface and is well formed, labels leave on core interfaces only, and what one
 // customer sends never leaves towards the other (invariant 4).
 // First octet: bits 0-1 the interface, bits 2-3 the protocol (3: IPv4), bits 4-5 uniform TTL and uniform class, bit 6 small MTU.
 #include <optional>
@@ -84,9 +84,12 @@ void run(std::uint8_t options, Bytes octets) {
   HELIO_CHECK(verdict.out <= kBlue, "an interface that is not there");
   bool is_icmp_of_ours = verdict.reason != Drop::none;
   HELIO_CHECK(!(in == kRed && verdict.out == kBlue) && !(in == kBlue && verdict.out == kRed), "from one customer to the other");
-  HELIO_CHECK(packet.protocol != Protocol::mpls || verdict.out == kCore || verdict.out == kCore2, "labels towards a customer");
-  HELIO_CHECK(is_icmp_of_ours || packet.size() <= router.tables.interface(verdict.out)->mtu, "larger than the interface takes");
-  check_ip(packet);
+  for (std::uint32_t i = 0;; router.forwarder.take_fragment(packet), ++i) {
+    HELIO_CHECK(packet.protocol != Protocol::mpls || verdict.out == kCore || verdict.out == kCore2, "labels towards a customer");
+    HELIO_CHECK(is_icmp_of_ours || packet.size() <= router.tables.interface(verdict.out)->mtu, "larger than the interface takes");
+    check_ip(packet);
+    if (i == verdict.fragments) return;
+  }
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ fi
 ip netns del helio-lab-probe
 
 # Every kind of core and every inter-AS option carries real pings, and only where they are meant to go.
-for name in two-customers hub-and-spoke extranet inter-as-a inter-as-b inter-as-c gre-core sr-entropy multihoming-add-path; do
+for name in two-customers hub-and-spoke extranet inter-as-a inter-as-b inter-as-c gre-core sr-entropy multihoming-add-path small-mtu; do
   expect "ping $name" timeout 60 "$lab" run "$topologies/$name.toml" --namespaces
 done
 # A deliberate fault is seen by real pings too.
@@ -77,6 +77,24 @@ with socket.create_connection(("10.0.1.1", 5201), 10) as s: s.sendall(open(sys.a
   wait "$held"
   status=$?
   if [[ $status -eq 0 && $(ours "$held") -eq 0 ]]; then pass "SIGINT removes everything"; else miss "SIGINT removes everything" "status $status" "$(ls /run/netns)"; fi
+  held=
+else
+  miss "hold" "$(cat "$work/hold.log")"
+fi
+
+# Links of 1500 and 1400 octets with labels on them: fragments come together in the kernel of the other site; with DF and for
+# IPv6 the kernel learns what fits, labels taken off (1400 less two labels).
+if hold small-mtu; then
+  expect "fragments arrive and are put together" in_site acme-chicago ping -M dont -c 2 -i 0.2 -W 2 -s 6000 10.0.2.1
+  expect "the other way round too" in_site acme-atlanta ping -M dont -c 2 -i 0.2 -W 2 -s 1472 10.0.0.1
+  text=$(in_site acme-chicago ping -M do -c 1 -W 2 -s 1400 10.0.2.1 2>&1)
+  if grep -q "mtu = 1392" <<<"$text"; then pass "DF: the sender is told the MTU"; else miss "DF: the sender is told the MTU" "$text"; fi
+  text=$(in_site acme-chicago ping -6 -M do -c 1 -W 2 -s 1400 2001:db8:a:2::1 2>&1)
+  if grep -qi "packet too big: mtu=1392" <<<"$text"; then pass "IPv6: packet too big"; else miss "IPv6: packet too big" "$text"; fi
+  # The first answers are lost while the other site learns the same for its side.
+  expect "IPv6 fragments at its source then" in_site acme-chicago ping -6 -c 5 -i 0.2 -W 2 -s 3000 2001:db8:a:2::1
+  kill -INT "$held"
+  wait "$held"
   held=
 else
   miss "hold" "$(cat "$work/hold.log")"

@@ -25,6 +25,7 @@ struct Walk {
   std::vector<Hop> hops;             // the source first
   forwarding::Drop reason = forwarding::Drop::none;
   std::size_t last = 0;              // node where it ended
+  std::vector<Walk> fragments;       // what was cut off on the way, each from the node after that
 };
 
 class Lab {
@@ -44,8 +45,9 @@ class Lab {
   void set_targets(const std::string& pe, const std::string& vrf, std::vector<std::uint64_t> import_targets, std::vector<std::uint64_t> export_targets);
 
   // From the address of a CE to another address, hop by hop.
-  Walk send(std::size_t ce, const IpAddress& source, const IpAddress& destination, std::uint8_t ttl = 64, std::size_t size = 56);
-  // A packet that stands at a node, as if that node had made it (`in` null) or just received it.
+  Walk send(std::size_t ce, const IpAddress& source, const IpAddress& destination, std::uint8_t ttl = 64, std::size_t size = 56, bool may_not_fragment = false);
+  // A packet that stands at a node, as if that node had made it (`in` null) or just received it. When it is cut into
+  // fragments it arrives where all of them do.
   Walk walk(std::size_t node, forwarding::Packet& packet, std::optional<InterfaceId> in, bool follow_icmp = false);
 
   const Topology& topology() const { return topology_; }

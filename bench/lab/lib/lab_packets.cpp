@@ -7,8 +7,8 @@ namespace helio::lab {
 using forwarding::Protocol;
 using forwarding::Verdict;
 
-Walk Lab::send(std::size_t ce, const IpAddress& source, const IpAddress& destination, std::uint8_t ttl, std::size_t size) {
-  forwarding::Packet packet(forwarding::icmp::make_echo_request(source, destination, 1, 1, size, ttl), destination.is_v6 ? Protocol::ipv6 : Protocol::ipv4);
+Walk Lab::send(std::size_t ce, const IpAddress& source, const IpAddress& destination, std::uint8_t ttl, std::size_t size, bool may_not_fragment) {
+  forwarding::Packet packet(forwarding::icmp::make_echo_request(source, destination, 1, 1, size, ttl, may_not_fragment), destination.is_v6 ? Protocol::ipv6 : Protocol::ipv4);
   return walk(node_of_ce(ce), packet, std::nullopt);
 }
 
@@ -38,6 +38,7 @@ Hop make_hop(std::size_t node, const forwarding::Packet& packet) {
 
 Walk Lab::walk(std::size_t at, forwarding::Packet& packet, std::optional<InterfaceId> in, bool follow_icmp) {
   Walk out;
+  std::vector<forwarding::Packet> pieces;
   for (int hops = 0; hops < 600; ++hops) {
     Router& router = *nodes_[at];
     Verdict verdict = in ? router.forwarder.process(packet, *in) : router.forwarder.originate(packet, forwarding::kGlobal);
@@ -46,6 +47,13 @@ Walk Lab::walk(std::size_t at, forwarding::Packet& packet, std::optional<Interfa
     out.reason = verdict.reason;
     if (verdict.kind == Verdict::Kind::deliver) {
       out.end = Walk::End::delivered;
+      for (const Walk& piece : out.fragments) {
+        if (piece.end == Walk::End::delivered && piece.last == out.last) continue;
+        out.end = piece.end == Walk::End::delivered ? Walk::End::lost : piece.end;
+        out.reason = piece.reason;
+        out.last = piece.last;
+        break;
+      }
       return out;
     }
     if (verdict.kind == Verdict::Kind::drop) {
@@ -62,6 +70,9 @@ Walk Lab::walk(std::size_t at, forwarding::Packet& packet, std::optional<Interfa
       out.reason = forwarding::Drop::interface_down;
       return out;
     }
+    for (std::uint32_t i = 0; i < verdict.fragments; ++i) pieces.emplace_back(), router.forwarder.take_fragment(pieces.back());
+    for (forwarding::Packet& piece : pieces) out.fragments.push_back(walk(port.node, piece, port.port, follow_icmp));
+    pieces.clear();
     at = port.node;
     in = port.port;
   }

@@ -77,7 +77,7 @@ void Namespaces::make(std::size_t ce) {
   must({"ip", "netns", "add", name});
   made_.push_back(name);
   inside({"link", "set", "lo", "up"});
-  must({"ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"});
+  must({"ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"});
   for (const Prefix& prefix : spec.prefixes) inside({"addr", "add", wire::format_ip(first_host(prefix)) + (prefix.is_v6 ? "/128" : "/32"), "dev", "lo"});
   for (std::size_t u = 0; u < lab_.ce(ce).uplinks().size(); ++u) {
     const Ce::Uplink& uplink = *lab_.ce(ce).uplinks()[u];
@@ -170,37 +170,47 @@ std::size_t Namespaces::origin_of(std::size_t ce, const IpAddress& source) const
   return ce;
 }
 
-// From the CE's uplink through the routers until a CE's port, and into its device.
+// From the CE's uplink.
 void Namespaces::carry(const Tun& from, forwarding::Packet& packet) {
-  bool is_request = forwarding::icmp::is_echo_request(packet.view());
-  IpAddress destination;
-  destination.is_v6 = packet.protocol == forwarding::Protocol::ipv6;
-  std::memcpy(destination.bytes.data(), packet.data() + (destination.is_v6 ? 24 : 16), destination.is_v6 ? 16 : 4);
+  bool is_v6 = packet.protocol == forwarding::Protocol::ipv6;
+  if (packet.size() < (is_v6 ? forwarding::ipv6::kHeader : forwarding::ipv4::kHeader)) return;
   IpAddress source;
-  source.is_v6 = destination.is_v6;
-  std::memcpy(source.bytes.data(), packet.data() + (source.is_v6 ? 8 : 12), source.is_v6 ? 16 : 4);
-  std::size_t origin = origin_of(from.ce, source);
+  Request request;
+  source.is_v6 = request.destination.is_v6 = is_v6;
+  std::memcpy(request.destination.bytes.data(), packet.data() + (is_v6 ? 24 : 16), is_v6 ? 16 : 4);
+  std::memcpy(source.bytes.data(), packet.data() + (is_v6 ? 8 : 12), is_v6 ? 16 : 4);
+  request.is_one = forwarding::icmp::is_echo_request(packet.view());
+  if (request.is_one) request.origin = origin_of(from.ce, source);
   InterfaceId uplink = lab_.ce(from.ce).uplinks()[from.uplink]->port;
-  const Port* port = &lab_.node(lab_.node_of_ce(from.ce)).ports[uplink];
+  cross(&lab_.node(lab_.node_of_ce(from.ce)).ports[uplink], packet, request);
+}
+
+// Through the routers until a CE's port, and into its device.
+void Namespaces::cross(const Port* port, forwarding::Packet& packet, Request request) {
   std::size_t routers = lab_.topology().routers.size();
+  std::vector<forwarding::Packet> pieces;
   for (int hops = 0; hops < 600 && port->is_up && port->node < routers; ++hops) {
     Router& router = lab_.node(port->node);
     forwarding::Verdict verdict = router.forwarder.process(packet, port->port);
     if (verdict.kind == forwarding::Verdict::Kind::deliver && forwarding::icmp::is_echo_request(packet.view())) {
       forwarding::icmp::answer_echo(packet);  // the PE's own address
       verdict = router.forwarder.originate(packet, verdict.vrf);
-      is_request = false;
+      request.is_one = false;
     }
     if (verdict.kind != forwarding::Verdict::Kind::transmit) return;
-    if (verdict.reason != forwarding::Drop::none) is_request = false;
+    if (verdict.reason != forwarding::Drop::none) request.is_one = false;
     port = &router.ports[verdict.out];
+    if (verdict.fragments == 0) [[likely]] continue;
+    pieces.resize(verdict.fragments);
+    for (forwarding::Packet& piece : pieces) router.forwarder.take_fragment(piece);
+    for (forwarding::Packet& piece : pieces) cross(port, piece, {});
   }
   if (port->node < routers || !port->is_up) return;
   std::size_t ce = port->node - routers;
   carried_.fetch_add(1, std::memory_order_relaxed);
-  if (is_request) {
+  if (request.is_one) {
     std::scoped_lock lock(mutex_);
-    arrived_.insert({origin, destination, ce});
+    arrived_.insert({request.origin, request.destination, ce});
   }
   for (const Tun& tun : tuns_)
     if (tun.ce == ce && lab_.ce(ce).uplinks()[tun.uplink]->port == port->port)

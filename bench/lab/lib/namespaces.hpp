@@ -48,6 +48,13 @@ class Namespaces {
   void pump();
   std::size_t origin_of(std::size_t ce, const IpAddress& source) const;
   void carry(const Tun& from, forwarding::Packet& packet);
+  // Across the routers from a port on; `origin` and `destination` of an echo request, as long as it is one.
+  struct Request {
+    bool is_one = false;
+    std::size_t origin = 0;
+    IpAddress destination;
+  };
+  void cross(const Port* port, forwarding::Packet& packet, Request request);
 
   Lab& lab_;
   SignalGuard& signals_;

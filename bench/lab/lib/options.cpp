@@ -12,7 +12,7 @@ std::string help_text() {
 
   helio-lab run TOPOLOGY.toml [--paths] [--json] [--svg FILE]
   helio-lab run TOPOLOGY.toml --namespaces [--iperf3] [--json] [--hold]
-  helio-lab trace TOPOLOGY.toml CE1 CE2 [--ipv6] [--svg FILE]
+  helio-lab trace TOPOLOGY.toml CE1 CE2 [--ipv6] [--size N] [--df] [--svg FILE]
   helio-lab config TOPOLOGY.toml [REFLECTOR]
 
 run      builds PEs, P routers, CEs and reflectors in this process, lets BGP converge, sends a packet for every ordered
@@ -28,6 +28,8 @@ config   the configuration files of the reflectors, as heliod takes them
   --hold         with --namespaces: they stay until Ctrl-C
   --heliod FILE  reflectors are processes of this binary on the loopback, with sessions over TCP
   --ipv6         trace between IPv6 addresses
+  --size N       octets of data in the traced packet (default 32)
+  --df           it may not be fragmented
   --shards N     shards of each reflector (default 1)
   --version, --help
 
@@ -51,7 +53,11 @@ ParsedOptions parse_options(int argc, char** argv) {
     else if (a == "--hold") o.is_held = true;
     else if (a == "--paths") o.with_paths = true;
     else if (a == "--ipv6" || a == "-6") o.is_v6 = true;
-    else if (a == "--svg") {
+    else if (a == "--df") o.may_not_fragment = true;
+    else if (a == "--size") {
+      std::string n = value();
+      if (auto [p, e] = std::from_chars(n.data(), n.data() + n.size(), o.size); e != std::errc() || p != n.data() + n.size() || o.size > 9000) return fail("--size needs a number from 0 to 9000");
+    } else if (a == "--svg") {
       o.svg_file = value();
       if (o.svg_file.empty()) return fail("--svg needs a file name");
     } else if (a == "--heliod") {
@@ -59,7 +65,7 @@ ParsedOptions parse_options(int argc, char** argv) {
       if (o.heliod.empty()) return fail("--heliod needs the binary");
     } else if (a == "--shards") {
       std::string n = value();
-      if (auto [p, e] = std::from_chars(n.data(), n.data() + n.size(), o.shards); e != std::errc() || o.shards == 0 || o.shards > 64) return fail("--shards needs a number from 1 to 64");
+      if (auto [p, e] = std::from_chars(n.data(), n.data() + n.size(), o.shards); e != std::errc() || p != n.data() + n.size() || o.shards == 0 || o.shards > 64) return fail("--shards needs a number from 1 to 64");
     } else if (a.starts_with("-")) return fail("unknown option " + a);
     else if (command.empty()) command = a;
     else if (o.file.empty()) o.file = a;

@@ -13,6 +13,8 @@ struct Options {
   std::array<std::string, 2> ces;  // trace: from, to; config: the reflector
   bool is_json = false, with_paths = false, is_v6 = false;
   bool has_namespaces = false, with_iperf3 = false, is_held = false;
+  std::uint32_t size = 32;        // of trace's packets: octets behind the ICMP header
+  bool may_not_fragment = false;
   std::string svg_file, heliod;
   std::uint32_t shards = 1;
 };

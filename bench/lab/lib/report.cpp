@@ -161,11 +161,22 @@ std::string to_json(Lab& lab, const std::vector<PhaseVerdict>& phases) {
   return json::serialize(json::object{{"topology", lab.topology().name}, {"good", good}, {"phases", all}}) + "\n";
 }
 
-std::string format_trace(Lab& lab, std::size_t from, const IpAddress& source, const IpAddress& destination) {
-  Walk walk = lab.send(from, source, destination);
+namespace {
+// A line per node; then what was cut off on the way, indented, from the node after that.
+void append_hops(Lab& lab, const Walk& walk, std::size_t depth, std::string& out) {
+  for (const Hop& h : walk.hops) out += fmt::format("{:<16} {:>6} {:>6} {}\n", std::string(depth * 2, ' ') + lab.node(h.node).name, h.octets.size(), h.ttl, labels_text(h, true));
+  for (const Walk& piece : walk.fragments) {
+    out += fmt::format("{}a fragment of it, {}:\n", std::string(depth * 2 + 2, ' '), describe_end(lab, piece));
+    append_hops(lab, piece, depth + 2, out);
+  }
+}
+}  // namespace
+
+std::string format_trace(Lab& lab, std::size_t from, const IpAddress& source, const IpAddress& destination, std::size_t size, bool may_not_fragment) {
+  Walk walk = lab.send(from, source, destination, 64, size, may_not_fragment);
   std::string out = fmt::format("{} to {}: {}\n\n", wire::format_ip(source), wire::format_ip(destination), describe_end(lab, walk));
-  out += fmt::format("{:<16} {:>6} {}\n", "node", "ip ttl", "labels as sent on (label/ttl, the top first)");
-  for (const Hop& h : walk.hops) out += fmt::format("{:<16} {:>6} {}\n", lab.node(h.node).name, h.ttl, labels_text(h, true));
+  out += fmt::format("{:<16} {:>6} {:>6} {}\n", "node", "octets", "ip ttl", "labels as sent on (label/ttl, the top first)");
+  append_hops(lab, walk, 0, out);
   out += "\nWhat traceroute shows (labels by RFC 4950)\n";
   for (std::uint8_t ttl = 1; ttl <= 30; ++ttl) {
     forwarding::Packet packet(forwarding::icmp::make_echo_request(source, destination, 1, ttl, 32, ttl), destination.is_v6 ? forwarding::Protocol::ipv6 : forwarding::Protocol::ipv4);

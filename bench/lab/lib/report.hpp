@@ -14,7 +14,7 @@ std::string format_summary(const Topology& topology, const std::vector<PhaseVerd
 std::string to_json(Lab& lab, const std::vector<PhaseVerdict>& phases);
 // "acme-chicago → chicago → [16003 24001] p1 → …".
 std::string format_path(Lab& lab, const Walk& walk);
-// Hop by hop with labels and TTLs, and what traceroute would show (RFC 4950).
-std::string format_trace(Lab& lab, std::size_t from, const IpAddress& source, const IpAddress& destination);
+// Hop by hop with labels and TTLs, fragments as well, and what traceroute would show (RFC 4950).
+std::string format_trace(Lab& lab, std::size_t from, const IpAddress& source, const IpAddress& destination, std::size_t size = 32, bool may_not_fragment = false);
 
 }  // namespace helio::lab

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "rib/forwarding/icmp.hpp"
+
 namespace helio::lab {
 namespace {
 
@@ -206,12 +208,20 @@ std::vector<SitePair> site_pairs(const Lab& lab) {
   return out;
 }
 
+namespace {
+// The message below its labels; it goes on along the label stack (RFC 3032 §2.3.2).
+Bytes icmp_of(const Hop& hop) { return Bytes(hop.octets).subspan(hop.protocol == forwarding::Protocol::mpls ? hop.labels.size() * 4 : 0); }
+}  // namespace
+
 std::string describe_end(Lab& lab, const Walk& walk) {
   const std::string& at = lab.node(walk.last).name;
   switch (walk.end) {
     case Walk::End::delivered: return "delivered at " + at;
     case Walk::End::dropped: return fmt::format("dropped at {}: {}", at, forwarding::drop_name(walk.reason));
-    case Walk::End::answered: return fmt::format("answered by {} with ICMP: {}", at, forwarding::drop_name(walk.reason));
+    case Walk::End::answered: {
+      auto error = walk.reason == forwarding::Drop::too_big ? forwarding::icmp::read_error(icmp_of(walk.hops.back())) : std::nullopt;
+      return fmt::format("answered by {} with ICMP: {}{}", at, forwarding::drop_name(walk.reason), error ? fmt::format(", {} octets would fit", error->mtu) : "");
+    }
     case Walk::End::lost: return "still under way after 600 hops, at " + at;
   }
   return "";

@@ -166,6 +166,26 @@ TEST(Trace, ShowsLabelsAsTracerouteWould) {
   EXPECT_THAT(text, HasSubstr(" 3  10.0.2.1  acme-atlanta"));
 }
 
+TEST(Trace, FragmentsAndWhatWouldFit) {  // RFC 791 §3.2, RFC 1191 §4, RFC 3032 §3.4
+  Lab lab(load("small-mtu"));
+  lab.converge();
+  std::size_t from = ce_of(lab.topology(), "acme-chicago"), to = ce_of(lab.topology(), "acme-atlanta");
+  IpAddress source = *wire::parse_ip("10.0.0.1"), destination = *wire::parse_ip("10.0.2.1");
+  Walk walk = lab.send(from, source, destination, 64, 1472);  // 1500 octets: too big for chicago with two labels, and its first piece for p1
+  EXPECT_EQ(walk.end, Walk::End::delivered);
+  EXPECT_EQ(walk.last, lab.node_of_ce(to));
+  ASSERT_EQ(walk.fragments.size(), 2u);
+  for (const Walk& piece : walk.fragments) EXPECT_EQ(piece.last, lab.node_of_ce(to));
+  EXPECT_EQ(lab.node(walk.fragments[0].hops[0].node).name, "p1");  // cut by chicago
+  EXPECT_EQ(lab.node(walk.fragments[1].hops[0].node).name, "p2");  // cut by p1
+  std::string text = format_trace(lab, from, source, destination, 1400, true);
+  EXPECT_THAT(text, HasSubstr("answered by p1 with ICMP: too-big, 1392 octets would fit"));
+  text = format_trace(lab, from, *wire::parse_ip("2001:db8:a::1"), *wire::parse_ip("2001:db8:a:2::1"), 1400);
+  EXPECT_THAT(text, HasSubstr("answered by p1 with ICMP: too-big, 1392 octets would fit"));
+  text = format_trace(lab, from, source, destination, 3000);
+  EXPECT_THAT(text, AllOf(HasSubstr("delivered at acme-atlanta"), HasSubstr("  a fragment of it, delivered at acme-atlanta:")));
+}
+
 TEST(Reports, JsonAndPicture) {
   Lab lab(load("fault-rt-leak"));
   std::vector<PhaseVerdict> phases = run_phases(lab);
