@@ -1,7 +1,5 @@
 #include "bench/lab/lib/ce.hpp"
 
-#include "rr/wire/as_path.hpp"
-
 namespace helio::lab {
 
 using forwarding::NextHop;
@@ -28,8 +26,8 @@ void Ce::set_prefixes(std::size_t uplink, std::vector<Prefix> prefixes) {
 }
 
 std::optional<wire::Notification> Ce::on_update(SessionEnd& end, Bytes body) {
-  auto changes = read_update(body, wire::make_update_context(end.negotiated().agreed, true));
-  if (!changes) return changes.error();
+  auto changes = synthetic::read_update(body, end.negotiated().agreed.add_path_receive);
+  if (!changes) return malformed_update();
   is_changed_ = true;
   for (auto& up : uplinks_) {
     if (up->session.get() != &end) continue;
@@ -55,15 +53,15 @@ void Ce::send(Uplink& up) {
   std::map<Prefix, Path> wanted;
   for (const Prefix& prefix : up.prefixes) {
     Path path;
-    wire::prepend_as(path.as_path, {}, spec_.as, 1);
+    path.as_path = {spec_.as};
     path.next_hop = prefix.is_v6 ? up.addresses.own6 : up.addresses.own;
     wanted[prefix] = path;
   }
   std::vector<std::uint8_t> out;
   for (const auto& [prefix, path] : up.sent)
-    if (!wanted.contains(prefix)) write_withdrawal(out, prefix, false);
+    if (!wanted.contains(prefix)) synthetic::append_withdrawal(out, prefix, false);
   for (const auto& [prefix, path] : wanted)
-    if (auto at = up.sent.find(prefix); at == up.sent.end() || at->second != path) write_route(out, prefix, path, false, true);
+    if (auto at = up.sent.find(prefix); at == up.sent.end() || at->second != path) synthetic::append_route(out, prefix, path, false, true);
   up.sent = std::move(wanted);
   up.session->send(out);
 }
@@ -73,14 +71,14 @@ bool Ce::turn() {
   is_changed_ = false;
   wishes_ = {};
   auto& routes = wishes_.routes[forwarding::kGlobal];
-  std::map<Prefix, std::pair<unsigned, InterfaceId>> best;
+  std::map<Prefix, std::pair<std::size_t, InterfaceId>> best;
   NextHopSpec by_default{.kind = NextHop::Kind::forward};
   for (auto& up : uplinks_) {
     if (up->session && up->session->is_established()) send(*up);
     if (!router_.ports[up->port].is_up) continue;
     for (const auto& [key, path] : up->learned) {
-      auto [at, is_new] = best.try_emplace(key.prefix, as_path_length(path), up->port);
-      if (!is_new && as_path_length(path) < at->second.first) at->second = {as_path_length(path), up->port};
+      auto [at, is_new] = best.try_emplace(key.prefix, path.as_path.size(), up->port);
+      if (!is_new && path.as_path.size() < at->second.first) at->second = {path.as_path.size(), up->port};
     }
     forwarding::Way way;
     way.out = up->port;
@@ -98,13 +96,7 @@ bool Ce::turn() {
     routes[all] = by_default;
   }
   for (auto& up : uplinks_)
-    for (const IpAddress& own : {up->addresses.own, up->addresses.own6}) {
-      Prefix p;
-      p.address = own.bytes;
-      p.is_v6 = own.is_v6;
-      p.length = own.is_v6 ? 128 : 32;
-      routes[p] = {.kind = NextHop::Kind::deliver};
-    }
+    for (const IpAddress& own : {up->addresses.own, up->addresses.own6}) routes[host_prefix(own)] = {.kind = NextHop::Kind::deliver};
   for (const Prefix& prefix : spec_.prefixes) routes[prefix] = {.kind = NextHop::Kind::deliver};
   return true;
 }

@@ -2,21 +2,20 @@
 
 #include <algorithm>
 
-#include "rr/wire/as_path.hpp"
-
 namespace helio::lab {
 
 using wire::Family;
 
 namespace {
 
-std::vector<std::uint8_t> prepended(const std::vector<std::uint8_t>& path, Asn as) {
-  std::vector<std::uint8_t> out;
-  wire::prepend_as(out, path, as, 1);
-  return out;
+std::vector<Asn> prepended(std::vector<Asn> path, Asn as) {
+  path.insert(path.begin(), as);
+  return path;
 }
 
 }  // namespace
+
+wire::Notification malformed_update() { return {static_cast<std::uint8_t>(wire::ErrorCode::update_message), 1, {}}; }
 
 std::shared_ptr<const session::GroupSettings> own_group(Asn as, const IpAddress& router_id, Asn peer_as, wire::FamilySet families, bool add_paths) {
   auto group = std::make_shared<session::GroupSettings>();
@@ -33,7 +32,7 @@ std::shared_ptr<const session::GroupSettings> own_group(Asn as, const IpAddress&
 }
 
 Pe::Pe(const Topology& topology, std::size_t index, Router& router, const Underlay& underlay)
-    : topology_(topology), index_(index), router_(router), underlay_(underlay), next_label_(Underlay::first_vpn_label(index) + 1) {
+    : topology_(topology), index_(index), router_(router), underlay_(underlay), labels_(Underlay::first_vpn_label(index) + 1) {
   for (std::size_t i = 0; i < spec().vrfs.size(); ++i) vrf_ids_.push_back(router_.tables.add_vrf());
 }
 
@@ -95,8 +94,8 @@ void Pe::on_established(SessionEnd&, const session::Negotiated&) { is_changed_ =
 
 std::optional<wire::Notification> Pe::on_update(SessionEnd& end, Bytes body) {
   bool is_external = end.group().role == session::PeerRole::external;
-  auto changes = read_update(body, wire::make_update_context(end.negotiated().agreed, is_external));
-  if (!changes) return changes.error();
+  auto changes = synthetic::read_update(body, end.negotiated().agreed.add_path_receive);
+  if (!changes) return malformed_update();
   is_changed_ = true;
   auto apply = [&](std::map<PathKey, Path>& held) {
     for (const PathKey& key : changes->withdrawn) held.erase(key);
@@ -119,7 +118,6 @@ std::optional<wire::Notification> Pe::on_update(SessionEnd& end, Bytes body) {
   for (auto& up : upstreams_) {
     if (up->end.get() != &end) continue;
     apply(up->received);
-    up->errors += changes->errors;
     for (const auto& m : changes->left) up->wanted.erase(m);
     for (const auto& m : changes->joined) up->wanted.insert(m);
   }
@@ -165,19 +163,25 @@ bool Pe::turn() {
 
 void Pe::send_memberships(Upstream& up) {
   if (!up.end->negotiated().agreed.families.contains(Family::rtc)) return;
+  // Everything, for an ASBR: it has to pass it on.
   std::set<wire::RtMembership> wanted;
-  if (is_asbr()) {
-    wanted.insert(wire::RtMembership{});  // everything: it has to pass it on
-  } else {
-    for (const VrfSpec& vrf : spec().vrfs)
-      for (std::uint64_t rt : vrf.import_targets) wanted.insert({96, spec().as, rt});
-  }
+  if (is_asbr()) wanted.insert(wire::RtMembership{});
+  else
+    for (std::uint64_t rt : synthetic::imported_targets(spec().vrfs)) wanted.insert({96, spec().as, rt});
   std::vector<std::uint8_t> out;
-  for (const auto& m : up.asked)
-    if (!wanted.contains(m)) write_membership(out, m, up.local, false);
-  for (const auto& m : wanted)
-    if (!up.asked.contains(m)) write_membership(out, m, up.local, true);
-  if (!up.said_end_of_rib) wire::encode_end_of_rib(out, Family::rtc);
+  auto say = [&](const std::set<wire::RtMembership>& what, const std::set<wire::RtMembership>& except, bool announce) {
+    synthetic::Speaker speaker{spec().as, up.local.v4_value()};
+    std::vector<std::uint64_t> targets;
+    for (const auto& m : what) {
+      if (except.contains(m)) continue;
+      if (m.is_default()) synthetic::append_default_membership(out, speaker, announce);
+      else targets.push_back(m.target);
+    }
+    synthetic::append_memberships(out, speaker, targets, announce);
+  };
+  say(up.asked, wanted, false);
+  say(wanted, up.asked, true);
+  if (!up.said_end_of_rib) synthetic::append_end_of_rib(out, 1, 132);
   up.asked = wanted;
   up.end->send(out);
 }
@@ -205,12 +209,12 @@ void Pe::send_routes(Upstream& up) {
   for (const auto& [prefix, path] : export_paths_) offer(prefix, path);
   std::vector<std::uint8_t> out;
   for (const auto& [prefix, path] : up.sent)
-    if (!wanted.contains(prefix)) write_withdrawal(out, prefix, true);
+    if (!wanted.contains(prefix)) synthetic::append_withdrawal(out, prefix, true);
   for (const auto& [prefix, path] : wanted)
-    if (auto at = up.sent.find(prefix); at == up.sent.end() || at->second != path) write_route(out, prefix, path, true, up.is_external);
+    if (auto at = up.sent.find(prefix); at == up.sent.end() || at->second != path) synthetic::append_route(out, prefix, path, true, up.is_external);
   if (!up.said_end_of_rib)
     for (Family f : {Family::vpnv4, Family::vpnv6})
-      if (families.contains(f)) wire::encode_end_of_rib(out, f);
+      if (families.contains(f)) synthetic::append_end_of_rib(out, f == Family::vpnv4 ? 1 : 2, 128);
   up.said_end_of_rib = true;
   up.sent = std::move(wanted);
   up.end->send(out);
@@ -231,9 +235,9 @@ void Pe::send_to_neighbor(VrfPort& port) {
   }
   std::vector<std::uint8_t> out;
   for (const auto& [prefix, path] : port.sent)
-    if (!wanted.contains(prefix)) write_withdrawal(out, prefix, false);
+    if (!wanted.contains(prefix)) synthetic::append_withdrawal(out, prefix, false);
   for (const auto& [prefix, path] : wanted)
-    if (auto at = port.sent.find(prefix); at == port.sent.end() || at->second != path) write_route(out, prefix, path, false, true);
+    if (auto at = port.sent.find(prefix); at == port.sent.end() || at->second != path) synthetic::append_route(out, prefix, path, false, true);
   port.sent = std::move(wanted);
   port.session->send(out);
 }

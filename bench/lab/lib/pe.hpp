@@ -9,11 +9,17 @@
 #include <set>
 #include <tuple>
 
-#include "bench/lab/lib/routes.hpp"
 #include "bench/lab/lib/session_end.hpp"
 #include "bench/lab/lib/underlay.hpp"
+#include "bench/synthetic/messages.hpp"
+#include "bench/synthetic/updates.hpp"
 
 namespace helio::lab {
+
+using synthetic::family_of;
+using synthetic::has_as;
+using synthetic::Path;
+using synthetic::PathKey;
 
 // The addresses of a link to a CE (or of two VRFs back to back).
 struct LinkAddresses {
@@ -44,7 +50,6 @@ class Pe : public SessionEnd::User {
     std::set<wire::RtMembership> wanted;  // what the reflector asks for
     std::set<wire::RtMembership> asked;   // what we asked for
     bool said_end_of_rib = false;
-    std::size_t errors = 0;
   };
 
   Pe(const Topology& topology, std::size_t index, Router& router, const Underlay& underlay);
@@ -87,7 +92,6 @@ class Pe : public SessionEnd::User {
   };
   using LabelKey = std::tuple<int, std::size_t, Prefix, std::vector<std::uint32_t>>;
 
-  std::uint32_t label_of(const LabelKey& key);
   void collect_locals();
   void make_exports();
   void choose_routes();
@@ -109,8 +113,7 @@ class Pe : public SessionEnd::User {
   std::vector<VrfId> vrf_ids_;
   std::vector<std::unique_ptr<VrfPort>> ports_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
-  std::map<LabelKey, std::uint32_t> labels_;  // never given to something else again
-  std::uint32_t next_label_;
+  synthetic::LabelSpace<LabelKey> labels_;
   bool is_changed_ = true;
 
   // Of the last turn.
@@ -126,6 +129,8 @@ class Pe : public SessionEnd::User {
   Wishes wishes_;
 };
 
+// UPDATE Message Error, Malformed Attribute List.
+wire::Notification malformed_update();
 // Group settings of an end of the laboratory's own.
 std::shared_ptr<const session::GroupSettings> own_group(Asn as, const IpAddress& router_id, Asn peer_as, wire::FamilySet families, bool add_paths = false);
 

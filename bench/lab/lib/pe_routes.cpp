@@ -11,28 +11,12 @@ using forwarding::Way;
 
 namespace {
 
-Prefix host(const IpAddress& a) {
-  Prefix p;
-  p.address = a.bytes;
-  p.is_v6 = a.is_v6;
-  p.length = a.is_v6 ? 128 : 32;
-  return p;
-}
-bool have_common(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
-  return std::any_of(a.begin(), a.end(), [&](std::uint64_t rt) { return std::find(b.begin(), b.end(), rt) != b.end(); });
-}
 Prefix without_rd(Prefix prefix) {
   prefix.rd = {};
   return prefix;
 }
 
 }  // namespace
-
-std::uint32_t Pe::label_of(const LabelKey& key) {
-  auto [at, is_new] = labels_.try_emplace(key, next_label_);
-  if (is_new) ++next_label_;
-  return at->second;
-}
 
 // Static routes before learned ones; of these the shortest AS path.
 void Pe::collect_locals() {
@@ -46,7 +30,7 @@ void Pe::collect_locals() {
     if (!router_.ports[port->port].is_up) continue;
     for (const auto& [key, path] : port->learned) {
       Local& local = learned[port->vrf][key.prefix];
-      if (!local.ports.empty() && as_path_length(local.path) <= as_path_length(path)) continue;
+      if (!local.ports.empty() && local.path.as_path.size() <= path.as_path.size()) continue;
       local.ports = {port.get()};
       local.path = path;
     }
@@ -78,15 +62,15 @@ void Pe::make_exports() {
       std::uint32_t label = 0;
       switch (vrf.labels) {
         case LabelMode::per_vrf:
-          label = label_of({0, v, {}, {}});
+          label = labels_.of({0, v, {}, {}});
           wishes_.labels[label] = {LabelAction::Kind::look_up, vrf_ids_[v], {}};
           break;
         case LabelMode::per_prefix:
-          label = label_of({1, v, prefix, {}});
+          label = labels_.of({1, v, prefix, {}});
           wishes_.labels[label] = {LabelAction::Kind::forward, 0, forward};
           break;
         case LabelMode::per_ce:
-          label = label_of({2, v, {}, {local.ports.front()->port}});
+          label = labels_.of({2, v, {}, {local.ports.front()->port}});
           forward.ways.resize(1);
           wishes_.labels[label] = {LabelAction::Kind::forward, 0, forward};
           break;
@@ -143,7 +127,7 @@ std::vector<Pe::Candidate> Pe::candidates(std::size_t v, const Prefix& prefix) c
     out.push_back(c);
   }
   for (const auto& [key, e] : exports_) {  // route leaking inside this PE
-    if (e.vrf == v || without_rd(key) != prefix || !have_common(spec().vrfs[e.vrf].export_targets, vrf.import_targets)) continue;
+    if (e.vrf == v || without_rd(key) != prefix || !synthetic::have_common(spec().vrfs[e.vrf].export_targets, vrf.import_targets)) continue;
     Candidate c;
     c.from = Candidate::From::other_vrf;
     c.path = &export_paths_.at(key);
@@ -153,7 +137,7 @@ std::vector<Pe::Candidate> Pe::candidates(std::size_t v, const Prefix& prefix) c
   }
   for (const auto& up : upstreams_)
     for (const auto& [key, path] : up->received) {
-      if (without_rd(key.prefix) != prefix || !have_common(path.targets, vrf.import_targets)) continue;
+      if (without_rd(key.prefix) != prefix || !synthetic::have_common(path.targets, vrf.import_targets)) continue;
       if (auto c = remote(*up, key, path)) out.push_back(*c);
     }
   return out;
@@ -164,7 +148,7 @@ bool Pe::is_better(const Candidate& a, const Candidate& b) {
   auto rank = [](const Candidate& c) { return c.from == Candidate::From::vrf ? 0 : 1; };
   if (rank(a) != rank(b)) return rank(a) < rank(b);
   if (a.path->local_pref != b.path->local_pref) return a.path->local_pref > b.path->local_pref;
-  if (unsigned la = as_path_length(*a.path), lb = as_path_length(*b.path); la != lb) return la < lb;
+  if (std::size_t la = a.path->as_path.size(), lb = b.path->as_path.size(); la != lb) return la < lb;
   if (a.path->origin != b.path->origin) return a.path->origin < b.path->origin;
   if (a.from != b.from) return a.from < b.from;
   if (a.metric != b.metric) return a.metric < b.metric;
@@ -174,7 +158,7 @@ bool Pe::is_better(const Candidate& a, const Candidate& b) {
   return a.path_id < b.path_id;
 }
 bool Pe::is_equal(const Candidate& a, const Candidate& b) {
-  return a.from == b.from && a.path->local_pref == b.path->local_pref && as_path_length(*a.path) == as_path_length(*b.path) && a.path->origin == b.path->origin && a.metric == b.metric;
+  return a.from == b.from && a.path->local_pref == b.path->local_pref && a.path->as_path.size() == b.path->as_path.size() && a.path->origin == b.path->origin && a.metric == b.metric;
 }
 
 void Pe::choose_routes() {
@@ -205,8 +189,8 @@ void Pe::choose_routes() {
     auto& routes = wishes_.routes[vrf_ids_[port->vrf]];
     Way way;
     way.out = port->port;
-    for (const IpAddress& own : {port->addresses.own, port->addresses.own6}) routes[host(own)] = {.kind = NextHop::Kind::deliver};
-    for (const IpAddress& peer : {port->addresses.peer, port->addresses.peer6}) routes[host(peer)] = {.kind = NextHop::Kind::forward, .ways = {way}};
+    for (const IpAddress& own : {port->addresses.own, port->addresses.own6}) routes[host_prefix(own)] = {.kind = NextHop::Kind::deliver};
+    for (const IpAddress& peer : {port->addresses.peer, port->addresses.peer6}) routes[host_prefix(peer)] = {.kind = NextHop::Kind::forward, .ways = {way}};
   }
 }
 
@@ -229,7 +213,7 @@ void Pe::relay() {
     for (const auto& [prefix, c] : from) {
       std::vector<std::uint32_t> what = c.path->labels;
       what.push_back(c.path->next_hop.v4_value());
-      std::uint32_t label = label_of({direction, 0, prefix, what});
+      std::uint32_t label = labels_.of({direction, 0, prefix, what});
       wishes_.labels[label] = {LabelAction::Kind::forward, 0, {.kind = NextHop::Kind::forward, .ways = c.ways}};
       for (Way& way : wishes_.labels[label].next_hop.ways) way.entropy_after = 0;
       Path path = *c.path;

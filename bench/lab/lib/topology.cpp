@@ -15,12 +15,19 @@ namespace helio::lab {
 using config::Node;
 using config::Problems;
 
-
 bool contains(const Prefix& prefix, const IpAddress& address) {
   if (prefix.is_v6 != address.is_v6) return false;
   for (unsigned bit = 0; bit < prefix.length; ++bit)
     if (((prefix.address[bit / 8] ^ address.bytes[bit / 8]) >> (7 - bit % 8) & 1) != 0) return false;
   return true;
+}
+
+Prefix host_prefix(const IpAddress& address) {
+  Prefix out;
+  out.address = address.bytes;
+  out.is_v6 = address.is_v6;
+  out.length = address.is_v6 ? 128 : 32;
+  return out;
 }
 
 IpAddress first_host(const Prefix& prefix) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/synthetic/vrf.hpp"
 #include "rr/base/result.hpp"
 #include "rr/config/problem.hpp"
 #include "rr/wire/types.hpp"
@@ -15,15 +16,12 @@ namespace helio::lab {
 using wire::IpAddress;
 using Prefix = wire::VpnPrefix;  // with RD 0
 
-enum class LabelMode : std::uint8_t { per_vrf, per_prefix, per_ce };
+using synthetic::LabelMode;
 enum class Transport : std::uint8_t { ldp, sr, gre, mpls_in_ip };
 enum class Php : std::uint8_t { implicit_null, explicit_null, off };
 
-struct VrfSpec {
+struct VrfSpec : synthetic::Vrf {
   std::string name, customer;
-  wire::RouteDistinguisher rd;
-  std::vector<std::uint64_t> import_targets, export_targets;
-  LabelMode labels = LabelMode::per_vrf;
 };
 
 struct RouterSpec {  // PE, P or ASBR
@@ -132,6 +130,7 @@ TopologyResult load_topology(const std::string& file);
 
 using wire::format_prefix;
 bool contains(const Prefix& prefix, const IpAddress& address);
+Prefix host_prefix(const IpAddress& address);  // 32 or 128 bits
 IpAddress first_host(const Prefix& prefix);  // the address with the last bit set
 
 }  // namespace helio::lab

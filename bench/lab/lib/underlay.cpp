@@ -16,13 +16,6 @@ Way make_way(InterfaceId out, std::initializer_list<std::uint32_t> labels) {
   for (std::uint32_t l : labels) way.labels[way.label_count++] = l;
   return way;
 }
-Prefix host(const IpAddress& a) {
-  Prefix p;
-  p.address = a.bytes;
-  p.is_v6 = a.is_v6;
-  p.length = a.is_v6 ? 128 : 32;
-  return p;
-}
 }  // namespace
 
 Underlay::Underlay(const Topology& topology, std::vector<Router*> routers, std::vector<Edge> edges)
@@ -158,7 +151,7 @@ void Underlay::wish(std::size_t router, Wishes& out) const {
   auto& routes = out.routes[forwarding::kGlobal];
   for (std::size_t to = 0; to < routers_.size(); ++to) {
     if (to == router) {
-      routes[host(topology_.routers[to].loopback)] = {.kind = NextHop::Kind::deliver};
+      routes[host_prefix(topology_.routers[to].loopback)] = {.kind = NextHop::Kind::deliver};
       if (topology_.php == Php::off) out.labels[label_at(router, router)] = {LabelAction::Kind::pop_again, 0, {}};
       continue;
     }
@@ -166,7 +159,7 @@ void Underlay::wish(std::size_t router, Wishes& out) const {
       NextHopSpec plain{.kind = NextHop::Kind::forward};
       for (const Hop& hop : next_hops(router, to)) plain.ways.push_back(make_way(hop.out, {}));
       if (plain.ways.empty()) continue;
-      routes[host(topology_.routers[to].loopback)] = plain;
+      routes[host_prefix(topology_.routers[to].loopback)] = plain;
       if (!is_ip_core()) out.labels[label_at(router, to)] = {LabelAction::Kind::forward, 0, {.kind = NextHop::Kind::forward, .ways = label_ways(router, to)}};
     }
     // Option C: an ASBR has a label for every loopback that it passes on to the other AS.

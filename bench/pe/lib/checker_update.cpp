@@ -5,6 +5,7 @@
 
 #include "bench/pe/lib/checker.hpp"
 #include "bench/pe/lib/stream.hpp"
+#include "bench/synthetic/updates.hpp"
 
 namespace helio::pe {
 
@@ -12,60 +13,50 @@ bool Checker::parse_attributes(Bytes body, Attributes& a) {
   const std::uint8_t* p = body.data();
   if (body.size() < 4 || load_be16(p) != 0) return false;  // no IPv4 unicast was negotiated
   if (load_be16(p + 2) + 4u != body.size()) return false;
-  const std::uint8_t* stop = p + body.size();
-  p += 4;
-  while (p < stop) {
-    if (stop - p < 3) return false;
-    std::uint8_t flags = p[0], type = p[1];
-    std::size_t head = flags & 0x10 ? 4 : 3;
-    if (static_cast<std::size_t>(stop - p) < head) return false;
-    std::size_t size = head == 4 ? load_be16(p + 2) : p[2];
-    p += head;
-    if (static_cast<std::size_t>(stop - p) < size) return false;
+  return synthetic::each_attribute(body.subspan(4), [&a](std::uint8_t type, Bytes value) {
+    const std::uint8_t* v = value.data();
     switch (type) {
       case 1:
-        if (size != 1) return false;
-        a.origin = p[0];
-        break;
+        if (value.size() != 1) return false;
+        a.origin = v[0];
+        return true;
       case 2:
-        a.has_empty_as_path = size == 0;
-        break;
+        a.has_empty_as_path = value.empty();
+        return true;
       case 4:
-        if (size != 4) return false;
-        a.med = load_be32(p);
-        break;
+        if (value.size() != 4) return false;
+        a.med = load_be32(v);
+        return true;
       case 5:
-        if (size != 4) return false;
-        a.local_pref = load_be32(p);
-        break;
+        if (value.size() != 4) return false;
+        a.local_pref = load_be32(v);
+        return true;
       case 8:
-        if (size == 4) a.community = load_be32(p);
-        break;
+        if (value.size() == 4) a.community = load_be32(v);
+        return true;
       case 9:
-        if (size != 4) return false;
-        a.originator = load_be32(p);
-        break;
+        if (value.size() != 4) return false;
+        a.originator = load_be32(v);
+        return true;
       case 10:
-        a.cluster_list = Bytes(p, size);
-        break;
+        a.cluster_list = value;
+        return true;
       case 14:
         a.has_reach = true;
-        a.reach = Bytes(p, size);
-        break;
+        a.reach = value;
+        return true;
       case 15:
         a.has_unreach = true;
-        a.unreach = Bytes(p, size);
-        break;
+        a.unreach = value;
+        return true;
       case 16:
-        a.route_targets = Bytes(p, size);
-        break;
+        a.route_targets = value;
+        return true;
       default:
         ++a.others;
-        break;
+        return true;
     }
-    p += size;
-  }
-  return true;
+  });
 }
 
 void Checker::on_update(std::uint32_t pe, Bytes body) {

@@ -273,19 +273,18 @@ void Fleet::read(std::uint32_t pe) {
 std::size_t Fleet::take_messages(std::uint32_t pe, const std::uint8_t* p, std::size_t size) {
   std::size_t at = 0;
   std::uint32_t generation = sessions_[pe].generation;
-  while (size - at >= 19) {
+  for (;;) {
     const std::uint8_t* m = p + at;
-    std::size_t length = load_be16(m + 16);
-    if (load_be64(m) != ~0ull || load_be64(m + 8) != ~0ull || length < 19 || length > 4096) {
+    auto length = synthetic::message_size(m, size - at);
+    if (!length) {
       close_session(pe, "malformed message header received", false);
       return at;
     }
-    if (size - at < length) break;
-    on_message(pe, m[18], Bytes(m + 19, length - 19));
+    if (*length == 0) return at;
+    on_message(pe, m[18], Bytes(m + synthetic::kHeader, *length - synthetic::kHeader));
     if (sessions_[pe].generation != generation) return at;
-    at += length;
+    at += *length;
   }
-  return at;
 }
 
 void Fleet::on_message(std::uint32_t pe, std::uint8_t type, Bytes body) {

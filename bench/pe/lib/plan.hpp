@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bench/pe/lib/prefix_plan.hpp"
+#include "bench/synthetic/vrf.hpp"
 #include "rr/wire/types.hpp"
 
 namespace helio::pe {
@@ -24,7 +25,7 @@ enum class RtcMode : std::uint8_t {
   default_route
 };  // default_route: the PE asks for everything by RTC
 enum class RdMode : std::uint8_t { per_pe, per_vrf };
-enum class LabelMode : std::uint8_t { per_vrf, per_prefix, per_ce };
+using synthetic::LabelMode;
 // full_mesh: one RT per VPN. hub_spoke: the owner of cycle 0 is the hub; spokes see the hub only, the hub all
 // spokes. extranet: a VRF also imports its neighbour VPN's RT. random: it also imports two VPNs chosen by the
 // seed.

@@ -8,6 +8,8 @@
 #include <map>
 #include <stdexcept>
 
+#include "bench/synthetic/updates.hpp"
+
 namespace helio::pe {
 namespace {
 
@@ -25,22 +27,12 @@ std::string sorted_values(Bytes bytes, std::size_t size) {
 }
 
 bool read_nlris(Bytes nlris, std::uint8_t afi, bool withdrawn, std::vector<RawUpdate::Route>& out) {
-  constexpr std::size_t kRd = 8, kLabel = 3;
-  ByteReader r(nlris);
-  while (!r.empty()) {
-    unsigned bits = r.u8();
-    Bytes value = r.take((bits + 7) / 8);
-    if (!r.ok()) return false;
-    // RFC 8277 §2: labels up to the one with the bottom of stack bit; a withdrawal has one field that says
-    // nothing.
-    std::size_t labels = kLabel;
-    while (!withdrawn && labels <= value.size() && (value[labels - 1] & 1) == 0) labels += kLabel;
-    if (value.size() < labels + kRd) return false;
-    RawUpdate::Route& route = out.emplace_back();
-    route.key = fmt::format("{}/{} ", afi, bits - 8 * (labels + kRd)) + text(value.subspan(labels));
-    if (!withdrawn) route.labels = text(value.first(labels));
-  }
-  return true;
+  return synthetic::each_vpn_nlri(
+      nlris, withdrawn, false, [&](std::uint32_t, Bytes labels, Bytes rest, std::size_t bits) {
+        RawUpdate::Route& route = out.emplace_back();
+        route.key = fmt::format("{}/{} ", afi, bits) + text(rest);
+        if (!withdrawn) route.labels = text(labels);
+      });
 }
 
 bool read_mp(Bytes value, bool withdrawn, RawUpdate& update, std::string& next_hop) {
@@ -62,22 +54,17 @@ bool read_mp(Bytes value, bool withdrawn, RawUpdate& update, std::string& next_h
 
 bool read_raw_update(Bytes body, RawUpdate& update) {
   update = {};
-  ByteReader r(body);
-  r.take(r.u16());  // withdrawn IPv4 unicast routes
-  ByteReader attributes(r.take(r.u16()));
-  if (!r.ok()) return false;
+  auto parts = synthetic::split_update(body);
+  if (!parts) return false;
   std::map<std::uint8_t, std::string> kept;
-  while (!attributes.empty()) {
-    std::uint8_t flags = attributes.u8(), type = attributes.u8();
-    Bytes value = attributes.take(flags & 0x10 ? attributes.u16() : attributes.u8());
-    if (!attributes.ok()) return false;
+  bool is_right = synthetic::each_attribute(parts->attributes, [&](std::uint8_t type, Bytes value) {
     if (type == 9 && value.size() == 4) update.originator = load_be32(value.data());
-    if (type == 9 || type == 10) continue;
+    if (type == 9 || type == 10) return true;
     if (type == 14 || type == 15) {
       std::string next_hop;
       if (!read_mp(value, type == 15, update, next_hop)) return false;
       if (type == 14) kept[type] = next_hop;
-      continue;
+      return true;
     }
     if (type == 16) {
       for (std::size_t at = 0; at + 8 <= value.size(); at += 8) {
@@ -89,7 +76,9 @@ bool read_raw_update(Bytes body, RawUpdate& update) {
                  : type == 16 ? sorted_values(value, 8)
                  : type == 32 ? sorted_values(value, 12)
                               : text(value);
-  }
+    return true;
+  });
+  if (!is_right) return false;
   for (const auto& [type, value] : kept)
     update.attributes += fmt::format("{}:{}:", type, value.size()) + value;
   return true;
@@ -100,11 +89,8 @@ RawRoutes::RawRoutes(ByteVector bytes) : bytes_(std::move(bytes)) {
   std::map<std::string, Route> routes;
   RawUpdate update;
   for (std::size_t at = 0; at < bytes_.size();) {
-    std::size_t left = bytes_.size() - at, size = left < 19 ? 0 : load_be16(bytes_.data() + at + 16);
-    bool has_marker =
-        left >= 19 && load_be64(bytes_.data() + at) == ~0ull && load_be64(bytes_.data() + at + 8) == ~0ull;
-    if (!has_marker || size < 19 || size > 4096 || size > left)
-      throw std::runtime_error(fmt::format("no BGP message at octet {} of the raw file", at));
+    std::size_t size = synthetic::message_size(bytes_.data() + at, bytes_.size() - at).value_or(0);
+    if (size == 0) throw std::runtime_error(fmt::format("no BGP message at octet {} of the raw file", at));
     if (bytes_[at + 18] != 2) throw std::runtime_error("the raw file holds another message than an UPDATE");
     if (!read_raw_update(Bytes(bytes_).subspan(at + 19, size - 19), update))
       throw std::runtime_error(fmt::format("malformed UPDATE at octet {} of the raw file", at));

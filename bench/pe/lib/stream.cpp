@@ -5,29 +5,11 @@
 namespace helio::pe {
 namespace {
 
-constexpr std::size_t kHeader = 19;
-constexpr std::size_t kMaxMessage = 4096;
-
-std::size_t begin(ByteVector& out, std::uint8_t type) {
-  std::size_t start = out.size();
-  ByteWriter w(out);
-  w.fill(16, 0xff);
-  w.u16(0);
-  w.u8(type);
-  return start;
-}
-
-void end(ByteVector& out, std::size_t start) {
-  store_be16(out.data() + start + 16, static_cast<std::uint16_t>(out.size() - start));
-}
-
-// ORIGIN IGP, empty AS_PATH, [MED], LOCAL_PREF 100: what every iBGP route carries before its own attributes.
-void append_base_attributes(ByteWriter& w, std::uint32_t med) {
-  w.u8(0x40), w.u8(1), w.u8(1), w.u8(0);
-  w.u8(0x40), w.u8(2), w.u8(0);
-  if (med != 0) w.u8(0x80), w.u8(4), w.u8(4), w.u32(med);
-  w.u8(0x40), w.u8(5), w.u8(4), w.u32(100);
-}
+using synthetic::append_base_attributes;
+using synthetic::begin_message;
+using synthetic::end_message;
+using synthetic::kMaxMessage;
+using synthetic::MessageType;
 
 struct SliceOf {
   std::uint32_t vrf, cycle, group;
@@ -93,7 +75,7 @@ void append_run(ByteVector& out, const Plan& plan, std::uint32_t pe, Cursor at, 
   bool v6 = at.index >= plan.v4_routes_per_slice();
   ByteWriter w(out);
   while (!at.is_done()) {
-    std::size_t start = begin(out, 2);
+    std::size_t start = begin_message(out, MessageType::update);
     w.u16(0);
     std::size_t attributes_at = out.size();
     w.u16(0);
@@ -122,90 +104,11 @@ void append_run(ByteVector& out, const Plan& plan, std::uint32_t pe, Cursor at, 
     w.u64(plan.export_rt(s.vrf, s.cycle));
     for (std::uint32_t n = 1; n < o.rts_per_route; ++n) w.u64(plan.idle_rt(s.vrf, n));
     w.patch_u16(attributes_at, static_cast<std::uint16_t>(out.size() - attributes_at - 2));
-    end(out, start);
+    end_message(out, start);
   }
 }
 
 }  // namespace
-
-void append_open(ByteVector& out, const OpenOptions& o) {
-  ByteVector capabilities;
-  ByteWriter c(capabilities);
-  auto multiprotocol = [&](std::uint16_t afi, std::uint8_t safi) {
-    c.u8(1), c.u8(4), c.u16(afi), c.u8(0), c.u8(safi);
-  };
-  if (o.vpnv4) multiprotocol(1, 128);
-  if (o.vpnv6) multiprotocol(2, 128);
-  if (o.rtc) multiprotocol(1, 132);
-  if (o.add_path && (o.vpnv4 || o.vpnv6)) {
-    constexpr std::uint8_t kReceive = 1;
-    c.u8(69), c.u8(static_cast<std::uint8_t>(4 * (o.vpnv4 + o.vpnv6)));
-    if (o.vpnv4) c.u16(1), c.u8(128), c.u8(kReceive);
-    if (o.vpnv6) c.u16(2), c.u8(128), c.u8(kReceive);
-  }
-  c.u8(2), c.u8(0);                 // route refresh, RFC 2918
-  c.u8(65), c.u8(4), c.u32(o.asn);  // 4-octet AS, RFC 6793
-  std::size_t start = begin(out, 1);
-  ByteWriter w(out);
-  w.u8(4);
-  w.u16(o.asn > 65535 ? 23456 : static_cast<std::uint16_t>(o.asn));
-  w.u16(o.hold_time);
-  w.u32(o.router_id);
-  w.u8(static_cast<std::uint8_t>(capabilities.size() + 2));
-  w.u8(2), w.u8(static_cast<std::uint8_t>(capabilities.size()));
-  w.bytes(capabilities);
-  end(out, start);
-}
-
-bool offers_paths(Bytes open, std::uint16_t afi, std::uint8_t safi) {
-  constexpr std::uint8_t kSend = 2;  // 3 = both
-  ByteReader r(open);
-  r.take(9);  // version, AS, hold time, identifier
-  std::size_t size = r.u8();
-  ByteReader ahead = r;
-  bool is_extended = size != 0 && ahead.u8() == 255;  // RFC 9072 §2
-  if (is_extended) r.u8(), size = r.u16();
-  ByteReader parameters(r.take(size));
-  while (r.ok() && parameters.ok() && !parameters.empty()) {
-    std::uint8_t type = parameters.u8();
-    ByteReader capabilities(parameters.take(is_extended ? parameters.u16() : parameters.u8()));
-    while (type == 2 && capabilities.ok() && !capabilities.empty()) {
-      std::uint8_t code = capabilities.u8();
-      ByteReader value(capabilities.take(capabilities.u8()));
-      while (code == 69 && value.ok() && !value.empty()) {
-        bool is_family = value.u16() == afi;
-        is_family &= value.u8() == safi;
-        bool sends = (value.u8() & kSend) != 0;
-        if (is_family && sends && value.ok()) return true;
-      }
-    }
-  }
-  return false;
-}
-
-void append_keepalive(ByteVector& out) { end(out, begin(out, 4)); }
-
-void append_end_of_rib(ByteVector& out, std::uint16_t afi, std::uint8_t safi) {
-  std::size_t start = begin(out, 2);
-  ByteWriter w(out);
-  w.u16(0), w.u16(6);
-  w.u8(0x80), w.u8(15), w.u8(3), w.u16(afi), w.u8(safi);
-  end(out, start);
-}
-
-void append_route_refresh(ByteVector& out, std::uint16_t afi, std::uint8_t safi) {
-  std::size_t start = begin(out, 5);
-  ByteWriter w(out);
-  w.u16(afi), w.u8(0), w.u8(safi);
-  end(out, start);
-}
-
-void append_cease(ByteVector& out, std::uint8_t subcode) {
-  std::size_t start = begin(out, 3);
-  ByteWriter w(out);
-  w.u8(6), w.u8(subcode);
-  end(out, start);
-}
 
 void append_routes(ByteVector& out, const Plan& plan, std::uint32_t pe, const RouteRange& range,
                    const Announcement& how) {
@@ -228,7 +131,7 @@ void append_withdrawals(ByteVector& out, const Plan& plan, std::uint32_t pe, con
   while (index < stop) {
     bool v6 = index >= v4;
     std::uint32_t family_stop = v6 ? stop : std::min(stop, v4);
-    std::size_t start = begin(out, 2);
+    std::size_t start = begin_message(out, MessageType::update);
     w.u16(0);
     std::size_t attributes_at = out.size();
     w.u16(0);
@@ -245,7 +148,7 @@ void append_withdrawals(ByteVector& out, const Plan& plan, std::uint32_t pe, con
     }
     w.patch_u16(unreach_at, static_cast<std::uint16_t>(out.size() - unreach_at - 2));
     w.patch_u16(attributes_at, static_cast<std::uint16_t>(out.size() - attributes_at - 2));
-    end(out, start);
+    end_message(out, start);
   }
 }
 
@@ -276,40 +179,11 @@ ByteVector build_routes(const Plan& plan, std::uint32_t pe, const Announcement& 
 
 void append_memberships(ByteVector& out, const Plan& plan, std::uint32_t pe,
                         const std::vector<std::uint64_t>& rts, bool announce) {
-  constexpr std::size_t kNlri = 13;
-  std::size_t at = 0;
-  ByteWriter w(out);
-  while (at < rts.size()) {
-    std::size_t start = begin(out, 2);
-    w.u16(0);
-    std::size_t attributes_at = out.size();
-    w.u16(0);
-    if (announce) append_base_attributes(w, 0);
-    w.u8(0x90), w.u8(announce ? 14 : 15);
-    std::size_t body_at = out.size();
-    w.u16(0);
-    w.u16(1), w.u8(132);
-    if (announce) w.u8(4), w.u32(plan.address(pe)), w.u8(0);
-    while (at < rts.size() && out.size() - start + kNlri <= kMaxMessage) {
-      w.u8(96), w.u32(plan.options().asn), w.u64(rts[at++]);
-    }
-    w.patch_u16(body_at, static_cast<std::uint16_t>(out.size() - body_at - 2));
-    w.patch_u16(attributes_at, static_cast<std::uint16_t>(out.size() - attributes_at - 2));
-    end(out, start);
-  }
+  synthetic::append_memberships(out, {plan.options().asn, plan.address(pe)}, rts, announce);
 }
 
 void append_default_membership(ByteVector& out, const Plan& plan, std::uint32_t pe) {
-  std::size_t start = begin(out, 2);
-  ByteWriter w(out);
-  w.u16(0);
-  std::size_t attributes_at = out.size();
-  w.u16(0);
-  append_base_attributes(w, 0);
-  w.u8(0x80), w.u8(14), w.u8(10), w.u16(1), w.u8(132), w.u8(4), w.u32(plan.address(pe)), w.u8(0);
-  w.u8(0);
-  w.patch_u16(attributes_at, static_cast<std::uint16_t>(out.size() - attributes_at - 2));
-  end(out, start);
+  synthetic::append_default_membership(out, {plan.options().asn, plan.address(pe)});
 }
 
 }  // namespace helio::pe

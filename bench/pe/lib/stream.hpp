@@ -1,34 +1,22 @@
-// Byte streams of the synthetic PEs: OPEN, memberships, packed UPDATEs of a PE's routes, withdrawals,
-// End-of-RIB. Deliberately independent of rr/wire's encoders: the generator is a second implementation to
-// hold the reflector against. RFC 4271 §4.3, RFC 4760, RFC 4364 §4.3.4, RFC 4659, RFC 4684 §4, RFC 4724 §2,
-// RFC 7911 §4.
+// Byte streams of helio-pe's PEs, from the plan: packed UPDATEs of a PE's routes, withdrawals, memberships. What does not
+// need the plan is in bench/synthetic, shared with helio-lab. RFC 4271 §4.3, RFC 4760, RFC 4364 §4.3.4, RFC 4659, RFC 4684 §4.
 #pragma once
 #include <cstdint>
 #include <vector>
 
 #include "bench/pe/lib/plan.hpp"
-#include "rr/base/bytes.hpp"
+#include "bench/synthetic/messages.hpp"
 
 namespace helio::pe {
 
-using ByteVector = std::vector<std::uint8_t>;
-
-struct OpenOptions {
-  std::uint32_t asn = 65000;
-  std::uint32_t router_id = 0;
-  std::uint16_t hold_time = 90;
-  bool vpnv4 = true;
-  bool vpnv6 = false;
-  bool rtc = false;
-  bool add_path = false;  // able to receive several paths of the VPN families, RFC 7911 §4
-};
-void append_open(ByteVector& out, const OpenOptions& options);
-// Whether the neighbour's OPEN (its body) says that it sends several paths of the family, RFC 7911 §4.
-bool offers_paths(Bytes open, std::uint16_t afi, std::uint8_t safi);
-void append_keepalive(ByteVector& out);
-void append_end_of_rib(ByteVector& out, std::uint16_t afi, std::uint8_t safi);
-void append_route_refresh(ByteVector& out, std::uint16_t afi, std::uint8_t safi);
-void append_cease(ByteVector& out, std::uint8_t subcode);
+using synthetic::append_cease;
+using synthetic::append_end_of_rib;
+using synthetic::append_keepalive;
+using synthetic::append_open;
+using synthetic::append_route_refresh;
+using synthetic::ByteVector;
+using synthetic::offers_paths;
+using synthetic::OpenOptions;
 
 // What one PE says about some of its routes.
 struct RouteRange {
