@@ -33,19 +33,41 @@ bool Expectation::imports(const VrfSpec& importer, const VrfSpec& exporter) {
   });
 }
 
+VrfSpec Expectation::as_reflected(const VrfSpec& exporter, const RouterSpec& pe) const {
+  VrfSpec out = exporter;
+  for (const std::string& name : pe.reflectors) {
+    if (!is_up_(name)) continue;
+    for (const auto& [has, added] : topology_.find_reflector(name)->add_targets)
+      if (std::find(exporter.export_targets.begin(), exporter.export_targets.end(), has) != exporter.export_targets.end())
+        out.export_targets.insert(out.export_targets.end(), added.begin(), added.end());
+  }
+  return out;
+}
+
+// A reflector sends nothing back to where it came from: another one has to.
+bool Expectation::takes_own_back(const RouterSpec& pe) const {
+  std::size_t adding = 0, others = 0;
+  for (const std::string& name : pe.reflectors)
+    if (is_up_(name)) ++(topology_.find_reflector(name)->add_targets.empty() ? others : adding);
+  return pe.accept_own && (adding > 1 || (adding == 1 && others > 0));
+}
+
 // RTs as they are on the importer's side of option B, where ASBRs rewrite them.
 bool Expectation::can_talk(VrfRef importer, VrfRef exporter) const {
   if (importer == exporter || piece_[importer.router] != piece_[exporter.router]) return false;
   const RouterSpec &to = topology_.routers[importer.router], &from = topology_.routers[exporter.router];
-  if (to.as == from.as) return imports(spec(importer), spec(exporter));
+  if (importer.router == exporter.router && !takes_own_back(to)) return imports(spec(importer), spec(exporter));
+  if (to.as == from.as) return imports(spec(importer), as_reflected(spec(exporter), from));
   for (const InterAsSpec& s : topology_.inter_as) {
     const RouterSpec *a = topology_.find_router(s.a), *b = topology_.find_router(s.b);
     if (a->as == from.as && b->as == to.as) std::swap(a, b);
     if (a->as != to.as || b->as != from.as || !is_up_(a->name) || !is_up_(b->name)) continue;
-    VrfSpec seen = spec(exporter);
-    if (s.option == InterAs::b)
+    VrfSpec seen = as_reflected(spec(exporter), from);
+    if (s.option == InterAs::b) {
       for (std::uint64_t& rt : seen.export_targets)
         if (auto at = a->rewrite_targets.find(rt); at != a->rewrite_targets.end()) rt = at->second;
+      seen = as_reflected(seen, *a);  // to its reflectors the ASBR is a PE
+    }
     if (imports(spec(importer), seen)) return true;
   }
   return false;

@@ -24,6 +24,8 @@ class Expectation {
   Expected trace(std::size_t from_ce, const IpAddress& destination) const;
   // Whether a VRF may see what another one exports: the RTs have one in common.
   static bool imports(const VrfSpec& importer, const VrfSpec& exporter);
+  // What reflectors add to the targets of a route that this PE announces to them.
+  VrfSpec as_reflected(const VrfSpec& exporter, const RouterSpec& pe) const;
 
  private:
   struct VrfRef {
@@ -42,6 +44,7 @@ class Expectation {
 
   const VrfSpec& spec(VrfRef v) const { return topology_.routers[v.router].vrfs[v.vrf]; }
   bool can_talk(VrfRef importer, VrfRef exporter) const;
+  bool takes_own_back(const RouterSpec& pe) const;
   void collect();
   void join_core();
   Routes visible(VrfRef v) const;

@@ -8,6 +8,8 @@ using wire::Family;
 
 namespace {
 
+constexpr std::uint32_t kAcceptOwn = 0xffff0001;
+
 std::vector<Asn> prepended(std::vector<Asn> path, Asn as) {
   path.insert(path.begin(), as);
   return path;
@@ -100,8 +102,9 @@ std::optional<wire::Notification> Pe::on_update(SessionEnd& end, Bytes body) {
   auto apply = [&](std::map<PathKey, Path>& held) {
     for (const PathKey& key : changes->withdrawn) held.erase(key);
     for (auto& [key, path] : changes->announced) {
-      // RFC 4271 §9.1.2 (our AS in the path) and RFC 4456 §8 (our own route, reflected).
-      if (has_as(path, spec().as) || (path.originator != 0 && path.originator == spec().loopback.v4_value())) {
+      // RFC 4271 §9.1.2 (our AS in the path) and RFC 4456 §8 (our own route, reflected), unless RFC 7611 §2.1 lets it in.
+      bool is_accepted = spec().accept_own && !is_external && std::find(path.communities.begin(), path.communities.end(), kAcceptOwn) != path.communities.end();
+      if (has_as(path, spec().as) || (is_own(path) && !is_accepted)) {
         held.erase(key);
         continue;
       }

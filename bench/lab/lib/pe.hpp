@@ -100,6 +100,9 @@ class Pe : public SessionEnd::User {
   void send_routes(Upstream& up);
   void send_to_neighbor(VrfPort& port);
   std::vector<Candidate> candidates(std::size_t vrf, const Prefix& prefix) const;
+  // RFC 7611 §2: a route of ours that a reflector sent back, for another VRF than the one it is from.
+  bool is_own(const Path& path) const { return path.originator == spec().loopback.v4_value(); }
+  std::optional<Candidate> own_again(std::size_t vrf, const Prefix& key, const Path& path) const;
   std::optional<Candidate> remote(const Upstream& up, const PathKey& key, const Path& path) const;
   static bool is_better(const Candidate& a, const Candidate& b);
   static bool is_equal(const Candidate& a, const Candidate& b);

@@ -115,6 +115,18 @@ std::optional<Pe::Candidate> Pe::remote(const Upstream& up, const PathKey& key, 
   return c;
 }
 
+// "A route MUST never be accepted back into its source VRF" (RFC 7611 §2.2). Forwarding needs no label: the site is ours.
+std::optional<Pe::Candidate> Pe::own_again(std::size_t v, const Prefix& key, const Path& path) const {
+  auto source = exports_.find(key);
+  if (source == exports_.end() || source->second.vrf == v) return std::nullopt;
+  Candidate c;
+  c.from = Candidate::From::other_vrf;
+  c.path = &path;
+  c.local = source->second.local;
+  c.ways = ways_of(*c.local);
+  return c;
+}
+
 std::vector<Pe::Candidate> Pe::candidates(std::size_t v, const Prefix& prefix) const {
   std::vector<Candidate> out;
   const VrfSpec& vrf = spec().vrfs[v];
@@ -138,7 +150,7 @@ std::vector<Pe::Candidate> Pe::candidates(std::size_t v, const Prefix& prefix) c
   for (const auto& up : upstreams_)
     for (const auto& [key, path] : up->received) {
       if (without_rd(key.prefix) != prefix || !synthetic::have_common(path.targets, vrf.import_targets)) continue;
-      if (auto c = remote(*up, key, path)) out.push_back(*c);
+      if (auto c = is_own(path) ? own_again(v, key.prefix, path) : remote(*up, key, path)) out.push_back(*c);
     }
   return out;
 }

@@ -177,11 +177,17 @@ std::string reflector_config(const Topology& topology, const ReflectorSpec& spec
   }
   out += "\n[[peer-groups]]\nname = \"pe\"\nrole = \"client\"\n" + local;
   if (at != nullptr) out += "passive = true\n";
-  if (!spec.import_policy.empty()) {
-    std::string statements;
-    for (const std::string& s : spec.import_policy) statements += (statements.empty() ? "\"" : ", \"") + s + "\"";
-    out += "import-policy = [" + statements + "]\n";
+  std::string policy, statements;
+  for (const std::string& s : spec.import_policy) statements += (statements.empty() ? "\"" : ", \"") + s + "\"";
+  for (const auto& [rt, added] : spec.add_targets) {
+    std::string has = wire::format_rt(wire::RouteTarget{rt}), name = "add-to-" + has, list;
+    for (std::uint64_t a : added) list += (list.empty() ? "\"" : ", \"") + wire::format_rt(wire::RouteTarget{a}) + "\"";
+    statements += (statements.empty() ? "\"" : ", \"") + name + "\"";
+    // The other reflectors have the PE's own announcement too: theirs must not win.
+    policy += fmt::format("\n[[policy.sets]]\nname = \"{0}\"\nroute-targets = [\"{1}\"]\n[[policy.statements]]\nname = \"{0}\"\nmatch = {{ any-route-target-in = \"{0}\" }}\n"
+                          "set = {{ route-targets-add = [{2}], communities-add = [\"accept-own\"], local-preference = 200 }}\naction = \"continue\"\n", name, has, list);
   }
+  if (!statements.empty()) out += "import-policy = [" + statements + "]\n";
   std::string neighbors;
   auto neighbor = [&](const IpAddress& address, const std::string& name, const std::string& group) {
     neighbors += fmt::format("\n[[neighbors]]\naddress = \"{}\"\nremote-port = 1790\npeer-group = \"{}\"\ndescription = \"{}\"\n", place(address), group, name);
@@ -203,6 +209,7 @@ std::string reflector_config(const Topology& topology, const ReflectorSpec& spec
     neighbor(other.address, n, fmt::format("as{}-{}", other.as, n));
   }
   out += neighbors + "\n[control]\nsocket = \"" + spec.name + ".sock\"\n\n[telemetry]\nport = 0\n";
+  out += policy;
   if (!spec.config.empty()) out += "\n" + spec.config + "\n";
   return out;
 }

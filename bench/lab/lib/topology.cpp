@@ -277,6 +277,18 @@ class Parser {
     s.families = families(r);
     s.paths = static_cast<unsigned>(r.integer("paths", 1, 1, 255));
     s.import_policy = r.texts("import-policy");
+    if (const Node* added = r.node("add-targets"); added != nullptr) {
+      if (added->table() == nullptr) r.error(*added, "add-targets", "must map a route target to a list of them");
+      else {
+        TableReader table(*added, "add-targets", problems_);
+        for (const auto& entry : *added->table()) {
+          auto rt = wire::parse_rt(entry.key);
+          std::vector<std::uint64_t> targets = table.targets(entry.key.c_str());
+          if (!rt) problems_.error(entry.position, "add-targets", fmt::format("\"{}\" is not a route target", entry.key));
+          else s.add_targets[rt->value] = targets;
+        }
+      }
+    }
     s.config = r.text("config");
     t_.reflectors.push_back(s);
   }
@@ -300,6 +312,7 @@ class Parser {
       s.families = families(r);
       s.add_paths = r.boolean("add-paths", false);
       s.multipath = r.boolean("multipath", false);
+      s.accept_own = r.boolean("accept-own", false);
       if (const Node* rewrite = r.node("rewrite"); rewrite != nullptr && rewrite->table() != nullptr) {
         for (const auto& entry : *rewrite->table()) {
           auto from = wire::parse_rt(entry.key), to = wire::parse_rt(entry.node.text() != nullptr ? *entry.node.text() : "");

@@ -34,6 +34,7 @@ struct RouterSpec {  // PE, P or ASBR
   wire::FamilySet families;
   bool add_paths = false;  // wants several paths of a prefix
   bool multipath = false;  // and uses equal ones side by side
+  bool accept_own = false; // takes its own routes back where they carry ACCEPT_OWN (RFC 7611)
   std::map<std::uint64_t, std::uint64_t> rewrite_targets;  // of what comes over option B sessions
   std::vector<VrfSpec> vrfs;
   const VrfSpec* find_vrf(std::string_view name) const;
@@ -50,6 +51,8 @@ struct ReflectorSpec {
   wire::FamilySet families;
   unsigned paths = 1;                 // ADD-PATH towards PEs; 255: all
   std::vector<std::string> import_policy;  // of the PEs' group; the statements are in `config`
+  // Targets it adds to its PEs' routes that have the first, with ACCEPT_OWN and a LOCAL_PREF that other reflectors heed.
+  std::map<std::uint64_t, std::vector<std::uint64_t>> add_targets;
   std::string config;                 // more of its configuration file
 };
 

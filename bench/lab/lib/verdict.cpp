@@ -80,6 +80,10 @@ class Diagnosis {
       return {fmt::format("{} imports no route target", name(importer)), explain(pair.prefix, exporter, *importer.pe), {}};
     if (Expectation::imports(*importer.vrf, *exporter.vrf))
       return {fmt::format("{} imports what {} exports, but the way between them leads elsewhere", name(importer), name(exporter)), explain(pair.prefix, exporter, *importer.pe), {}};
+    Expectation expectation(t_, [&](std::string_view n) { return lab_.is_up(n); });
+    if (importer.pe == exporter.pe && !importer.pe->accept_own && Expectation::imports(*importer.vrf, expectation.as_reflected(*exporter.vrf, *exporter.pe)))
+      return {fmt::format("{} imports what the reflectors add to the routes of {}, but {} does not take its own routes back (accept-own)", name(importer), name(exporter), exporter.pe->name),
+              explain(pair.prefix, exporter, *importer.pe), {}};
     std::string near;
     std::uint64_t suspect = exporter.vrf->export_targets.front();
     for (std::uint64_t e : exporter.vrf->export_targets)

@@ -196,6 +196,34 @@ TEST(Reports, JsonAndPicture) {
   EXPECT_THAT(svg, AllOf(HasSubstr("<svg"), HasSubstr("acme-chicago"), HasSubstr("26001"), HasSubstr("a &lt; b"), HasSubstr("</svg>")));
 }
 
+TEST(AcceptOwn, OnlyWithTheCommunityAndNotIntoTheSourceVrf) {  // RFC 7611 §2.1, §2.2
+  Topology t = load("accept-own");
+  {
+    Lab lab(t);
+    ASSERT_TRUE(lab.converge());
+    // Straight to the site: no label, no core.
+    EXPECT_EQ(joined(way(lab, "acme-dallas", "service")), "acme-dallas > dallas > service");
+  }
+  for (RouterSpec& r : t.routers) r.accept_own = false;
+  Lab without(t);
+  ASSERT_TRUE(without.converge());
+  PhaseVerdict v = judge(without, "without");
+  ASSERT_EQ(v.causes.size(), 2u);
+  EXPECT_THAT(v.causes[0].text, HasSubstr("dallas does not take its own routes back (accept-own)"));
+  EXPECT_THAT(v.causes[0].command, HasSubstr("helioctl explain 192.168.9.0/24 --rd 65000:302"));
+  // The source VRF imports its own target and does not get its route a second time: withdrawn is withdrawn.
+  Topology again = load("accept-own");
+  for (RouterSpec& r : again.routers)
+    for (VrfSpec& vrf : r.vrfs)
+      if (vrf.name == "service") vrf.import_targets.push_back(vrf.export_targets[0]);
+  Lab lab(again);
+  ASSERT_TRUE(lab.converge());
+  EXPECT_TRUE(judge(lab, "start").is_good());
+  lab.set_announced("service", again.find_ce("service")->prefixes[0], false);
+  ASSERT_TRUE(lab.converge());
+  EXPECT_EQ(lab.send(ce_of(again, "acme-dallas"), *wire::parse_ip("10.0.1.1"), *wire::parse_ip("192.168.9.1")).end, Walk::End::answered);
+}
+
 TEST(Faults, SilenceOfAReflectorIsNoticed) {  // the verdict does not depend on BGP being right
   Topology t = load("two-customers");
   Lab lab(t);

@@ -9,6 +9,7 @@
 namespace helio::lab {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 const char* const kPlan = R"(
@@ -82,6 +83,7 @@ TEST(TopologyFile, NamesAndAddressesAreUsable) {  // names become namespaces and
   EXPECT_THAT(problems_of("[[p]]\nname = \"x\"\n[[p]]\nname = \"x\"\n"), HasSubstr("\"x\" is there already"));
   EXPECT_THAT(problems_of("[[pe]]\nname = \"x\"\nloopback = \"10.0.0.1\"\n[[rr]]\nname = \"y\"\naddress = \"10.0.0.1\"\n"), HasSubstr("10.0.0.1 is another node's already"));
   EXPECT_THAT(problems_of("[[pe]]\nname = \"x\"\nloopback = \"2001:db8::1\"\n"), HasSubstr("pe[0].loopback: must be an IPv4 address"));
+  EXPECT_THAT(problems_of("[[rr]]\nname = \"r\"\nadd-targets = { \"65000:1\" = [\"x\"], \"y\" = [\"65000:2\"] }\n"), AllOf(HasSubstr("\"x\" is not a route target"), HasSubstr("\"y\" is not a route target")));
   EXPECT_THAT(problems_of("link = [{ a = \"x\", b = \"x\" }]\n[[p]]\nname = \"x\"\n"), HasSubstr("a link from x to itself"));
 }
 
