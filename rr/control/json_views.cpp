@@ -177,6 +177,7 @@ json::value peer_json(const reflector::PeerView& view) {
   out["export_policy"] = array_of(view.export_policy, [](const std::string& text) { return json::value(text); });
   out["bfd"] = view.bfd ? bfd_json(*view.bfd) : json::value(nullptr);
   out["last_bad_message"] = text_or_null(view.last_bad_message);
+  out["needs_reset"] = view.needs_reset;
   out["restart"] = text_or_null(view.restart);
   out["restart_seconds"] = view.restart.empty() ? json::value(nullptr) : json::value(view.restart_seconds);
   return out;

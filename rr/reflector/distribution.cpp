@@ -136,6 +136,10 @@ void Distribution::policy_switched(std::uint32_t r) {
   }
 }
 
+void Distribution::set_settings(PeerId id, std::shared_ptr<const session::GroupSettings> group) {
+  if (Peer* peer = find(id)) peer->info.group = std::move(group);
+}
+
 void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) {
   HELIO_CHECK(find(info.peer) == nullptr, "peer established twice");
   std::uint8_t export_policy = policies_ == nullptr ? 0 : policies_->export_of(info.group->name);

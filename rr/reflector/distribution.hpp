@@ -42,6 +42,8 @@ class Distribution {
   ~Distribution();
 
   void peer_up(const session::EstablishedPeer& info, TimePoint now);
+  // Settings that a session takes over while it is up; nothing that the encoding class or the filter depends on.
+  void set_settings(PeerId peer, std::shared_ptr<const session::GroupSettings> group);
   void peer_down(PeerId peer);
 
   // The peer's own RT membership routes.

@@ -45,6 +45,11 @@ struct PeerUp {
   std::uint32_t cluster_id = 0;
   std::shared_ptr<PeerQuota> quota = nullptr;          // null: no limits
 };
+// Other prefix limits for a peer that is up; null: none.
+struct PeerLimits {
+  PeerId peer;
+  std::shared_ptr<PeerQuota> quota;
+};
 // `kept`: families whose paths stay, stale from now on, because the peer is expected back (RFC 4724 §4.2); of what was
 // stale before only the families in `kept_older` stay.
 struct PeerDown {
@@ -239,7 +244,7 @@ struct EvpnMail {
   bool begins;
 };
 
-using Message = std::variant<PolicyChange, PeerUp, PeerDown, PeerPurge, PeerStaleLong, PeerRefresh, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled,
+using Message = std::variant<PolicyChange, PeerUp, PeerLimits, PeerDown, PeerPurge, PeerStaleLong, PeerRefresh, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled,
                              LagMark, Ack, RtSetDefined, ProvenanceDefined, Retired, ClassReady, Output, PolicySwitched, WalkArmed, WalkDone, TombstonesFull,
                              RtcUpdate, RtcJoin, RtcLeave, RtcRefresh, RtcUnfilteredPeer, RtcComplete, RtcAdmission, RtcOutput, LimitReached, EvpnMail>;
 

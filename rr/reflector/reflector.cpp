@@ -293,6 +293,7 @@ std::vector<PeerView> Reflector::peers() {
     if (s.bfd) v.bfd = view_of_bfd(*s.bfd);
     const std::vector<std::uint8_t>& bad = fact.last_bad_message.empty() ? s.last_bad_message : fact.last_bad_message;
     v.last_bad_message = fmt::format("{:02x}", fmt::join(bad, ""));
+    v.needs_reset = s.needs_reset;
     v.restart_seconds = fact.restart_seconds;
     if (!fact.restart.stale.empty()) {
       v.restart = fact.restart.is_back ? "back, its End-of-RIB is awaited" : fact.restart.long_lived.empty() ? "its session is awaited" : "long-lived stale";

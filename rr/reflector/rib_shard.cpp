@@ -85,6 +85,14 @@ void RibShard::peer_up(const PeerUp& up) {
   settle_quota(up.peer);  // what was kept over a restart, and what is still being purged
 }
 
+// The shared count begins at nothing; every slice adds what it holds. Nothing that is there already goes.
+void RibShard::peer_limits(const PeerLimits& limits) {
+  Peer& peer = grown(peers_, limits.peer.value);
+  peer.quota = limits.quota;
+  peer.counted = {};
+  settle_quota(limits.peer);
+}
+
 void RibShard::forget_attributes(Peer& peer) {
   if (peer.serial != 0) {
     policy_.forget(shared_.attributes[peer.attributes].peer);
@@ -343,6 +351,8 @@ void RibShard::handle(Message&& message) {
     peer_down(*down);
   } else if (auto* order = std::get_if<PeerPurge>(&message)) {
     peer_purge(*order);
+  } else if (auto* limits = std::get_if<PeerLimits>(&message)) {
+    peer_limits(*limits);
   } else if (auto* stale = std::get_if<PeerStaleLong>(&message)) {
     peer_stale_long(*stale);
   } else if (auto* refresh = std::get_if<PeerRefresh>(&message)) {

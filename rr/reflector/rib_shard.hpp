@@ -52,6 +52,7 @@ class RibShard final : public rib::TurnSealer {
   void peer_up(const PeerUp& up);
   void peer_down(const PeerDown& down);
   void peer_purge(const PeerPurge& purge);
+  void peer_limits(const PeerLimits& limits);
   void peer_stale_long(const PeerStaleLong& stale);
   void peer_refresh(const PeerRefresh& refresh);
   // `serial`: the same as last time for this peer means the same attributes.

@@ -67,11 +67,7 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
                   info.group->heeds_graceful_shutdown, settings_.cluster_ids, !info.group->client_to_client};
   peer->source.long_lived_stale = info.group->long_lived_stale_time.count() > 0;
   drop_stale(info.peer, restarts_.established(info));
-  const session::PrefixLimits& limits = info.group->prefix_limits;
-  if (std::ranges::any_of(limits, [](const auto& limit) { return limit.has_value(); })) {
-    peer->record.quota = std::make_shared<PeerQuota>();
-    peer->record.quota->limits = limits;
-  }
+  peer->record.quota = make_quota(info.group->prefix_limits);
   peer->context.disable_family_on_error = true;
   to_all_ribs(PeerUp{info.peer, info.address, info.group->role, info.group->name, info.group->cluster_id, peer->record.quota});
   if (!start_is_over_) start_waits_for(*peer);
@@ -578,48 +574,6 @@ void Shard::set_policies(std::shared_ptr<const RoutePolicies> policies) {
     if (peer != nullptr && peer->record.info.families.contains(Family::rtc)) judge_memberships(*peer);
 }
 
-// --- Limits ---------------------------------------------------------------------------------------------------------
-
-// The prefix limit of the RT membership family (pitfall 1.22): counted here, where the memberships are.
-bool Shard::admits_membership(Peer& peer, const wire::RtMembership& membership) {
-  const auto& limit = peer.record.quota->limits[wire::index(Family::rtc)];
-  PeerId id = peer.record.info.peer;
-  const Membership* present = distribution_.membership(id);
-  if (!limit || present == nullptr || present->contains(membership)) return true;
-  std::size_t would_be = present->size() + 1;
-  if (would_be > limit->max_prefixes) {
-    if (limit->action == session::PrefixLimit::Action::discard_new) {
-      counters_.discarded_by_limit.add();
-      peer.record.quota->discarded[wire::index(Family::rtc)].fetch_add(1, std::memory_order_relaxed);
-      return false;
-    }
-    if (would_be == std::size_t{limit->max_prefixes} + 1) limit_reached({id, Family::rtc, true});
-  } else if (would_be == std::max<std::size_t>(1, std::size_t{limit->max_prefixes} * limit->warning_threshold_pct / 100)) {
-    limit_reached({id, Family::rtc, false});
-  }
-  return true;
-}
-
-// RFC 4486 §4: the data names the family and the limit.
-void Shard::limit_reached(const LimitReached& reached) {
-  Peer* peer = find(reached.peer);
-  if (peer == nullptr || !peer->record.quota) return;
-  const auto& limit = peer->record.quota->limits[wire::index(reached.family)];
-  if (!limit) return;
-  if (!peer->limit_logged || now_ - *peer->limit_logged >= std::chrono::minutes(1)) {
-    peer->limit_logged = now_;
-    log::warn("peer={} family={} {} its prefix limit of {}", wire::format_ip(peer->record.info.address), wire::family_label(reached.family),
-              reached.exceeded ? "is above" : "comes near", limit->max_prefixes);
-  }
-  if (!reached.exceeded || limit->action != session::PrefixLimit::Action::idle_hold) return;
-  wire::Notification notification{static_cast<std::uint8_t>(wire::ErrorCode::cease), wire::cease::max_prefixes, {}};
-  ByteWriter data(notification.data);
-  data.u16(wire::afi_safi(reached.family).afi);
-  data.u8(wire::afi_safi(reached.family).safi);
-  data.u32(limit->max_prefixes);
-  control_.close(reached.peer, std::move(notification), session::CloseReason::max_prefixes);
-}
-
 // --- Turns ----------------------------------------------------------------------------------------------------------
 
 void Shard::to_rib(std::uint32_t shard, Message&& message) {
@@ -647,7 +601,7 @@ void Shard::to_rtc(Message&& message) {
 // `source`: the shard it came from, beyond the last one for its slice of EVPN.
 void Shard::dispatch(std::uint32_t source, Message&& message) {
   switch (message.index()) {
-    case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8: case 9: case 10: case 11: case 12:  // up to Ack
+    case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8: case 9: case 10: case 11: case 12: case 13:  // up to Ack
       (source < mailboxes_.shards() ? rib_ : *evpn_).handle(std::move(message));
       break;
     default:
@@ -673,7 +627,7 @@ void Shard::dispatch(std::uint32_t source, Message&& message) {
       }
   }
 }
-static_assert(std::is_same_v<std::variant_alternative_t<12, Message>, Ack>);
+static_assert(std::is_same_v<std::variant_alternative_t<13, Message>, Ack>);
 
 void Shard::take_mail() {
   for (std::uint32_t from = 0; from < mailboxes_.shards(); ++from) {

@@ -53,6 +53,7 @@ class Shard final : public session::Engine {
   std::optional<wire::Notification> on_update(PeerId peer, Bytes body) override;
   std::optional<wire::Notification> on_route_refresh(PeerId peer, const session::RefreshRequest& request) override;
   void on_closed(PeerId peer, session::CloseReason reason) override;
+  void on_settings(PeerId peer, const std::shared_ptr<const session::GroupSettings>& group) override;
   void forget(PeerId peer) override;
   bool is_restarting() const override {
     const StartDeferral& start = mailboxes_.start_deferral();
@@ -126,6 +127,7 @@ class Shard final : public session::Engine {
   };
 
   Peer* find(PeerId id) const { return id.value < peers_.size() ? peers_[id.value].get() : nullptr; }
+  static std::shared_ptr<PeerQuota> make_quota(const session::PrefixLimits& limits);
   void note_errors(Peer& peer, const wire::UpdateView& view, Bytes body);
   void note_trouble(PeerId peer, std::string text, Bytes body);
   void disable_family(Peer& peer, wire::Family family);

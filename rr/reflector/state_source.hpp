@@ -82,6 +82,7 @@ struct PeerView {
   std::string last_bad_message;           // hex of the message that last was not as it should be, cut at 4096 octets
   std::string restart;                    // "" or what is waited for after the peer's restart
   std::int64_t restart_seconds = 0;       // and for how long at most
+  bool needs_reset = false;               // Established with settings from before a reload
 };
 
 struct PathView {

@@ -135,7 +135,7 @@ void Attempt::execute(fsm::Actions actions) {
     keepalive_at_ = keepalive_.count() == 0 ? kStopped : now + peer_.jittered(keepalive_);
   if (wants(fsm::kRestartHold)) last_received_ = now;
   if (wants(fsm::kEnterEstablished)) {
-    send_hold_runs_ = peer_.group().send_hold_time.count() > 0;
+    send_hold_runs_ = true;
     peer_.on_established(*this);
   }
 }
@@ -298,7 +298,7 @@ void Attempt::on_route_refresh(const wire::Frame& frame) {
 TimePoint Attempt::deadline() const {
   TimePoint at = std::min({connect_retry_at_, connect_failed_at_, delay_open_at_, keepalive_at_});
   if (hold_.count() > 0 && connection_) at = std::min(at, last_received_ + hold_);
-  if (send_hold_runs_) {
+  if (send_hold_runs_ && peer_.group().send_hold_time.count() > 0) {
     TimePoint since = connection_->blocked_since();
     at = std::min(at, (since == kStopped ? peer_.shard().now() : since) + peer_.group().send_hold_time);
   }
@@ -320,7 +320,7 @@ void Attempt::run_timers(TimePoint now) {
   }
   if (hold_.count() > 0 && connection_ && last_received_ + hold_ <= now) run_hold_timer(now);
   if (keepalive_at_ <= now) run_keepalive_timer(now);
-  if (send_hold_runs_) run_send_hold_timer(now);
+  if (send_hold_runs_ && peer_.group().send_hold_time.count() > 0) run_send_hold_timer(now);
 }
 
 void Attempt::run_hold_timer(TimePoint now) {

@@ -39,6 +39,7 @@ class Directory {
   Entry* find(const wire::IpAddress& address);
   // Dynamic neighbours that no range holds any more, or another one, stay; the caller decides about them.
   void set_ranges(std::vector<ListenRange> ranges);
+  void set_max_pending(std::size_t most) { max_pending_ = most; }
   // The longest range that holds the address; nullptr: none.
   const ListenRange* range_of(const wire::IpAddress& address) const;
 

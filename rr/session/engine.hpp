@@ -64,6 +64,8 @@ class Engine {
   virtual std::optional<wire::Notification> on_route_refresh(PeerId peer, const RefreshRequest& request) = 0;
   // The session is gone; its output is dropped and its routes are withdrawn (or kept stale).
   virtual void on_closed(PeerId peer, CloseReason reason) = 0;
+  // An Established peer's settings changed in ways that need no new session (settings_under_session).
+  virtual void on_settings(PeerId, const std::shared_ptr<const GroupSettings>&) {}
   // Nothing is to be kept of the peer any more: it was taken down or is no neighbour now.
   virtual void forget(PeerId) {}
   // True for a while after the start: OPENs carry the R bit (RFC 4724 §3).

@@ -18,14 +18,6 @@ using fsm::State;
 constexpr TimePoint kStopped = TimePoint::max();
 constexpr auto kQuiet = std::chrono::seconds(10);  // between two log lines about failed tries of one neighbour
 
-// Whether a session under `a` may go on under `b`.
-bool same_session(const GroupSettings& a, const GroupSettings& b) {
-  return make_open(a, Offer{}) == make_open(b, Offer{}) && a.peer_as == b.peer_as && a.role == b.role &&
-         a.cluster_id == b.cluster_id && a.keepalive_interval == b.keepalive_interval && a.local_address == b.local_address &&
-         session_key(a) == session_key(b) && a.ttl_min == b.ttl_min && a.multihop == b.multihop &&
-         a.heeds_graceful_shutdown == b.heeds_graceful_shutdown;
-}
-
 }  // namespace
 
 Peer::Peer(ShardServices& shard, PeerId id, NeighborSettings settings, std::shared_ptr<PeerStatus> status)
@@ -113,21 +105,39 @@ void Peer::reset(wire::Notification notification, CloseReason reason) {
   start_connector();
 }
 
-void Peer::configure(NeighborSettings settings) {
-  bool keep = same_session(group(), *settings.group) && settings.remote_port == settings_.remote_port &&
-              settings.group->passive == group().passive;
-  bool was_down = settings_.admin_down;
+void Peer::configure(NeighborSettings settings, bool reset_now) {
+  settings.admin_down = settings_.admin_down;
+  GroupSettings under_session = settings_under_session(group(), *settings.group);
+  bool keeps = under_session == *settings.group;
+  bool other_way = settings.remote_port != settings_.remote_port || settings.group->passive != group().passive;
   bool same_bfd = settings.group->bfd == group().bfd;
-  if (settings.admin_down && !was_down) {
-    take_down(wire::make_cease(wire::cease::administrative_shutdown), CloseReason::admin_down);
-  } else if (!keep && !was_down) {
+  next_group_.reset();
+  if (established_ && (keeps || !reset_now)) {
+    if (!keeps) {
+      next_group_ = settings.group;
+      settings.group = std::make_shared<const GroupSettings>(std::move(under_session));
+    }
+    bool same = *settings.group == group();
+    settings_ = std::move(settings);
+    if (!same) shard_.engine().on_settings(id_, settings_.group);
+    if (!same_bfd) start_bfd();
+    return;
+  }
+  bool restart = (!keeps || other_way) && !settings_.admin_down;
+  if (restart) {
     stop_all(wire::make_cease(wire::cease::other_configuration_change), CloseReason::configuration_changed, false);
     shard_.engine().forget(id_);
   }
   settings_ = std::move(settings);
   offer_ = {};
-  if (!settings_.admin_down && (!keep || was_down)) bring_up();
-  if (established_ && !same_bfd) start_bfd();
+  if (restart) bring_up();
+}
+
+// What waited for the end of a session.
+void Peer::take_next_group() {
+  if (!next_group_) return;
+  settings_.group = std::exchange(next_group_, nullptr);
+  offer_ = {};
 }
 
 bool Peer::drop_silent() {
@@ -259,6 +269,7 @@ void Peer::on_routes_released(CloseReason reason) {
   log::info("peer={} group={} session closed reason={} {}", name_, group().name, close_reason_name(reason),
             reason == CloseReason::tcp_closed || reason == CloseReason::tcp_error ? "" : last_notification_);
   shard_.engine().on_closed(id_, reason);
+  take_next_group();
 }
 
 void Peer::on_state_changed(Attempt& attempt, State before, CloseReason reason) {
@@ -417,6 +428,7 @@ PeerSnapshot Peer::snapshot() const {
   out.last_notification = last_notification_;
   out.last_error = last_error_;
   out.last_bad_message = last_bad_message_;
+  out.needs_reset = next_group_ != nullptr;
   if (limit_hold_until_ == kStopped) out.held = std::chrono::seconds::max();
   else if (limit_hold_until_ > shard_.now()) out.held = std::chrono::ceil<std::chrono::seconds>(limit_hold_until_ - shard_.now());
   return out;

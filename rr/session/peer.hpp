@@ -68,6 +68,7 @@ struct PeerSnapshot {
   std::string last_error;               // of connect() or the socket options
   std::optional<BfdView> bfd;           // Established, and BFD is on
   std::vector<std::uint8_t> last_bad_message;  // OPEN that was refused; UPDATEs are the engine's
+  bool needs_reset = false;             // Established, with settings from before a reload
   std::chrono::seconds held{0};         // idle because of a prefix limit for so long; max(): until cleared
 };
 
@@ -92,8 +93,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void take_down(wire::Notification notification, CloseReason reason);
   void bring_up();
   void reset(wire::Notification notification, CloseReason reason);
-  // New settings. The session is reset (Cease/Other Configuration Change) when what was negotiated would differ.
-  void configure(NeighborSettings settings);
+  // New settings. What an Established session cannot take over waits for the next one, or, with `reset_now`, the session is
+  // reset (Cease/Other Configuration Change). Whether the operator took the neighbour down stays as it is.
+  void configure(NeighborSettings settings, bool reset_now);
   // Makes room: closes a connection that has not sent an OPEN; false when there is none.
   bool drop_silent();
   void send_message(std::vector<std::uint8_t> message);
@@ -147,12 +149,14 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void stop_all(wire::Notification notification, CloseReason reason, bool manual);
   void update_status();
   void start_bfd();
+  void take_next_group();
   void on_timer();
   fsm::State shown_state() const;
 
   ShardServices& shard_;
   PeerId id_;
   NeighborSettings settings_;
+  std::shared_ptr<const GroupSettings> next_group_;  // for the next session; null: nothing waits
   std::shared_ptr<PeerStatus> status_;
   std::string name_;
   std::array<Attempt, 2> attempts_;

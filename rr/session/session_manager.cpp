@@ -200,8 +200,15 @@ bool SessionManager::is_right_address(int fd, const wire::IpAddress& from) {
   return local_address_of(fd) == *group->local_address;
 }
 
-Result<void, std::string> SessionManager::reconfigure(SessionSettings settings) {
-  if (auto done = set_keys(settings, &settings_); !done) return done;
+// All of the keys or none.
+Result<void, std::string> SessionManager::change_keys(const SessionSettings& settings, const SessionSettings& before) {
+  auto done = set_keys(settings, &before);
+  if (!done) (void)set_keys(before, &settings);
+  return done;
+}
+
+Result<void, std::string> SessionManager::reconfigure(SessionSettings settings, bool reset_sessions) {
+  if (auto done = change_keys(settings, settings_); !done) return done;
   std::lock_guard lock(mutex_);
   std::map<wire::IpAddress, const NeighborSettings*> wanted;
   for (const NeighborSettings& neighbor : settings.neighbors) wanted[neighbor.address] = &neighbor;
@@ -224,8 +231,8 @@ Result<void, std::string> SessionManager::reconfigure(SessionSettings settings) 
     }
     entry.settings = next;
     ShardLoop& loop = loop_of(entry.id);
-    loop.post([&loop, id = entry.id, next] {
-      if (Peer* peer = loop.find(id)) peer->configure(next);
+    loop.post([&loop, id = entry.id, next, reset_sessions] {
+      if (Peer* peer = loop.find(id)) peer->configure(next, reset_sessions);
     });
   });
   for (const wire::IpAddress& address : gone) {
@@ -237,6 +244,7 @@ Result<void, std::string> SessionManager::reconfigure(SessionSettings settings) 
   directory_.set_ranges(settings.ranges);
   for (const auto& [address, neighbor] : wanted) add_neighbor(*neighbor);
   if (settings.session_rate != settings_.session_rate) rate_ = TokenBucket(settings.session_rate);
+  directory_.set_max_pending(settings.max_pending);
   settings.listen = settings_.listen;
   settings.shards = settings_.shards;
   settings_ = std::move(settings);

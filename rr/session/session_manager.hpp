@@ -53,8 +53,10 @@ class SessionManager {
   // Cease/Administrative Shutdown to everyone (RFC 9003 text), at most `patience`, then all threads have ended.
   void stop(std::string_view text = {}, std::chrono::milliseconds patience = std::chrono::milliseconds(2000));
 
-  // New neighbours and ranges: sessions that are not concerned stay. Listening endpoints and shards do not change.
-  Result<void, std::string> reconfigure(SessionSettings settings);
+  // New neighbours and ranges. Sessions stay; what they cannot take over waits for their next one (PeerSnapshot::needs_reset),
+  // or they are reset at once. Listening endpoints and shards do not change. An error is text for the operator: nothing is
+  // changed then.
+  Result<void, std::string> reconfigure(SessionSettings settings, bool reset_sessions = false);
 
   std::vector<PeerSnapshot> peers();
   // False: no such neighbour.
@@ -78,6 +80,7 @@ class SessionManager {
   void log_refused(const char* why, const wire::IpAddress& from);
   bool is_right_address(int fd, const wire::IpAddress& from);
   void on_bfd_failed(PeerId peer, std::uint32_t generation);
+  Result<void, std::string> change_keys(const SessionSettings& settings, const SessionSettings& before);
   Result<void, std::string> set_keys(const SessionSettings& settings, const SessionSettings* before);
   template <class Function>
   bool with_peer(const wire::IpAddress& address, Function function);

@@ -31,6 +31,7 @@ struct PrefixLimit {
   std::uint32_t warning_threshold_pct = 80;
   Action action = Action::warn;
   std::chrono::seconds restart_timer{60};  // idle_hold; 0 = until somebody clears the peer
+  bool operator==(const PrefixLimit&) const = default;
 };
 using PrefixLimits = std::array<std::optional<PrefixLimit>, wire::kFamilyCount>;
 
@@ -81,6 +82,8 @@ struct GroupSettings {
   std::chrono::seconds long_lived_stale_time{0};   // RFC 9494; 0 = off
   PrefixLimits prefix_limits;
 
+  bool operator==(const GroupSettings&) const = default;
+
   // A peer without RTC is sent what memberships ask for that it has in other ways.
   bool filters_without_rtc() const { return !without_rtc_send_all || marker_community; }
   // Those it has from the beginning.
@@ -90,6 +93,10 @@ struct GroupSettings {
     return out;
   }
 };
+
+// What an Established session goes on with when its group becomes `wanted`: the settings that can change under it are
+// those of `wanted`, the rest stays as in `running` until the next session.
+GroupSettings settings_under_session(const GroupSettings& running, const GroupSettings& wanted);
 
 struct NeighborSettings {
   wire::IpAddress address;

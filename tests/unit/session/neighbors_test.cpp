@@ -225,6 +225,9 @@ TEST(Neighbors, ReconfigureTouchesOnlyWhatChanged) {
   settings.neighbors.pop_back();
   settings.neighbors.push_back(make_neighbor("127.0.0.5", group));
   ASSERT_TRUE(sessions.manager.reconfigure(settings));
+  EXPECT_TRUE(Sessions::eventually([&] { return sessions.peer("127.0.0.3").needs_reset; }));
+  EXPECT_EQ(sessions.peer("127.0.0.3").state, State::established) << "another hold time waits for the next session";
+  ASSERT_TRUE(sessions.manager.reconfigure(settings, true));
   EXPECT_EQ(remotes[1].receive_notification(), wire::make_cease(wire::cease::other_configuration_change));
   EXPECT_EQ(remotes[2].receive_notification(), wire::make_cease(wire::cease::peer_deconfigured));
   RawPeer added = RawPeer::connect(ip("127.0.0.5"), sessions.endpoint());
