@@ -11,7 +11,12 @@ std::uint32_t unix_now() {
 
 }  // namespace
 
-Exports::Exports(const config::Config& config, reflector::Reflector& reflector) : reflector_(reflector), started_(unix_now()) {
+Exports::Exports(const config::Config& config, reflector::Reflector& reflector) : reflector_(reflector), started_(unix_now()) { apply(config); }
+
+void Exports::apply(const config::Config& config) {
+  if (config.mrt == mrt_config_) return;
+  mrt_config_ = config.mrt;
+  mrt_.reset();
   if (!config.mrt) return;
   exporter::MrtSettings settings;
   settings.directory = config.mrt->directory;

@@ -13,6 +13,8 @@ class Exports final : public control::ExportSource {
  public:
   // When the sessions are there to be asked. Ended before them.
   Exports(const config::Config& config, reflector::Reflector& reflector);
+  // Another configuration is in force. On the control thread.
+  void apply(const config::Config& config);
 
   std::vector<control::BmpStationView> bmp_stations() override;
   std::optional<control::MrtView> mrt() override;
@@ -22,6 +24,7 @@ class Exports final : public control::ExportSource {
   reflector::Reflector& reflector_;
   std::uint32_t started_;                       // Unix time
   std::unique_ptr<exporter::MrtWriter> mrt_;    // null: not configured
+  std::optional<config::Mrt> mrt_config_;
 };
 
 }  // namespace helio::app

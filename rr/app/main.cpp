@@ -12,17 +12,16 @@
 #include <thread>
 
 #include "rr/app/actions.hpp"
-#include "rr/app/cores.hpp"
 #include "rr/app/exports.hpp"
 #include "rr/app/memory_guard.hpp"
 #include "rr/app/metrics.hpp"
 #include "rr/app/options.hpp"
+#include "rr/app/reload.hpp"
+#include "rr/app/settings.hpp"
 #include "rr/base/log.hpp"
 #include "rr/config/load.hpp"
-#include "rr/config/session_settings.hpp"
 #include "rr/control/server.hpp"
 #include "rr/nexthop/kernel_routes.hpp"
-#include "rr/policy/compile.hpp"
 #include "rr/reflector/reflector.hpp"
 
 namespace helio::app {
@@ -33,18 +32,31 @@ int report(const std::vector<config::ConfigProblem>& problems) {
   return 1;
 }
 
-session::SessionSettings session_settings(const config::Config& config) {
-  char hostname[256] = {};
-  if (gethostname(hostname, sizeof hostname - 1) != 0) hostname[0] = 0;
-  config::SessionSettings made = config::make_session_settings(config, hostname);
-  session::SessionSettings settings;
-  settings.listen = std::move(made.listen);
-  settings.neighbors = std::move(made.neighbors);
-  settings.ranges = std::move(made.listen_ranges);
-  settings.shards = config.runtime.shards != 0 ? config.runtime.shards : available_cores();
-  settings.max_pending = config.security.max_pending_sessions;
-  settings.session_rate = config.security.session_rate;
-  return settings;
+// systemd's Type=notify-reload: when a reload begins, and when it is over.
+void notify_reload(bool begins) {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (begins) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(now.tv_sec) * 1000000 + now.tv_nsec / 1000);
+  else sd_notify(0, "READY=1");
+}
+
+// SIGHUP reloads, the clock rolls an unconfirmed reload back, both on the control thread; anything else ends the wait.
+int wait_for_end(const sigset_t& signals, control::Server& server, Reloads& reloads) {
+  constexpr timespec kSecond{1, 0};
+  while (true) {
+    int signal = sigtimedwait(&signals, nullptr, &kSecond);
+    if (signal == SIGHUP) {
+      server.post([&reloads] {
+        notify_reload(true);
+        reloads.on_signal();
+        notify_reload(false);
+      });
+    } else if (signal > 0) {
+      return signal;
+    } else {
+      server.post([&reloads] { reloads.tick(std::chrono::steady_clock::now()); });
+    }
+  }
 }
 
 int run(const config::Config& config) {
@@ -60,42 +72,13 @@ int run(const config::Config& config) {
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // inherited by every thread; taken by sigwait below
+  sigaddset(&ends, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // inherited by every thread; taken by wait_for_end
 
   session::SessionManager sessions(session_settings(config));
-  reflector::EngineSettings engine;
-  engine.local_as = config.global.as;
-  engine.router_id = config.global.router_id;
-  engine.cluster_id = config.global.cluster_id;
-  for (const config::PeerGroup& group : config.peer_groups) {
-    engine.cluster_ids.push_back(group.cluster_id);
-    engine.evpn = engine.evpn || group.families.contains(wire::Family::evpn);
-  }
-  engine.decision.always_compare_med = config.best_path.always_compare_med;
-  engine.decision.prefer_oldest = config.best_path.prefer_oldest_external;
-  engine.decision_options = {config.best_path.aigp, config.best_path.cost_community, config.best_path.missing_as_worst};
-  engine.distribution.change_bytes = config.slow_peer_limits.queue_limit_bytes;
-  engine.distribution.stall = config.slow_peer_limits.stall_time;
-  engine.distribution.stall_alone = config.slow_peer_limits.stall_time * 10;
-  engine.rib.tombstones = config.slow_peer_limits.tombstones;
-  if (!config.policy.statements.empty()) {
-    std::vector<policy::DefinitionError> errors;  // none: the configuration was checked
-    engine.policies = policy::compile(config.policy, errors);
-  }
-  engine.attribute_bytes = config.limits.max_attribute_size;
-  engine.rib.quotas = {config.limits.max_paths_per_rd, config.limits.max_prefixes_per_rt_set};
-  engine.start.restarts = config.graceful_restart.mode == config::GracefulRestart::Mode::full;
-  engine.start.enabled = engine.start.restarts || config.timers.initial_sync;
-  engine.start.neighbors = static_cast<std::uint32_t>(config.neighbors.size());
-  engine.start.any_peers = !config.listen_ranges.empty();
-  engine.start.restart_time = config.graceful_restart.restart_time;
-  engine.start.most = config.graceful_restart.selection_deferral_time;
-  if (config.timers.initial_sync) {
-    engine.start.everybody = true;
-    engine.start.ratio = config.timers.initial_sync->peers_ratio;
-    engine.start.most = config.timers.initial_sync->max_delay;
-    engine.start.restart_time = engine.start.most;
-  }
+  std::shared_ptr<const policy::Program> program = compile_policies(config, nullptr);
+  reflector::EngineSettings engine = engine_settings(config);
+  engine.policies = program;
   std::unique_ptr<nexthop::KernelRoutes> routes;
   std::optional<nexthop::NextHopTracker> next_hops;
   if (config.best_path.track_next_hops) {
@@ -111,19 +94,21 @@ int run(const config::Config& config) {
   }
   reflector::Reflector reflector(engine, sessions);
   reflector.set_maintenance(config.global.graceful_shutdown);
-  auto shared_config = std::make_shared<const config::Config>(config);
-  Metrics metrics(reflector, sessions, [&] { return shared_config; });
+  Reloads reloads(config, program, sessions, reflector);
+  Metrics metrics(reflector, sessions, [&] { return reloads.config(); });
+  reloads.report_to(metrics);
   auto engines = reflector.engines();
   if (auto started = sessions.start(engines); !started) {
     std::fprintf(stderr, "heliod: %s\n", started.error().c_str());
     return 1;
   }
   if (routes) routes->follow(*next_hops);
-  Actions actions(sessions, reflector);
-  control::Api api(reflector, &actions, [&] { return shared_config; });
+  Actions actions(sessions, reflector, reloads);
+  control::Api api(reflector, &actions, [&] { return reloads.config(); });
   std::optional<Exports> exports;
   exports.emplace(config, reflector);
   api.serve(*exports);
+  reloads.then([&](const config::Config& next) { exports->apply(next); });
   control::ServerOptions options;
   options.socket = config.control.socket;
   options.mode = config.control.mode;
@@ -144,8 +129,7 @@ int run(const config::Config& config) {
   log::info("ready as={} router-id={} shards={}", config.global.as, wire::format_ip(wire::IpAddress::v4(config.global.router_id)), sessions.shards());
   sd_notify(0, "READY=1");
 
-  int signal = 0;
-  sigwait(&ends, &signal);
+  int signal = wait_for_end(ends, **server, reloads);
   log::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
   sd_notify(0, "STOPPING=1");
   memory.reset();

@@ -61,6 +61,8 @@ void start(const Options& options) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+void set_level(const std::string& level) { spdlog::set_level(spdlog::level::from_str(level)); }
+
 void stop() { spdlog::shutdown(); }
 
 std::uint64_t dropped_lines() {

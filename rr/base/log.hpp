@@ -15,6 +15,8 @@ struct Options {
 
 // Installs the process-wide logger (to standard error). Call once before threads start.
 void start(const Options& options);
+// Another level from now on, on any thread.
+void set_level(const std::string& level);
 // Flushes and ends the log thread.
 void stop();
 // Lines dropped because the reader of the log did not keep up.

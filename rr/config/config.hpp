@@ -193,6 +193,7 @@ struct Mrt {
   std::string directory;
   std::chrono::seconds rib_dump_interval{7200};
   bool updates = false;
+  bool operator==(const Mrt&) const = default;
 };
 
 struct Config {

@@ -25,20 +25,31 @@ std::string hash_text(std::string_view text) {
   return fmt::format("{:016x}", hash);
 }
 
+LoadResult checked(const Node& tree, const std::string& file, const std::string& directory, Problems& problems) {
+  check_structure(tree, problems);
+  Config config = decode(tree, directory);
+  validate(config, directory, problems);
+  if (problems.errors()) return Unexpected(problems.take());
+  config.file = file;
+  config.warnings = problems.take();
+  return config;
+}
+
 }  // namespace
 
 LoadResult parse_config(std::string_view text, const std::string& file, const std::string& directory) {
   Problems problems(file);
   auto tree = read_toml(text, problems);
   if (!tree) return Unexpected(problems.take());
-  check_structure(*tree, problems);
-  Config config = decode(*tree, directory);
-  validate(config, directory, problems);
-  if (problems.errors()) return Unexpected(problems.take());
-  config.file = file;
-  config.hash = hash_text(text);
-  config.warnings = problems.take();
+  LoadResult config = checked(*tree, file, directory, problems);
+  if (config) config->hash = hash_text(text);
   return config;
+}
+
+LoadResult config_from_tree(Node tree, const std::string& file) {
+  Problems problems(file);
+  std::error_code code;
+  return checked(tree, file, std::filesystem::absolute(file, code).parent_path().string(), problems);
 }
 
 LoadResult load_config(const std::string& path) {

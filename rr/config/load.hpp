@@ -18,4 +18,7 @@ LoadResult load_config(const std::string& path);
 // The same for text; `file` names it in messages, relative file names are relative to `directory`.
 LoadResult parse_config(std::string_view text, const std::string& file, const std::string& directory);
 
+// The same for a tree that was read before. Its `hash` is left empty.
+LoadResult config_from_tree(Node tree, const std::string& file);
+
 }  // namespace helio::config

@@ -7,6 +7,8 @@
 
 namespace helio::control {
 
+class ConfigControl;
+
 enum class PeerAction : std::uint8_t {
   up,        // allow sessions again after `down`
   down,      // Cease/Administrative Shutdown, stay down until `up`
@@ -29,6 +31,8 @@ class ControlActions {
   virtual ActionResult peer(const wire::IpAddress& address, PeerAction action, const std::string& text) = 0;
   // `text`: what peers are told when the daemon stops in maintenance.
   virtual ActionResult maintenance(bool on, const std::string& text) = 0;
+  // Reloads; null: this daemon does none.
+  virtual ConfigControl* config() { return nullptr; }
 };
 
 }  // namespace helio::control

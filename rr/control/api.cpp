@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "rr/config/suggest.hpp"
+#include "rr/control/config_api.hpp"
 #include "rr/control/json_text.hpp"
 
 namespace helio::control {
@@ -140,6 +141,8 @@ ApiResponse Api::handle(const ApiRequest& request) {
     auto target = parse_target(request.target);
     if (!target) return Unexpected(target.error());
     if (request.method == "GET" && target->path == "/v1/dump/mrt") return dump(*target, response);
+    if (is_config_action(*target) && (request.method == "GET" || request.method == "POST"))
+      return config_action(actions_ != nullptr ? actions_->config() : nullptr, request.method, *target, request.body);
     if (request.method == "GET") return get(*target);
     if (request.method == "POST") return post(*target, request.body);
     return problem(405, "method_not_allowed", fmt::format("{} is not used here", request.method), "GET or POST");

@@ -172,6 +172,8 @@ Result<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& 
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
+void Server::post(std::function<void()> function) { asio::post(impl_->io_, std::move(function)); }
+
 Server::~Server() {
   impl_->io_.stop();
   impl_->thread_.join();

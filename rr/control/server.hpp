@@ -30,6 +30,8 @@ class Server {
   static Result<std::unique_ptr<Server>, std::string> start(const ServerOptions& options, Api& api);
   // Closes connections, ends the thread, removes the socket file.
   ~Server();
+  // Runs it on the control thread, soon. From any thread.
+  void post(std::function<void()> function);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 

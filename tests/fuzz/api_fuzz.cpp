@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "rr/control/api.hpp"
+#include "rr/control/config_control.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
 
 namespace {
@@ -51,7 +52,25 @@ class Actions : public control::ControlActions {
     ++calls;
     return {};
   }
+  control::ConfigControl* config() override { return &reloads; }
+
+  class Reloads : public control::ConfigControl {
+   public:
+    explicit Reloads(int& calls) : calls_(calls) {}
+    control::ConfigReport diff(bool) override { return {}; }
+    control::ConfigReport reload(const control::ReloadRequest& request) override {
+      HELIO_CHECK(!request.confirm || (request.confirm->count() >= 1 && request.confirm->count() <= 86400), "bounded");
+      ++calls_;
+      return {};
+    }
+    control::ConfigReport confirm() override { return {}; }
+    control::ConfigReport rollback() override { return {}; }
+
+   private:
+    int& calls_;
+  };
   int calls = 0;
+  Reloads reloads{calls};
 };
 
 }  // namespace

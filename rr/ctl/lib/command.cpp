@@ -5,13 +5,14 @@
 #include <memory>
 
 #include "rr/base/build_info.hpp"
+#include "rr/config/values.hpp"
 
 namespace helio::ctl {
 namespace {
 
 struct Parser {
   Command command;
-  std::string soft_word;
+  std::string soft_word, confirm_word;
   std::vector<std::string> prefix_words;
   CLI::App app{"Asks and controls the Heliograph route reflector.", "helioctl"};
 
@@ -65,13 +66,20 @@ struct Parser {
     CLI::App* health = leaf(&app, "health", "for probes: exit status 0 when the daemon answers", Verb::health);
     health->add_flag("--ready", command.ready, "and is converged");
 
-    CLI::App* config = group("config", "configuration files");
+    CLI::App* config = group("config", "check, compare and reload the configuration");
     CLI::App* check = leaf(config, "check", "all mistakes of a file; needs no daemon", Verb::config_check);
     check->add_option("file", command.file, "configuration file")->required();
 
     CLI::App* dump = group("dump", "files for other programs");
     CLI::App* mrt = leaf(dump, "mrt", "the RIB as an MRT file (TABLE_DUMP_V2); - is standard output", Verb::dump_mrt);
     mrt->add_option("file", command.file, "file to write")->required();
+    CLI::App* diff = leaf(config, "diff", "what a reload of the file would change", Verb::config_diff);
+    diff->add_flag("--impact", command.impact, "with the peers and routes that each change touches");
+    CLI::App* reload = leaf(config, "reload", "take over the file; sessions stay", Verb::config_reload);
+    reload->add_option("--confirm", confirm_word, "roll back unless confirmed within this time, such as 90s, 5m or 1h")->type_name("TIME");
+    reload->add_flag("--reset-sessions", command.reset_sessions, "reset at once the sessions that cannot take their new settings over");
+    leaf(config, "confirm", "keep the last reload", Verb::config_confirm);
+    leaf(config, "rollback", "undo the last reload, which waits to be confirmed", Verb::config_rollback);
   }
 
  private:
@@ -146,6 +154,12 @@ ParseResult parse_command(int argc, const char* const* argv, const std::string& 
     parser.app.parse(argc, argv);
     if (parser.prefix_words.size() == 2 && parser.prefix_words[1] != "longer")
       throw CLI::ValidationError("--prefix", "only 'longer' may follow the prefix");
+    if (!parser.confirm_word.empty()) {
+      auto time = config::parse_duration(parser.confirm_word);
+      parser.command.confirm_seconds = time ? std::chrono::duration_cast<std::chrono::seconds>(*time).count() : 0;
+      if (parser.command.confirm_seconds < 1 || parser.command.confirm_seconds > 86400)
+        throw CLI::ValidationError("--confirm", "a time from 1s to 24h, such as 90s, 5m or 1h");
+    }
     if (parser.command.longer && parser.prefix_words.empty()) throw CLI::ValidationError("--longer", "needs --prefix");
     if (!parser.soft_word.empty() && parser.command.soft.empty()) throw CLI::ValidationError("soft", "in or out?");
     if (!parser.soft_word.empty() && parser.command.action != "clear")

@@ -30,6 +30,10 @@ enum class Verb : std::uint8_t {
   health,
   config_check,
   dump_mrt,
+  config_diff,
+  config_reload,
+  config_confirm,
+  config_rollback,
 };
 
 struct Command {
@@ -57,6 +61,10 @@ struct Command {
   bool ready = false;
   // config check, dump mrt
   std::string file;
+  // config diff, config reload
+  bool impact = false;
+  std::int64_t confirm_seconds = 0;  // 0: stays without confirmation
+  bool reset_sessions = false;
 };
 
 struct ParseResult {

@@ -7,6 +7,7 @@
 #include "rr/base/build_info.hpp"
 #include "rr/base/utf8.hpp"
 #include "rr/ctl/lib/format.hpp"
+#include "rr/ctl/lib/json_fields.hpp"
 #include "rr/ctl/lib/table.hpp"
 
 namespace helio::ctl {
@@ -14,50 +15,6 @@ namespace {
 
 namespace json = boost::json;
 using enum Table::Align;
-
-// Members of an answer, tolerant of a daemon of another version: what is missing is empty or zero.
-const json::value& member(const json::value& object, std::string_view key) {
-  static const json::value kNull;
-  const json::object* o = object.if_object();
-  const json::value* found = o ? o->if_contains(json::string_view(key.data(), key.size())) : nullptr;
-  return found ? *found : kNull;
-}
-std::string text(const json::value& object, std::string_view key) {
-  const json::value& value = member(object, key);
-  // Host names and reasons come from peers: nothing of theirs may steer the terminal.
-  if (const json::string* s = value.if_string()) return to_printable(*s);
-  return value.is_null() ? std::string() : json::serialize(value);
-}
-std::string text_or_dash(const json::value& object, std::string_view key) {
-  std::string out = text(object, key);
-  return out.empty() ? "-" : out;
-}
-double real(const json::value& object, std::string_view key) {
-  const json::value& value = member(object, key);
-  return value.is_number() ? value.to_number<double>() : 0;
-}
-std::int64_t integer(const json::value& object, std::string_view key) {
-  json::error_code ignored;
-  const json::value& value = member(object, key);
-  return value.is_number() ? value.to_number<std::int64_t>(ignored) : 0;
-}
-bool flag(const json::value& object, std::string_view key) {
-  const bool* value = member(object, key).if_bool();
-  return value && *value;
-}
-const json::array& list(const json::value& object, std::string_view key) {
-  static const json::array kEmpty;
-  const json::array* items = member(object, key).if_array();
-  return items ? *items : kEmpty;
-}
-std::string joined(const json::value& object, std::string_view key, std::string_view separator = " ") {
-  std::string out;
-  for (const json::value& item : list(object, key)) {
-    if (!out.empty()) out += separator;
-    out += item.is_string() ? to_printable(item.as_string()) : json::serialize(item);
-  }
-  return out;
-}
 
 // Routes of customers: what RT-Constrain adds is shown in a column of its own.
 std::int64_t vpn_prefixes(const json::value& peer, std::string_view key) {
@@ -291,6 +248,7 @@ std::string render_peer(const json::value& peer) {
   line("Last notification", text(peer, "last_notification"));
   line("Last update error", text(peer, "last_update_error"));
   line("Last error", text(peer, "last_error"));
+  if (flag(peer, "needs_reset")) line("Settings", "from before a reload: needs a reset (helioctl peer PEER clear)");
   line("Import policy", joined(peer, "import_policy"));
   line("Export policy", joined(peer, "export_policy"));
   line("Last bad message", text(peer, "last_bad_message"));

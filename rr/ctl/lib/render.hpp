@@ -27,6 +27,7 @@ std::string render_bmp(const boost::json::value& answer, const RenderOptions& op
 std::string render_mrt(const boost::json::value& answer);
 std::string render_legacy_peers(const boost::json::value& answer, const RenderOptions& options);
 std::string render_next_hops(const boost::json::value& answer, const RenderOptions& options);
+std::string render_config_report(const boost::json::value& answer, const RenderOptions& options);
 std::string render_config(const boost::json::value& answer);
 std::string render_version(const boost::json::value& answer);
 std::string render_health(const boost::json::value& answer);

@@ -55,6 +55,10 @@ std::string path_of(const Command& command) {
     case Verb::show_mrt: return "/v1/mrt";
     case Verb::show_config: return "/v1/config";
     case Verb::show_version: return "/v1/version";
+    case Verb::config_diff: return command.impact ? "/v1/config:diff?impact=1" : "/v1/config:diff";
+    case Verb::config_reload: return "/v1/config:reload";
+    case Verb::config_confirm: return "/v1/config:confirm";
+    case Verb::config_rollback: return "/v1/config:rollback";
     case Verb::health: return command.ready ? "/v1/health?ready=1" : "/v1/health";
     case Verb::peer_action: return fmt::format("/v1/peers/{}:{}", percent_encode(command.peer), command.action);
     case Verb::maintenance: return "/v1/maintenance:" + command.action;
@@ -81,6 +85,10 @@ std::string render(const Command& command, const json::value& answer, bool heade
     case Verb::show_legacy_peers: return render_legacy_peers(answer, options);
     case Verb::show_bmp: return render_bmp(answer, options);
     case Verb::show_mrt: return render_mrt(answer);
+    case Verb::config_diff:
+    case Verb::config_reload:
+    case Verb::config_confirm:
+    case Verb::config_rollback: return render_config_report(answer, options);
     case Verb::show_config: return render_config(answer);
     case Verb::show_version: return render_version(answer);
     case Verb::health: return render_health(answer);
@@ -120,7 +128,8 @@ class Runner {
     if (command_.verb == Verb::show_routes) return routes();
     if (command_.verb == Verb::config_check) return config_check();
     if (command_.verb == Verb::dump_mrt) return dump_mrt();
-    bool acts = command_.verb == Verb::peer_action || command_.verb == Verb::maintenance;
+    bool acts = command_.verb == Verb::peer_action || command_.verb == Verb::maintenance || command_.verb == Verb::config_reload ||
+                command_.verb == Verb::config_confirm || command_.verb == Verb::config_rollback;
     auto answer = client_.ask(acts ? "POST" : "GET", path_of(command_), acts ? action_body() : "");
     if (!answer) {
       err_ << "helioctl: " << answer.error() << "\n";
@@ -134,8 +143,14 @@ class Runner {
   }
 
  private:
-  // explain: the route is not there or is not sent, nobody exports or imports the RT, the peer has a problem.
+  // explain: the route is not there or is not sent, nobody exports or imports the RT, the peer has a problem. config: the
+  // file has mistakes.
   bool says_no(const Answer& answer) const {
+    if (command_.verb == Verb::config_diff || command_.verb == Verb::config_reload) {
+      json::error_code code;
+      json::value value = json::parse(answer.body, code);
+      return code || !value.is_object() || value.at("valid") != true;
+    }
     if (command_.verb != Verb::explain && command_.verb != Verb::explain_rt && command_.verb != Verb::explain_peer) return false;
     json::error_code code;
     json::value value = json::parse(answer.body, code);
@@ -168,6 +183,8 @@ class Runner {
     json::object body;
     if (!command_.reason.empty()) body["reason"] = command_.reason;
     if (!command_.soft.empty()) body["soft"] = command_.soft;
+    if (command_.confirm_seconds != 0) body["confirm_seconds"] = command_.confirm_seconds;
+    if (command_.reset_sessions) body["reset_sessions"] = true;
     return json::serialize(body);
   }
 

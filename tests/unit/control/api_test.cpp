@@ -11,6 +11,7 @@
 
 #include "rr/config/load.hpp"
 #include "rr/control/json_text.hpp"
+#include "tests/unit/control/fake_config_control.hpp"
 #include "tests/unit/control/fake_state.hpp"
 
 namespace helio::control {
@@ -29,6 +30,8 @@ class RecordingActions : public ControlActions {
     maintenances.push_back({on, text});
     return result;
   }
+  ConfigControl* config() override { return &reloads; }
+  FakeConfigControl reloads;
   std::vector<std::pair<bool, std::string>> maintenances;
   struct Call {
     std::string address;
@@ -118,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(Each, ApiGolden,
                                          Golden{"/v1/explain/rt?rt=65000:101", "explain_rt.json"},
                                          Golden{"/v1/explain/peer?peer=203.0.113.9", "explain_peer.json"},
                                          Golden{"/v1/legacy-peers", "legacy_peers.json"}, Golden{"/v1/bmp", "bmp.json"}, Golden{"/v1/mrt", "mrt.json"},
-                                         Golden{"/v1/health", "health.json"}, Golden{"/v1/config", "config.json"}));
+                                         Golden{"/v1/health", "health.json"}, Golden{"/v1/config", "config.json"}, Golden{"/v1/config:diff?impact=1", "config_diff.json"}));
 
 TEST_F(ApiTest, VersionNamesTheBuild) {
   json::value value = json::parse(get("/v1/version").body);
@@ -206,8 +209,31 @@ constexpr Bad kBad[] = {
     {"POST", "/v1/peers/192.0.2.11:clear", R"({"reason": 3})", 400, "is not a string"},
     {"POST", "/v1/peers/192.0.2.11:clear", R"({"soft": "sideways"})", 400, "not known here"},
     {"POST", "/v1/peers/192.0.2.11:up", R"({"soft": "in"})", 400, "belongs to clear"},
+    {"GET", "/v1/config:reload", "", 405, "use POST"},
+    {"POST", "/v1/config:diff", "", 405, "use GET"},
+    {"GET", "/v1/config:dif", "", 404, R"(did you mean \"/v1/config:diff\"?)"},
+    {"GET", "/v1/config:diff?inpact=1", "", 400, R"(did you mean \"impact\"?)"},
+    {"POST", "/v1/config:reload", "[]", 400, "not a JSON object"},
+    {"POST", "/v1/config:reload", R"({"confirm_seconds": 0})", 400, "1 to 86400"},
+    {"POST", "/v1/config:reload", R"({"reset_sessions": "yes"})", 400, "not of its type"},
+    {"POST", "/v1/config:confirm", "", 409, "no reload waits"},
+    {"POST", "/v1/config:rollback", "", 409, "no reload waits"},
 };
 INSTANTIATE_TEST_SUITE_P(Each, ApiProblems, testing::ValuesIn(kBad));
+
+TEST_F(ApiTest, ReloadsTakeTheirOptions) {
+  EXPECT_EQ(post("/v1/config:reload").status, 200u);
+  json::value report = json::parse(post("/v1/config:reload", R"({"confirm_seconds": 300, "reset_sessions": true})").body);
+  EXPECT_EQ(report.at("confirm_within"), 300);
+  EXPECT_EQ(report.at("applied"), true);
+  ASSERT_EQ(actions_.reloads.requests.size(), 2u);
+  EXPECT_FALSE(actions_.reloads.requests[0].confirm);
+  EXPECT_FALSE(actions_.reloads.requests[0].reset_sessions);
+  EXPECT_EQ(actions_.reloads.requests[1].confirm, std::chrono::seconds(300));
+  EXPECT_TRUE(actions_.reloads.requests[1].reset_sessions);
+  actions_.reloads.report.status = ConfigReport::Status::invalid;
+  EXPECT_EQ(json::parse(post("/v1/config:reload").body).at("valid"), false) << "an answer, not a problem: it lists the mistakes";
+}
 
 TEST_F(ApiTest, PeersAreSortedAndFiltered) {
   json::value all = json::parse(get("/v1/peers").body);

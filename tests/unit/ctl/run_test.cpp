@@ -11,6 +11,7 @@
 
 #include "rr/config/load.hpp"
 #include "rr/control/server.hpp"
+#include "tests/unit/control/fake_config_control.hpp"
 #include "tests/unit/control/fake_state.hpp"
 
 namespace helio::ctl {
@@ -46,6 +47,8 @@ class Actions : public control::ControlActions {
     return {control::ActionResult::Status::done, "maintenance it is"};
   }
   std::string reason;
+  control::ConfigControl* config() override { return &reloads; }
+  control::FakeConfigControl reloads;
 };
 
 class RunTest : public testing::Test {
@@ -109,7 +112,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden{{"explain", "10.1.1.0/24", "--rd", "65000:101", "--to", "192.0.2.12"}, "explain.txt", 1},
                     Golden{{"explain", "rt", "65000:101"}, "explain_rt.txt", 1},
                     Golden{{"explain", "peer", "127.1.0.9"}, "explain_peer.txt", 1},
-                    Golden{{"show", "legacy-peers"}, "legacy_peers.txt"}, Golden{{"show", "bmp"}, "bmp.txt"}, Golden{{"show", "mrt"}, "mrt.txt"}, Golden{{"health"}, "health.txt"}));
+                    Golden{{"show", "legacy-peers"}, "legacy_peers.txt"}, Golden{{"show", "bmp"}, "bmp.txt"}, Golden{{"show", "mrt"}, "mrt.txt"}, Golden{{"health"}, "health.txt"},
+                    Golden{{"config", "diff", "--impact"}, "config_diff.txt"},
+                    Golden{{"config", "reload", "--confirm", "5m"}, "config_reload.txt"}));
 
 TEST_F(RunTest, JsonIsTheApisAnswer) {
   EXPECT_EQ(run_words({"show", "rt", "-j"}), 0);
