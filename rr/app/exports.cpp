@@ -21,7 +21,7 @@ void Exports::apply(const config::Config& config) {
   exporter::MrtSettings settings;
   settings.directory = config.mrt->directory;
   settings.rib_dump_interval = config.mrt->rib_dump_interval;
-  mrt_ = std::make_unique<exporter::MrtWriter>(std::move(settings), reflector, started_);
+  mrt_ = std::make_unique<exporter::MrtWriter>(std::move(settings), reflector_, started_);
 }
 
 std::vector<control::BmpStationView> Exports::bmp_stations() { return {}; }
