@@ -655,7 +655,8 @@ void FamilyRib<Address>::replace_attributes(std::uint32_t table, const Key& key,
 
 template <class Address>
 std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::purge_table(std::uint32_t table, PeerId peer, std::uint32_t below, Key from,
-                                                                              std::size_t limit, PathRewriter* rewriter, std::size_t* looked_at) {
+                                                                              std::size_t limit, PathRewriter* rewriter, std::size_t* looked_at,
+                                                                              PurgeWitness<Address>* witness) {
   struct Doomed {
     Key key;
     std::uint32_t path_id;
@@ -684,6 +685,7 @@ std::optional<typename FamilyRib<Address>::Key> FamilyRib<Address>::purge_table(
   if (looked_at != nullptr) *looked_at = std::min(seen, limit);
   for (const Doomed& d : doomed) {
     AttributeId to = rewriter == nullptr ? kNoId : rewriter->rewrite(d.attributes);
+    if (to == kNoId && witness != nullptr) witness->leaving(tables_[table].rd, d.key, d.path_id);
     if (to == kNoId) withdraw_one(table, d.key, peer, d.path_id);
     else if (to != d.attributes) replace_attributes(table, d.key, peer, d.path_id, to);
   }

@@ -76,6 +76,14 @@ class PathRewriter {
   virtual AttributeId rewrite(AttributeId id) = 0;
 };
 
+// Hears of each path that a purge takes, before it goes.
+template <class Address>
+class PurgeWitness {
+ public:
+  virtual ~PurgeWitness() = default;
+  virtual void leaving(std::uint64_t rd, const PrefixKey<Address>& key, std::uint32_t path_id) = 0;
+};
+
 template <class Address>
 class FamilyRib {
  public:
@@ -170,7 +178,7 @@ class FamilyRib {
   // looking at `limit` prefixes at most (`looked_at` tells at how many). Returns where to go on, or nothing when the
   // table is done.
   std::optional<Key> purge_table(std::uint32_t table, PeerId peer, std::uint32_t below, Key from, std::size_t limit,
-                                 PathRewriter* rewriter = nullptr, std::size_t* looked_at = nullptr);
+                                 PathRewriter* rewriter = nullptr, std::size_t* looked_at = nullptr, PurgeWitness<Address>* witness = nullptr);
 
   // Gives paths of the table other attribute sets, as policies make them now or as their next hops are, from `from` on, looking
   // at `limit` prefixes at most: as if their peers had announced them so. What a prefix has several of is decided anew. The

@@ -25,6 +25,7 @@ class DaemonCollector : public prometheus::Collectable {
     add_single(gauge("encoding_classes", "Classes of peers that receive identical bytes."), sample->encoding_classes, out);
     add_single(gauge("encoding_class_peers_max", "Peers of the largest encoding class."), sample->encoding_class_peers_max, out);
     add_next_hops(*sample, out);
+    add_exports(*sample, out);
     FamilyBuilder memory = gauge("rib_memory_bytes", "Memory of the RIB by kind, exactly accounted.");
     for (const MemorySample& kind : sample->memory) memory.add({{"kind", kind.kind}}, static_cast<double>(kind.bytes));
     memory.finish(out);
@@ -74,6 +75,24 @@ class DaemonCollector : public prometheus::Collectable {
     changes.add({{"change", "metric"}}, static_cast<double>(sample.next_hop_metric_changes));
     changes.finish(out);
     add_single(counter("next_hop_overruns_total", "Times the kernel lost notifications and all next hops were looked up again."), sample.next_hop_overruns, out);
+  }
+
+  static void add_exports(const DaemonSample& sample, std::vector<prometheus::MetricFamily>& out) {
+    FamilyBuilder up = gauge("bmp_station_up", "1 when the BMP station is connected and was told everything.");
+    FamilyBuilder queue = gauge("bmp_queue_bytes", "What waits for the BMP station.");
+    FamilyBuilder messages = counter("bmp_messages_total", "Messages sent to the BMP station.");
+    FamilyBuilder dropped = counter("bmp_dropped_messages_total", "Messages dropped because the station's queue was full; it is told everything again.");
+    for (const StationSample& station : sample.bmp_stations) {
+      up.add({{"station", station.station}}, station.is_up);
+      queue.add({{"station", station.station}}, static_cast<double>(station.queue_bytes));
+      messages.add({{"station", station.station}}, static_cast<double>(station.messages));
+      dropped.add({{"station", station.station}}, static_cast<double>(station.dropped));
+    }
+    for (FamilyBuilder* family : {&up, &queue, &messages, &dropped}) family->finish(out);
+    add_single(counter("mrt_records_total", "Records of complete MRT files."), sample.mrt.records, out);
+    add_single(counter("mrt_dropped_messages_total", "UPDATEs and state changes that are in no MRT file."), sample.mrt.dropped, out);
+    add_single(counter("mrt_write_errors_total", "MRT files that could not be written."), sample.mrt.write_errors, out);
+    add_single(gauge("mrt_last_dump_timestamp_seconds", "Time of the last complete dump of the RIB, Unix time; 0: none."), sample.mrt.last_dump_timestamp, out);
   }
 
   static void add_peers(const DaemonSample& sample, std::vector<prometheus::MetricFamily>& out) {

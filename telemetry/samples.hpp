@@ -39,6 +39,16 @@ struct MemorySample {
   std::uint64_t bytes = 0;
 };
 
+struct StationSample {
+  std::string station;                           // address:port
+  bool is_up = false;                            // connected and told everything
+  std::uint64_t messages = 0, dropped = 0, queue_bytes = 0;
+};
+struct MrtSample {
+  std::uint64_t records = 0, dropped = 0, write_errors = 0;
+  double last_dump_timestamp = 0;                // 0: none yet
+};
+
 struct DaemonSample {
   bool ready = false;
   bool converged = false;
@@ -51,6 +61,8 @@ struct DaemonSample {
   std::uint64_t next_hops_reachable = 0, next_hops_unreachable = 0;
   std::uint64_t next_hops_lost = 0, next_hops_returned = 0, next_hop_metric_changes = 0, next_hop_overruns = 0;
   std::vector<MemorySample> memory;
+  std::vector<StationSample> bmp_stations;
+  MrtSample mrt;                                      // zeros where it is not configured
   std::vector<std::string> groups;                    // all configured, also without peers
   std::vector<PeerSample> peers;                      // sorted by address
   std::string config_hash;

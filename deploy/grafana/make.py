@@ -100,6 +100,12 @@ RUNTIME = [
         graph("Connections refused", "short", "Before an OPEN was read.", ("sum by (reason) (increase(heliograph_connections_refused_total{%s}%s))" % (JOB, RATE), "{{reason}}")),
         graph("BFD", "short", "Sessions by state (RFC 5883).", ("sum by (state) (heliograph_bfd_sessions{%s})" % JOB, "{{state}}")),
         graph("BFD packets", "cps", "By direction; discarded ones did not belong to a session or were not as they should be.", ("sum by (direction) (rate(heliograph_bfd_packets_total{%s}%s))" % (JOB, RATE), "{{direction}}"), ("sum(rate(heliograph_bfd_discarded_packets_total{%s}%s))" % (JOB, RATE), "discarded"))]),
+    ("BMP and MRT", [
+        graph("BMP stations", "short", "1: connected and told everything. Empty without stations.", ("max by (instance, station) (heliograph_bmp_station_up{%s})" % JOB, "{{station}}")),
+        graph("BMP messages", "cps", "Sent, by station; dropped ones are below zero: the station did not keep up and is told everything again.", ("rate(heliograph_bmp_messages_total{%s}%s)" % (JOB, RATE), "{{station}}"), ("-rate(heliograph_bmp_dropped_messages_total{%s}%s)" % (JOB, RATE), "{{station}} dropped")),
+        graph("BMP queues", "bytes", "What waits for each station.", ("heliograph_bmp_queue_bytes{%s}" % JOB, "{{station}}")),
+        stat("Last MRT dump", "dateTimeFromNow", "Of the RIB. 1970: none yet.", "max(heliograph_mrt_last_dump_timestamp_seconds{%s}) * 1000" % JOB),
+        graph("MRT", "cps", "Records written; errors, and messages that are in no file.", ("sum(rate(heliograph_mrt_records_total{%s}%s))" % (JOB, RATE), "records"), ("sum(rate(heliograph_mrt_write_errors_total{%s}%s))" % (JOB, RATE), "errors"), ("sum(rate(heliograph_mrt_dropped_messages_total{%s}%s))" % (JOB, RATE), "dropped"))]),
     ("Configuration and telemetry", [
         stat("Last reload", "none", "Did the last reload succeed?", "min(heliograph_config_last_reload_successful{%s})" % JOB, **UP),
         stat("Configuration in force since", "dateTimeFromNow", "The last successful load.", "max(heliograph_config_last_reload_success_timestamp_seconds{%s}) * 1000" % JOB),

@@ -1,5 +1,7 @@
 #include "rr/app/exports.hpp"
 
+#include <unistd.h>
+
 #include <chrono>
 
 namespace helio::app {
@@ -14,6 +16,11 @@ std::uint32_t unix_now() {
 Exports::Exports(const config::Config& config, reflector::Reflector& reflector) : reflector_(reflector), started_(unix_now()) { apply(config); }
 
 void Exports::apply(const config::Config& config) {
+  apply_mrt(config);
+  apply_bmp(config);
+}
+
+void Exports::apply_mrt(const config::Config& config) {
   if (config.mrt == mrt_config_) return;
   mrt_config_ = config.mrt;
   mrt_.reset();
@@ -24,7 +31,40 @@ void Exports::apply(const config::Config& config) {
   mrt_ = std::make_unique<exporter::MrtWriter>(std::move(settings), reflector_, started_);
 }
 
-std::vector<control::BmpStationView> Exports::bmp_stations() { return {}; }
+// Other stations, or one with other settings: all of them are connected anew.
+void Exports::apply_bmp(const config::Config& config) {
+  std::vector<exporter::StationSettings> stations;
+  for (const config::BmpStation& station : config.bmp_stations)
+    stations.push_back({station.address, station.port, station.policies, station.queue_limit_bytes, station.stats_interval});
+  if (stations == stations_) return;
+  stations_ = stations;
+  bmp_.reset();
+  char hostname[256] = {};
+  if (gethostname(hostname, sizeof hostname - 1) != 0) hostname[0] = 0;
+  if (!stations.empty()) bmp_ = std::make_unique<exporter::BmpService>(std::move(stations), reflector_, hostname, started_);
+}
+
+std::vector<control::BmpStationView> Exports::bmp_stations() {
+  std::vector<control::BmpStationView> views;
+  if (bmp_ == nullptr) return views;
+  for (exporter::StationStatus& status : bmp_->status()) {
+    control::BmpStationView& view = views.emplace_back();
+    view.address = status.settings.address;
+    view.port = status.settings.port;
+    view.policies = status.settings.policies;
+    view.state = status.state;
+    view.state_seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - status.since).count();
+    view.sessions = status.sessions;
+    view.messages = status.messages;
+    view.bytes = status.bytes;
+    view.dropped_messages = status.dropped;
+    view.overflows = status.overflows;
+    view.queue_bytes = status.queued;
+    view.queue_limit_bytes = status.settings.queue_limit;
+    view.last_error = status.last_error;
+  }
+  return views;
+}
 
 std::optional<control::MrtView> Exports::mrt() {
   if (mrt_ == nullptr) return std::nullopt;

@@ -4,6 +4,7 @@
 
 #include "rr/config/config.hpp"
 #include "rr/control/exports.hpp"
+#include "rr/export/bmp_service.hpp"
 #include "rr/export/mrt_writer.hpp"
 #include "rr/reflector/reflector.hpp"
 
@@ -21,10 +22,15 @@ class Exports final : public control::ExportSource {
   std::optional<control::MrtPage> dump(const std::string& cursor) override;
 
  private:
+  void apply_mrt(const config::Config& config);
+  void apply_bmp(const config::Config& config);
+
   reflector::Reflector& reflector_;
   std::uint32_t started_;                       // Unix time
   std::unique_ptr<exporter::MrtWriter> mrt_;    // null: not configured
   std::optional<config::Mrt> mrt_config_;
+  std::unique_ptr<exporter::BmpService> bmp_;   // null: no stations
+  std::vector<exporter::StationSettings> stations_;
 };
 
 }  // namespace helio::app

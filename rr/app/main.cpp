@@ -109,6 +109,7 @@ int run(const config::Config& config) {
   exports.emplace(config, reflector);
   api.serve(*exports);
   reloads.then([&](const config::Config& next) { exports->apply(next); });
+  metrics.watch(*exports);
   control::ServerOptions options;
   options.socket = config.control.socket;
   options.mode = config.control.mode;

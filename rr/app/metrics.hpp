@@ -19,6 +19,7 @@ class Metrics {
 
   // On the control thread, as ServerOptions::on_tick.
   void tick(const reflector::SummaryView& summary);
+  void watch(control::ExportSource& exports) { bridge_.watch(&exports); }
   // After a reload was tried. On the control thread, too.
   void on_reload(bool successful);
 

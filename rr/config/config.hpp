@@ -187,6 +187,7 @@ struct BmpStation {
   std::uint16_t port = 11019;
   std::vector<std::string> policies;
   std::uint64_t queue_limit_bytes = 64ull << 20;
+  std::chrono::seconds stats_interval{60};
 };
 
 struct Mrt {

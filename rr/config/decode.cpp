@@ -402,6 +402,7 @@ Config decode(const Node& tree, const std::string& directory) {
     in.number("port", station.port);
     in.texts("policies", station.policies);
     in.size("queue-limit", station.queue_limit_bytes);
+    in.seconds("stats-interval", station.stats_interval);
     config.bmp_stations.push_back(std::move(station));
   });
   if (root.has("mrt")) {

@@ -185,8 +185,9 @@ constexpr Key kKeys[] = {
 
     {"bmp.stations[].address", Kind::address, applied, 0, 0, "", "required", "BMP station (RFC 7854)."},
     {"bmp.stations[].port", Kind::integer, applied, 1, 65535, "", "11019", "TCP port of the station."},
-    {"bmp.stations[].policies", Kind::texts, applied, 0, 0, "pre-policy|post-policy|loc-rib|adj-rib-out", "[\"pre-policy\"]", "What is sent to the station."},
-    {"bmp.stations[].queue-limit", Kind::size, applied, 1 << 16, 0, "", "\"64MiB\"", "Bytes that may wait for a slow station."},
+    {"bmp.stations[].policies", Kind::texts, applied, 0, 0, "pre-policy|post-policy|loc-rib", "[\"pre-policy\"]", "What is sent to the station: routes as received, behind the import policies, and the best paths (RFC 9069)."},
+    {"bmp.stations[].queue-limit", Kind::size, applied, 1 << 20, 0, "", "\"64MiB\"", "Bytes that may wait for a slow station; above, its connection is made anew and it is told everything again."},
+    {"bmp.stations[].stats-interval", Kind::integer, applied, 0, kDay, "", "60", "Seconds between Statistics Reports; 0 turns them off."},
 
     {"mrt.directory", Kind::path, applied, 0, 0, "", "required", "Directory for MRT files (RFC 6396): the daemon writes rib.TIME.mrt there; made if it is not there."},
     {"mrt.rib-dump-interval", Kind::integer, applied, 0, 7 * kDay, "", "7200", "Seconds between dumps of the RIB, at multiples of it since midnight UTC; 0 turns them off."},

@@ -38,6 +38,7 @@ class Validator {
     unused();
     policy();
     control();
+    bmp();
   }
 
  private:
@@ -337,6 +338,20 @@ class Validator {
       if (e.hint.empty() && !e.word.empty()) e.hint = e.key.starts_with("policy") ? "there is no [[policy.sets]]" : "there is no [[policy.statements]]";
       problems_.error(where_is(e.key), e.key, std::move(e.message), std::move(e.hint));
     }
+  }
+
+  void bmp() {
+    constexpr std::size_t kMost = 16;  // a bit each (ExportHub)
+    for (std::size_t i = 0; i < config_.bmp_stations.size(); ++i) {
+      const BmpStation& station = config_.bmp_stations[i];
+      std::string key = fmt::format("bmp.stations[{}]", i);
+      if (station.policies.empty()) problems_.error(where_is(key), key + ".policies", "is empty: the station would be told nothing", "pre-policy, post-policy or loc-rib");
+      for (std::size_t j = 0; j < i; ++j)
+        if (config_.bmp_stations[j].address == station.address && config_.bmp_stations[j].port == station.port)
+          problems_.error(where_is(key), key, fmt::format("{} port {} is there twice", wire::format_ip(station.address), station.port), "one entry with all policies");
+    }
+    if (config_.bmp_stations.size() > kMost)
+      problems_.error(where_is(fmt::format("bmp.stations[{}]", kMost)), "bmp.stations", fmt::format("{} stations", config_.bmp_stations.size()), fmt::format("at most {}", kMost));
   }
 
   void control() {

@@ -91,6 +91,14 @@ void TelemetryBridge::tick(const reflector::SummaryView& summary, double unix_no
   sample->next_hops_returned = next_hops.returned;
   sample->next_hop_metric_changes = next_hops.metric_changes;
   sample->next_hop_overruns = next_hops.overruns;
+  if (exports_ != nullptr) {
+    for (const BmpStationView& view : exports_->bmp_stations()) {
+      std::string address = wire::format_ip(view.address);
+      if (view.address.is_v6) address = "[" + address + "]";
+      sample->bmp_stations.push_back({address + ":" + std::to_string(view.port), view.state == "up", view.messages, view.dropped_messages, view.queue_bytes});
+    }
+    if (auto mrt = exports_->mrt()) sample->mrt = {mrt->records, mrt->dropped_messages, mrt->write_errors, static_cast<double>(mrt->last_dump_at)};
+  }
   for (const auto& kind : state_.memory().kinds) sample->memory.push_back({kind.name, kind.bytes});
 
   auto config = config_();

@@ -23,6 +23,8 @@ class TelemetryBridge {
  public:
   TelemetryBridge(reflector::StateSource& state, Api::ConfigSource config, std::shared_ptr<telemetry::Board> board);
 
+  // Before the first tick; it outlives the bridge, or is taken away (null) before it ends.
+  void watch(ExportSource* exports) { exports_ = exports; }
   // Publishes a sample. `unix_now`: seconds.
   void tick(const reflector::SummaryView& summary, double unix_now);
   // A reload of the configuration was tried.
@@ -37,6 +39,7 @@ class TelemetryBridge {
   telemetry::PeerSample sample_of(const reflector::PeerView& view, double unix_now);
 
   reflector::StateSource& state_;
+  ExportSource* exports_ = nullptr;
   Api::ConfigSource config_;
   std::shared_ptr<telemetry::Board> board_;
   std::map<wire::IpAddress, Known> known_;

@@ -37,6 +37,15 @@ struct OwnedAttributes {
 
 // --- to a RIB shard ---
 
+// Who the paths of a peer come from, for those who watch.
+struct PeerIdentity {
+  std::uint32_t session = 0;                           // number on the peer's shard
+  wire::IpAddress address;
+  Asn as = 0;
+  std::uint32_t router_id = 0;
+  wire::FamilySet add_path_receive;
+};
+
 struct PeerUp {
   PeerId peer;
   wire::IpAddress address;
@@ -44,6 +53,7 @@ struct PeerUp {
   std::string group = {};
   std::uint32_t cluster_id = 0;
   std::shared_ptr<PeerQuota> quota = nullptr;          // null: no limits
+  PeerIdentity identity = {};
 };
 // Other prefix limits for a peer that is up; null: none.
 struct PeerLimits {

@@ -110,6 +110,7 @@ void RibShard::reevaluate_some() {
   if (job.tables.empty()) {
     policy_.none_concerned();
     reevaluation_.reset();
+    if (observer_ != nullptr) observer_->on_policies_changed(*this);
     switch_policies();
   }
 }

@@ -49,7 +49,12 @@ void RibShard::apply_evpn(PeerId peer, const rib::AttributeId* attributes, Bytes
     if (guarded) {
       gone6_.clear();
       admission_.filter(rib6_, rib6_.family(), peer, quota, peers_[peer.value].counted[1], *attributes, entries6_, gone6_);
+      if (observer_ != nullptr && !gone6_.empty()) observer_->on_withdrawn(*this, peer, gone6_);
       if (!gone6_.empty()) rib6_.withdraw(peer, gone6_);
+    }
+    if (observer_ != nullptr) {
+      if (attributes == nullptr) observer_->on_withdrawn(*this, peer, entries6_);
+      else observer_->on_announced(*this, peer, *attributes, entries6_);
     }
     if (attributes == nullptr) rib6_.withdraw(peer, entries6_);
     else if (policy_.applies_to(peer)) announce_by_policy<rib::Address6>(peer, *attributes, entries6_);

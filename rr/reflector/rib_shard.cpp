@@ -80,6 +80,7 @@ void RibShard::peer_up(const PeerUp& up) {
   peer.role = up.role;
   peer.cluster_id = up.cluster_id;
   peer.quota = up.quota;
+  peer.identity = up.identity;
   peer.counted = {};
   policy_.peer_up(up.peer, up.group, {up.address, up.role});
   settle_quota(up.peer);  // what was kept over a restart, and what is still being purged
@@ -245,6 +246,7 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
     }
     if (attributes == nullptr) {
       apply_waiting();
+      if (observer_ != nullptr) observer_->on_withdrawn(*this, peer, entries);
       family<Address>().withdraw(peer, entries);
     } else if (guarded || policy_.applies_to(peer)) {
       apply_waiting();
@@ -252,15 +254,21 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
         gone.clear();
         admission_.filter(family<Address>(), family<Address>().family(), peer, quota, peers_[peer.value].counted[sizeof(Address) == 4 ? 0 : 1], *attributes,
                           entries, gone);
-        if (!gone.empty()) family<Address>().withdraw(peer, gone);
+        if (!gone.empty()) {
+          if (observer_ != nullptr) observer_->on_withdrawn(*this, peer, gone);
+          family<Address>().withdraw(peer, gone);
+        }
       }
+      if (observer_ != nullptr) observer_->on_announced(*this, peer, *attributes, entries);
       if (policy_.applies_to(peer)) announce_by_policy<Address>(peer, *attributes, entries);
       else family<Address>().announce(peer, *attributes, entries);
     } else if (entries.size() <= kFewEntries &&
                std::ranges::all_of(entries, [](auto& e) { return e.wire_length <= Waiting<Address>::kWire; })) {
+      if (observer_ != nullptr) observer_->on_announced(*this, peer, *attributes, entries);
       for (const auto& entry : entries) wait(peer, *attributes, entry);
     } else {
       apply_waiting();
+      if (observer_ != nullptr) observer_->on_announced(*this, peer, *attributes, entries);
       family<Address>().announce(peer, *attributes, entries);
     }
     fixups_.clear();
@@ -320,8 +328,12 @@ void RibShard::apply_waiting_of() {
 template <class Address>
 void RibShard::announce_by_policy(PeerId peer, rib::AttributeId received, std::span<const rib::NlriEntry<Address>> entries) {
   PolicyTests tests = policy_.tests_of(peer);
+  auto announce = [&](rib::AttributeId judged, std::span<const rib::NlriEntry<Address>> part) {
+    if (observer_ != nullptr) observer_->on_judged(*this, peer, judged, part);
+    family<Address>().announce(peer, judged, part);
+  };
   if (tests == 0) {
-    family<Address>().announce(peer, fit(policy_.resolve(peer, received, 0)), entries);
+    announce(fit(policy_.resolve(peer, received, 0)), entries);
     return;
   }
   auto passed = [&](const rib::NlriEntry<Address>& e) {
@@ -331,7 +343,7 @@ void RibShard::announce_by_policy(PeerId peer, rib::AttributeId received, std::s
     PolicyTests mine = passed(entries[i]);
     std::size_t end = i + 1;
     while (end < entries.size() && passed(entries[end]) == mine) ++end;
-    family<Address>().announce(peer, fit(policy_.resolve(peer, received, mine)), entries.subspan(i, end - i));
+    announce(fit(policy_.resolve(peer, received, mine)), entries.subspan(i, end - i));
     i = end;
   }
 }
@@ -439,6 +451,7 @@ template <class Address>
 void RibShard::seal_log(rib::FamilyRib<Address>& rib, rib::ChangeLog& log, Family family, std::optional<std::uint8_t> view) {
   if (log.empty()) return;
   packer_.sort(log);
+  if (observer_ != nullptr && !view) observer_->on_best_changes(*this, family, log);
   for (std::size_t c = 0; c < classes_.size(); ++c) {
     if (classes_[c].session_shards == 0 || classes_[c].view[rib.kIsV6 ? 1 : 0] != view) continue;
     rib::BatchRef batch = packer_.pack(log, family, classes_[c].encoding, mailboxes_.retained(self_).changes, classes_[c].transform.get());
@@ -545,9 +558,23 @@ std::size_t RibShard::purge_step(Purge& purge, std::uint32_t table, std::optiona
     next.reset();
     return 1;
   }
+  // Told before it happens: the key of an EVPN route may go with its last path.
+  struct Witness final : rib::PurgeWitness<Address> {
+    Witness(RibShard& of, PeerId whose) : slice(of), peer(whose) {}
+    void leaving(std::uint64_t rd, const rib::PrefixKey<Address>& key, std::uint32_t path_id) override {
+      rib::NlriEntry<Address> entry;
+      entry.rd = rd;
+      entry.address = key.address;
+      entry.length = key.length;
+      entry.path_id = path_id;
+      slice.observer_->on_withdrawn(slice, peer, std::span<const rib::NlriEntry<Address>>(&entry, 1));
+    }
+    RibShard& slice;
+    PeerId peer;
+  } witness(*this, purge.peer);
   std::size_t looked_at = 0;
   next = rib.purge_table(table, purge.peer, purge.below, next.value_or(rib::PrefixKey<Address>{}), budget,
-                         purge.marks ? &marker_ : nullptr, &looked_at);
+                         purge.marks ? &marker_ : nullptr, &looked_at, observer_ != nullptr ? &witness : nullptr);
   return std::max<std::size_t>(looked_at, 1);
 }
 

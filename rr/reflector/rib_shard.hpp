@@ -15,6 +15,7 @@
 #include "rr/reflector/mailboxes.hpp"
 #include "rr/reflector/next_hop_changes.hpp"
 #include "rr/reflector/rib_policy.hpp"
+#include "rr/reflector/shard_observer.hpp"
 #include "rr/reflector/stale_marker.hpp"
 #include "rr/wire/vpn_nlri.hpp"
 
@@ -106,6 +107,9 @@ class RibShard final : public rib::TurnSealer {
   }
   rib::EvpnKeys& evpn_keys() { return evpn_keys_; }
   session::PeerRole role_of(PeerId peer) const { return peers_[peer.value].role; }
+  const PeerIdentity& identity_of(PeerId peer) const { return peers_[peer.value].identity; }
+  // Null: nobody watches.
+  void observe(ShardObserver* observer) { observer_ = observer; }
   std::size_t walks_in_progress() const { return walks_.size(); }
   // Wall time of stamps, coarse: seconds since start at which the turn was sealed.
   std::uint32_t seconds_of(rib::Stamp stamp) const;
@@ -114,6 +118,7 @@ class RibShard final : public rib::TurnSealer {
   struct Peer {
     session::PeerRole role = session::PeerRole::client;
     std::uint32_t cluster_id = 0;
+    PeerIdentity identity;
     std::uint64_t serial = 0;
     rib::AttributeId attributes = 0;  // of `serial`; one reference is held when serial != 0
     std::shared_ptr<PeerQuota> quota;
@@ -290,6 +295,7 @@ class RibShard final : public rib::TurnSealer {
   std::unique_ptr<NextHopChanges> next_hops_;        // null: every next hop is usable
   rib::EvpnKeys evpn_keys_{shared_.memory};
   RibPolicy policy_{shared_};
+  ShardObserver* observer_ = nullptr;                // null: nobody watches
   rib::FamilyRib<rib::Address4> rib4_;
   rib::FamilyRib<rib::Address6> rib6_;
   rib::Packer packer_;

@@ -69,7 +69,9 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
   drop_stale(info.peer, restarts_.established(info));
   peer->record.quota = make_quota(info.group->prefix_limits);
   peer->context.disable_family_on_error = true;
-  to_all_ribs(PeerUp{info.peer, info.address, info.group->role, info.group->name, info.group->cluster_id, peer->record.quota});
+  if (observer_ != nullptr) observer_->on_session_up(info, peer->incarnation);
+  to_all_ribs(PeerUp{info.peer, info.address, info.group->role, info.group->name, info.group->cluster_id, peer->record.quota,
+                     {peer->incarnation, info.address, info.peer_as, info.router_id, info.add_path_receive}});
   if (!start_is_over_) start_waits_for(*peer);
   bool rtc = info.families.contains(Family::rtc);
   bool vpn = info.families.contains(Family::vpnv4) || info.families.contains(Family::vpnv6) || info.families.contains(Family::evpn);
@@ -102,6 +104,8 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
 void Shard::on_closed(PeerId id, session::CloseReason reason) {
   Peer* peer = find(id);
   if (peer == nullptr) return;
+  peer->end.reason = reason;
+  if (observer_ != nullptr) observer_->on_session_down(peer->record.info, peer->incarnation, peer->end);
   if (reason == session::CloseReason::shutdown) {  // the daemon ends: nobody is sent withdrawals just before their Cease
     distribution_.peer_down(id);
     peers_[id.value].reset();
@@ -133,6 +137,22 @@ void Shard::on_closed(PeerId id, session::CloseReason reason) {
   if (!loss.long_lived.empty()) to_all_ribs(PeerStaleLong{id, loss.long_lived});
 }
 
+void Shard::on_notification(PeerId id, const wire::Notification& notification, bool is_sent) {
+  Peer* peer = observer_ != nullptr ? find(id) : nullptr;
+  if (peer == nullptr) return;
+  peer->end.notification = notification;
+  peer->end.is_sent = is_sent;
+}
+
+void Shard::observe(ShardObserver* observer) {
+  observer_ = observer;
+  rib_.observe(observer);
+  if (evpn_ != nullptr) evpn_->observe(observer);
+  if (observer == nullptr) return;
+  for (const auto& peer : peers_)
+    if (peer != nullptr) observer->on_session_up(peer->record.info, peer->incarnation);
+}
+
 void Shard::forget(PeerId id) { drop_stale(id, restarts_.forget(id)); }
 
 // What was kept of the peer's families over its restart is not to be kept any longer.
@@ -159,6 +179,7 @@ void Shard::run_restarts() {
 void Shard::receive_end_of_rib(Peer& peer, Family family) {
   PeerId id = peer.record.info.peer;
   peer.record.end_of_rib_received.insert(family);
+  if (observer_ != nullptr) observer_->on_end_of_rib(id, peer.incarnation, family);
   if (!start_is_over_) start_no_longer_waits_for(peer, wire::FamilySet::of(family));
   if (restarts_.end_of_rib(id, family)) drop_stale(id, wire::FamilySet::of(family));
   if (family == Family::rtc) memberships_complete(peer);
@@ -308,6 +329,7 @@ std::optional<wire::Notification> Shard::on_update(PeerId id, Bytes body) {
   if (found == nullptr) return std::nullopt;
   Peer& peer = *found;
   counters_.updates_in.add();
+  if (observer_ != nullptr) observer_->on_update(peer.record.info, body);
   auto decoded = wire::decode_update(body, peer.context);
   if (!decoded) {
     counters_.update_errors[static_cast<std::size_t>(wire::UpdateErrorAction::reset)][0].add();
@@ -594,8 +616,14 @@ void Shard::to_all_ribs(const Message& message) {
 }
 
 void Shard::to_rtc(Message&& message) {
-  if (rtc_ != nullptr) rtc_->handle(std::move(message));
+  if (rtc_ != nullptr) handle_rtc(std::move(message));
   else outbox_[0].push_back(std::move(message));
+}
+
+void Shard::handle_rtc(Message&& message) {
+  if (observer_ != nullptr)
+    if (const auto* update = std::get_if<RtcUpdate>(&message); update != nullptr && !update->is_proxy) observer_->on_memberships(*update);
+  rtc_->handle(std::move(message));
 }
 
 // `source`: the shard it came from, beyond the last one for its slice of EVPN.
@@ -619,7 +647,7 @@ void Shard::dispatch(std::uint32_t source, Message&& message) {
       } else if (std::holds_alternative<RtcUpdate>(message) || std::holds_alternative<RtcJoin>(message) ||
                  std::holds_alternative<RtcLeave>(message) || std::holds_alternative<RtcRefresh>(message) ||
                  std::holds_alternative<RtcUnfilteredPeer>(message) || std::holds_alternative<RtcComplete>(message)) {
-        rtc_->handle(std::move(message));
+        handle_rtc(std::move(message));
       } else if (auto* reached = std::get_if<LimitReached>(&message)) {
         limit_reached(*reached);
       } else {
@@ -720,6 +748,7 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   // Answers of the streams (acknowledgements, next requests) are taken at once.
   if (move_requests()) result.more_work = true;
   post();
+  if (observer_ != nullptr && observer_->on_turn()) result.more_work = true;
   if (distribution_.has_work() || (rtc_ != nullptr && rtc_->has_work())) result.more_work = true;
   walks_waiting_ = distribution_.walks_in_progress() > 0;
   if (!may_read()) {

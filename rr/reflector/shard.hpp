@@ -51,6 +51,7 @@ class Shard final : public session::Engine {
 
   void on_established(const session::EstablishedPeer& peer, TimePoint now) override;
   std::optional<wire::Notification> on_update(PeerId peer, Bytes body) override;
+  void on_notification(PeerId peer, const wire::Notification& notification, bool is_sent) override;
   std::optional<wire::Notification> on_route_refresh(PeerId peer, const session::RefreshRequest& request) override;
   void on_closed(PeerId peer, session::CloseReason reason) override;
   void on_settings(PeerId peer, const std::shared_ptr<const session::GroupSettings>& group) override;
@@ -77,6 +78,9 @@ class Shard final : public session::Engine {
   Distribution& distribution() { return distribution_; }
   RtcRib* rtc() { return rtc_.get(); }
   const ShardCounters& counters() const { return counters_; }
+  // Null: nobody any more. Who comes late is told of the sessions that are there. It outlives the shard, or is taken away before.
+  void observe(ShardObserver* observer);
+  const ShardObserver* observer() const { return observer_; }
   // Other policies are in force from the next turn on; every shard must be told.
   void set_policies(std::shared_ptr<const RoutePolicies> policies);
   struct PeerRecord {
@@ -124,6 +128,7 @@ class Shard final : public session::Engine {
     std::unique_ptr<MarkedRoutes> marked;
     bool has_mark = false;
     std::vector<std::uint64_t> marked_targets;
+    SessionEnd end;                                    // as far as it is known before it comes
   };
 
   Peer* find(PeerId id) const { return id.value < peers_.size() ? peers_[id.value].get() : nullptr; }
@@ -160,6 +165,7 @@ class Shard final : public session::Engine {
   void to_evpn(std::uint32_t shard, Message&& message);
   void to_all_ribs(const Message& message);
   void to_rtc(Message&& message);
+  void handle_rtc(Message&& message);
   RtcUpdate proxy_memberships(const session::EstablishedPeer& info, std::vector<wire::RtMembership> memberships, bool announced) const;
   void begin_without_rtc(Peer& peer);
   bool take_marked(Peer& peer, const wire::ReachView& reach, bool fresh);
@@ -182,6 +188,7 @@ class Shard final : public session::Engine {
   std::unique_ptr<RibShard> evpn_;                     // null: EVPN is not configured
   Distribution distribution_;
   std::unique_ptr<RtcRib> rtc_;                        // shard 0
+  ShardObserver* observer_ = nullptr;                  // null: nobody watches
   std::vector<std::unique_ptr<Peer>> peers_;           // by PeerId
   std::vector<std::unique_ptr<Trouble>> troubles_;     // by PeerId
   RestartHelper restarts_;

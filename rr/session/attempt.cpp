@@ -115,6 +115,7 @@ void Attempt::execute(fsm::Actions actions) {
     std::vector<std::uint8_t> message = peer_.open_message();
     send(message);
     peer_.count_out(wire::MessageType::open, message.size());
+    sent_open_ = std::move(message);
   }
   if (wants(fsm::kStartLargeHold)) {
     last_received_ = now;
@@ -151,6 +152,7 @@ void Attempt::send_last(const wire::Notification& notification) {
     if (we_restart && !agreed) return;
     if (agreed && !we_restart && !is_restart(reason_, true)) last = wire::make_hard_reset(last);
   }
+  if (peer_.established_attempt() == this) peer_.shard().engine().on_notification(peer_.id(), last, true);
   peer_.on_notification_sent(last);
   peer_.shard().linger(connection_);
   connection_->finish(rest_of_message(), last);
@@ -170,6 +172,11 @@ void Attempt::release() {
   hold_ = keepalive_ = {};
   keepalive_at_ = delay_open_at_ = connect_failed_at_ = kStopped;
   send_hold_runs_ = false;
+}
+
+std::shared_ptr<const SessionOpens> Attempt::take_opens() {
+  auto [local, remote] = connection_->ports();
+  return std::make_shared<const SessionOpens>(SessionOpens{std::move(sent_open_), std::move(received_open_), local, remote});
 }
 
 void Attempt::initiate() {
@@ -245,6 +252,7 @@ void Attempt::on_open(const wire::Frame& frame) {
     return;
   }
   negotiated_ = std::move(*negotiated);
+  received_open_.assign(frame.message.begin(), frame.message.end());
   if (!peer_.survives_collision(*this)) {
     raise(Event::collision_dump, wire::make_cease(wire::cease::collision), CloseReason::collision);
     return;
@@ -257,6 +265,7 @@ void Attempt::on_notification(const wire::Frame& frame) {
   auto notification = wire::decode_notification(frame.body());
   // RFC 4271 §6.4: an error in a NOTIFICATION cannot be reported with one; framing has checked the length.
   if (!notification) return;
+  if (peer_.established_attempt() == this) peer_.shard().engine().on_notification(peer_.id(), *notification, false);
   peer_.on_notification_received(*notification);
   bool version = notification->code == static_cast<std::uint8_t>(wire::ErrorCode::open_message) && notification->subcode == 1;
   bool hard = notification->code == static_cast<std::uint8_t>(wire::ErrorCode::cease) && notification->subcode == wire::cease::hard_reset;

@@ -26,6 +26,8 @@ class Attempt final : public ConnectionUser {
   Connection* connection() { return connection_.get(); }
   const Connection* connection() const { return connection_.get(); }
   const std::optional<Negotiated>& negotiated() const { return negotiated_; }
+  // Once: what was exchanged on the way to Established.
+  std::shared_ptr<const SessionOpens> take_opens();
 
   // An event without, or with, the NOTIFICATION that goes with it. `reason` overrides what the event implies.
   void raise(fsm::Event event);
@@ -69,6 +71,7 @@ class Attempt final : public ConnectionUser {
   fsm::State state_ = fsm::State::idle;
   bool is_outgoing_ = false;
   bool send_hold_runs_ = false;
+  std::vector<std::uint8_t> sent_open_, received_open_;
   std::optional<Negotiated> negotiated_;  // once the neighbour's OPEN was accepted
 
   // What the current event carries.

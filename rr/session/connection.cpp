@@ -244,6 +244,8 @@ void Connection::close() {
   descriptor_.close(ignored);
 }
 
+std::pair<std::uint16_t, std::uint16_t> Connection::ports() { return ports_of(fd()); }
+
 wire::IpAddress Connection::local_address() { return local_address_of(fd()); }
 
 bool Connection::has_bytes_waiting() { return is_open() && bytes_waiting(fd()) > 0; }

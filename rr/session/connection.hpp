@@ -83,6 +83,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void set_max_message(std::size_t octets) { max_message_ = static_cast<std::uint32_t>(octets); }
   int fd() { return descriptor_.native_handle(); }
   wire::IpAddress local_address();
+  std::pair<std::uint16_t, std::uint16_t> ports();  // local, remote
   bool has_bytes_waiting();
   std::uint64_t bytes_in() const { return bytes_in_; }
   std::uint64_t bytes_out() const { return bytes_out_; }

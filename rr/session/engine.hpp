@@ -18,6 +18,12 @@ namespace helio::session {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
+// The OPENs of a session as they were on the wire, and its ports.
+struct SessionOpens {
+  std::vector<std::uint8_t> sent, received;
+  std::uint16_t local_port = 0, remote_port = 0;
+};
+
 // What is known of a peer once the session is Established.
 struct EstablishedPeer {
   PeerId peer;
@@ -43,6 +49,7 @@ struct EstablishedPeer {
   wire::FamilySet long_lived;            // families it wants kept for long
   std::array<std::chrono::seconds, wire::kFamilyCount> long_lived_time{};
   std::shared_ptr<const GroupSettings> group;
+  std::shared_ptr<const SessionOpens> opens;  // null in simulations
 };
 
 struct RefreshRequest {
@@ -62,6 +69,8 @@ class Engine {
   // `body`: UPDATE without header. An error closes the session with that NOTIFICATION.
   virtual std::optional<wire::Notification> on_update(PeerId peer, Bytes body) = 0;
   virtual std::optional<wire::Notification> on_route_refresh(PeerId peer, const RefreshRequest& request) = 0;
+  // The session is about to end with this NOTIFICATION; on_closed() follows.
+  virtual void on_notification(PeerId, const wire::Notification&, bool /*is_sent*/) {}
   // The session is gone; its output is dropped and its routes are withdrawn (or kept stale).
   virtual void on_closed(PeerId peer, CloseReason reason) = 0;
   // An Established peer's settings changed in ways that need no new session (settings_under_session).

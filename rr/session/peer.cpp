@@ -252,6 +252,7 @@ void Peer::on_established(Attempt& attempt) {
   peer.long_lived = negotiated.agreed.long_lived;
   for (std::size_t i = 0; i < wire::kFamilyCount; ++i) peer.long_lived_time[i] = std::chrono::seconds(negotiated.agreed.stale_time[i]);
   peer.group = settings_.group;
+  peer.opens = attempt.take_opens();
   log::info("peer={} group={} state=Established as={} hold-time={} hostname=\"{}\"", name_, group().name,
             negotiated.peer_as, negotiated.hold_time.count(), hostname_);
   shard_.engine().on_established(peer, shard_.now());

@@ -100,6 +100,14 @@ wire::IpAddress from_socket_address(const sockaddr_storage& storage, std::uint16
   return out;
 }
 
+std::pair<std::uint16_t, std::uint16_t> ports_of(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  std::uint16_t remote = 0;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0) from_socket_address(storage, &remote);
+  return {local_port_of(fd), remote};
+}
+
 wire::IpAddress local_address_of(int fd) {
   sockaddr_storage storage{};
   socklen_t length = sizeof storage;

@@ -20,6 +20,8 @@ SocketAddress to_socket_address(const wire::IpAddress& address, std::uint16_t po
 // IPv4-mapped IPv6 addresses become IPv4. The port goes to *port when given.
 wire::IpAddress from_socket_address(const sockaddr_storage& storage, std::uint16_t* port = nullptr);
 wire::IpAddress local_address_of(int fd);
+// Local and remote port; 0 where there is none.
+std::pair<std::uint16_t, std::uint16_t> ports_of(int fd);
 std::uint16_t local_port_of(int fd);
 
 // Which step failed, for the log: "bind", "setsockopt(TCP_MD5SIG)", …

@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 
 import bgp
+from bmp import Station
 from daemons import need
 from harness import VPN4, check, group_toml, range_toml, reflector_toml, test, wait_until
 
@@ -61,7 +62,9 @@ def queries(t):
     need("prometheus")
     import make
     groups = (group_toml("pe", extra='prefix-limits = { "%s" = { max-prefixes = 1000, action = "warn" } }' % VPN4) + range_toml("127.1.0.0/16", "pe"))
-    t.reflector(config=reflector_toml(groups=groups).replace("[telemetry]\nport = 0", "[telemetry]\nport = 9179\nper-peer = \"full\""), watch=False)
+    listening = Station()
+    tail = '[[bmp.stations]]\naddress = "127.9.0.1"\n[mrt]\ndirectory = "mrt"\nrib-dump-interval = 2\n'
+    t.reflector(config=reflector_toml(groups=groups, tail=tail).replace("[telemetry]\nport = 0", "[telemetry]\nport = 9179\nper-peer = \"full\""), watch=False)
     folder = t.folder / "prometheus"
     (folder / "rules").mkdir(parents=True)
     for rule in RULES.glob("*.yml"):
@@ -118,5 +121,6 @@ def queries(t):
         wait_until(lambda: ask("query", query=record)["result"], "recording rule %s" % record, 10)
     states = {r["name"]: r["health"] for g in ask("rules")["groups"] for r in g["rules"]}
     check(set(states.values()) == {"ok"}, "rules that Prometheus cannot evaluate", states)
+    listening.close()
     firing = {a["labels"]["alertname"] for a in ask("alerts")["alerts"]}
     check("HeliographUpdateErrors" in firing, "the bad UPDATE raises its alert", firing)

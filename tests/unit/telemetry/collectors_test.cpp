@@ -67,6 +67,8 @@ class CollectorsTest : public testing::Test {
     sample->route_targets = 50;
     sample->encoding_classes = 2;
     sample->memory = {{"paths", 4096}};
+    sample->bmp_stations = {{"192.0.2.200:11019", true, 12, 3, 4096}, {"[2001:db8::200]:1790", false, 0, 0, 0}};
+    sample->mrt = {7, 1, 2, 1795370400};
     sample->groups = {"pe", "empty"};
     sample->peers = {peer(1, 6), peer(2, 3)};
     sample->peers[0].bfd_state = 3;
@@ -123,6 +125,8 @@ TEST_F(CollectorsTest, CountersAreSummedOverShards) {
         "heliograph_peers{state=\"idle\",group=\"empty\"} 0\n", "heliograph_bfd_sessions{state=\"up\"} 1\n",
         "heliograph_bfd_sessions{state=\"down\"} 0\n", "heliograph_bfd_packets_total{direction=\"out\"} 7\n", "heliograph_peer_up{peer=\"192.0.2.2\",group=\"pe\"} 0\n",
         "heliograph_peer_prefixes{peer=\"192.0.2.1\",group=\"pe\",family=\"rtc\",rib=\"adj_out\"} 9\n",
+        "heliograph_bmp_station_up{station=\"192.0.2.200:11019\"} 1\n", "heliograph_bmp_station_up{station=\"[2001:db8::200]:1790\"} 0\n",
+        "heliograph_bmp_dropped_messages_total{station=\"192.0.2.200:11019\"} 3\n", "heliograph_mrt_write_errors_total 2\n",
         "description=\"rack \\\"1\\\"\"", "heliograph_telemetry_series_dropped 0\n", "heliograph_ready 1\n",
         "heliograph_build_info{version=\"0.1.0\",commit=\"abc\",compiler=\"gcc\",allocator=\"libc\"} 1\n"})
     EXPECT_THAT(text, HasSubstr(line));

@@ -1,0 +1,123 @@
+// ShardFeed: watches one shard for the BMP stations. What the slices of the RIB take in and select becomes Route Monitoring messages,
+// made once for all stations that want them, in chunks of a turn; a station that was armed is also walked through all that is there,
+// in slices. Both come from the same place in the same order, so there are no gaps: first armed, then walked.
+//
+// Lives on its shard's thread. Routes are told in the form in which they were received (received_form.hpp); RT membership routes as
+// their import policy lets them in, and not for the Loc-RIB.
+#pragma once
+#include <deque>
+#include <memory>
+
+#include "rr/export/export_hub.hpp"
+#include "rr/export/received_form.hpp"
+#include "rr/export/rib_walk.hpp"
+#include "rr/reflector/shard.hpp"
+
+namespace helio::exporter {
+
+// What the messages say of the reflector itself.
+struct FeedIdentity {
+  Asn local_as = 0;
+  std::uint32_t router_id = 0;
+  std::uint32_t started = 0;             // Unix time that ages are counted from
+};
+
+class ShardFeed final : public reflector::ShardObserver {
+ public:
+  ShardFeed(reflector::Shard& shard, ExportHub& hub, const FeedIdentity& identity) : shard_(shard), hub_(hub), identity_(identity) {}
+
+  // On the shard's thread, like everything here. From now on the station is told of changes; what is there is walked.
+  void arm(unsigned slot, std::uint32_t epoch);
+  void disarm(unsigned slot);
+  // Comes back behind everything that other shards had handed over before.
+  void fence(std::uint64_t token) { fences_.push_back(token); }
+
+  void on_session_up(const session::EstablishedPeer& peer, std::uint32_t session) override;
+  void on_session_down(const session::EstablishedPeer& peer, std::uint32_t session, const reflector::SessionEnd& end) override;
+  void on_update(const session::EstablishedPeer&, Bytes) override {}
+  void on_end_of_rib(PeerId peer, std::uint32_t session, wire::Family family) override;
+  void on_announced(reflector::RibShard& slice, PeerId peer, rib::AttributeId received, std::span<const rib::NlriEntry<rib::Address4>> entries) override;
+  void on_announced(reflector::RibShard& slice, PeerId peer, rib::AttributeId received, std::span<const rib::NlriEntry<rib::Address6>> entries) override;
+  void on_judged(reflector::RibShard& slice, PeerId peer, rib::AttributeId judged, std::span<const rib::NlriEntry<rib::Address4>> entries) override;
+  void on_judged(reflector::RibShard& slice, PeerId peer, rib::AttributeId judged, std::span<const rib::NlriEntry<rib::Address6>> entries) override;
+  void on_withdrawn(reflector::RibShard& slice, PeerId peer, std::span<const rib::NlriEntry<rib::Address4>> entries) override;
+  void on_withdrawn(reflector::RibShard& slice, PeerId peer, std::span<const rib::NlriEntry<rib::Address6>> entries) override;
+  void on_best_changes(reflector::RibShard& slice, wire::Family family, rib::ChangeLog& log) override;
+  void on_policies_changed(reflector::RibShard& slice) override;
+  void on_memberships(const reflector::RtcUpdate& update) override;
+  bool on_turn() override;
+
+ private:
+  // What is said of a run of NLRIs.
+  struct Statement {
+    Feed feed;
+    PeerId peer;                         // invalid: the Loc-RIB
+    wire::Family family;
+    bool has_path_id = false;
+    BmpTime time;
+  };
+  struct Armed {
+    bool is_armed = false;
+    std::uint32_t epoch = 0;
+  };
+  // A station being told what is there.
+  struct Walk {
+    unsigned slot;
+    std::uint32_t epoch;
+    std::uint8_t feeds;
+    bool corrects = false;               // policies changed: rejected paths are withdrawn, too
+    unsigned step = 0;                   // the slice of VPN routes, of EVPN, RT memberships
+    RibPosition at;
+    std::optional<wire::RtMembership> last;
+  };
+  // A path met by a walk; those with the same attributes are put together.
+  struct Met {
+    Feed feed;
+    bool is_withdrawal;
+    bool has_path_id;
+    rib::AttributeId attributes;
+    std::uint32_t time;
+    std::uint32_t begin, end;            // in nlri_
+  };
+
+  std::uint32_t wanting(Feed feed) const { return wanting_[static_cast<std::size_t>(feed)]; }
+  FeedChunk& chunk_for(Feed feed);
+  void flush(std::unique_ptr<FeedChunk>& chunk);
+  void announce(FeedChunk& chunk, const Statement& what, Bytes next_hop, Bytes canonical, const rib::DecisionKey& key, AttributeForm form, Bytes nlri);
+  void withdraw(FeedChunk& chunk, const Statement& what, Bytes nlri);
+  void append_messages(FeedChunk& chunk, const Statement& what);
+  template <class Address>
+  void announced(reflector::RibShard& slice, PeerId peer, rib::AttributeId received, std::span<const rib::NlriEntry<Address>> entries);
+  template <class Address>
+  void judged(reflector::RibShard& slice, PeerId peer, rib::AttributeId judged, std::span<const rib::NlriEntry<Address>> entries);
+  template <class Address>
+  void withdrawn(reflector::RibShard& slice, PeerId peer, std::span<const rib::NlriEntry<Address>> entries);
+  template <class Address>
+  void gather(std::span<const rib::NlriEntry<Address>> entries, bool has_path_id);
+  void withdraw_announced(FeedChunk& chunk, const Statement& what, Bytes nlri);
+
+  bool walk_some();
+  bool has_credit(const Walk& walk) const;
+  bool walk_step(Walk& walk);            // false: the step is done
+  bool walk_memberships(Walk& walk, FeedChunk& chunk);
+  template <class Address>
+  void meet(Walk& walk, reflector::RibShard& slice, rib::FamilyRib<Address>& rib, std::uint64_t rd, const rib::PrefixKey<Address>& key, const rib::Slot& slot);
+  void tell_met(FeedChunk& chunk, reflector::RibShard& slice, wire::Family family);
+
+  reflector::Shard& shard_;
+  ExportHub& hub_;
+  FeedIdentity identity_;
+  std::array<Armed, kMostStations> armed_;
+  std::array<std::uint32_t, kFeeds> wanting_{};                // stations, a bit each
+  std::array<std::unique_ptr<FeedChunk>, kFeeds> chunks_;      // of this turn
+  std::vector<ExportHub::EndOfRib> ends_;                      // of this turn
+  std::vector<std::uint64_t> fences_;
+  std::deque<Walk> walks_;
+  // scratch
+  std::vector<std::uint8_t> nlri_, attributes_, messages_;
+  std::vector<Met> met_;
+  std::vector<rib::PathRef> paths_;
+  wire::Family met_family_ = wire::Family::vpnv4;
+};
+
+}  // namespace helio::exporter
