@@ -73,11 +73,22 @@ struct AnnounceRun {
   RtSetId rt_set = kNoId;  // of the attribute set, for sorting; filled in by whoever takes the reference
   ProvenanceId provenance = kNoId;
   std::uint16_t exports = 0;  // 0: for all; else only for classes with these export policies, a bit each
+  std::uint32_t count = 0;    // prefixes
 };
 struct WithdrawRun {
   ProvenanceId before, after;  // after: kNoId when the prefix is gone; one reference on each is held
   std::uint32_t begin, end;
   RtSetId rt_set = kNoId;      // of `before`
+  std::uint32_t count = 0;     // prefixes
+};
+
+// For the journal: an announcement of a prefix that was there before, or has several paths.
+struct ChangeNote {
+  std::uint32_t offset;        // of the announcement
+  std::uint32_t previous;      // peer of the best path before; kNoId: there was none
+  std::uint16_t paths;
+  std::uint8_t second_lost_at; // DecisionStep
+  bool previous_remains;       // that peer still has a path
 };
 
 class ChangeLog {
@@ -93,6 +104,7 @@ class ChangeLog {
   void announced(std::size_t n) {
     announced_.advance(n);
     announcements_.back().end += static_cast<std::uint32_t>(n);
+    ++announcements_.back().count;
   }
   std::uint8_t* withdraw(ProvenanceId before, ProvenanceId after, std::size_t n, bool& new_run) {
     new_run = withdrawals_.empty() || withdrawals_.back().before != before || withdrawals_.back().after != after;
@@ -103,7 +115,15 @@ class ChangeLog {
   void withdrawn(std::size_t n) {
     withdrawn_.advance(n);
     withdrawals_.back().end += static_cast<std::uint32_t>(n);
+    ++withdrawals_.back().count;
   }
+  // The next announcement is of such a prefix. Only where somebody reads them.
+  void keep_notes() { keeps_notes_ = true; }
+  bool keeps_notes() const { return keeps_notes_; }
+  void note(PeerId previous, std::size_t paths, std::uint8_t second_lost_at, bool previous_remains) {
+    notes_.push_back({static_cast<std::uint32_t>(announced_.size()), previous.value, static_cast<std::uint16_t>(std::min<std::size_t>(paths, 65535)), second_lost_at, previous_remains});
+  }
+  const std::vector<ChangeNote>& notes() const { return notes_; }
 
   bool empty() const { return announcements_.empty() && withdrawals_.empty(); }
   std::size_t bytes() const { return announced_.size() + withdrawn_.size(); }
@@ -114,6 +134,7 @@ class ChangeLog {
   void clear() {
     announcements_.clear();
     withdrawals_.clear();
+    notes_.clear();
     announced_.clear();
     withdrawn_.clear();
   }
@@ -121,6 +142,8 @@ class ChangeLog {
  private:
   std::vector<AnnounceRun> announcements_;
   std::vector<WithdrawRun> withdrawals_;
+  std::vector<ChangeNote> notes_;  // in the order of the announcements
+  bool keeps_notes_ = false;
   NlriBuffer announced_, withdrawn_;
 };
 

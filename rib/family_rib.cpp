@@ -432,6 +432,7 @@ void FamilyRib<Address>::emit(std::uint64_t rd, const Key& key, Slot* slot, cons
   }
   if (!after.exists) return;
   slot->set_stamp(shared_.turn);
+  if (log_.keeps_notes()) note_change(*slot, before);
   if (entry != nullptr) {
     bool new_run;
     std::uint8_t* to = log_.announce(after.attributes, entry->wire_length, new_run);
@@ -441,6 +442,24 @@ void FamilyRib<Address>::emit(std::uint64_t rd, const Key& key, Slot* slot, cons
   } else {
     stage_announcement(log_, rd, key, {after.attributes, after.label, 0, 0});
   }
+}
+
+// For the journal: what the prefix was before, and why its best path is the best.
+template <class Address>
+void FamilyRib<Address>::note_change(const Slot& slot, const Best& before) {
+  PeerId previous = before.exists ? shared_.attributes[before.attributes].peer : PeerId();
+  if (!slot.has_list() || slot.list_count() == 1) {
+    std::uint32_t only = slot.has_list() ? slot.list()[0].attributes : slot.attributes();
+    log_.note(previous, 1, 0, previous.valid() && shared_.attributes[only].peer == previous);
+    return;
+  }
+  const Path* list = slot.list();
+  Candidate two[2] = {candidate(list[0].attributes, list[0].path_id), candidate(list[1].attributes, list[1].path_id)};
+  std::array<DecisionStep, 2> steps{};
+  std::size_t best = select_best(two, steps, shared_.rules);
+  bool remains = false;
+  for (std::uint32_t i = 0; i < slot.list_count() && !remains; ++i) remains = shared_.attributes[list[i].attributes].peer == previous;
+  log_.note(previous, slot.list_count(), static_cast<std::uint8_t>(best == 0 ? steps[1] : DecisionStep::none), remains);
 }
 
 // A run of announcements begins: it holds a reference and knows where it sorts.

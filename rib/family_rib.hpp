@@ -252,6 +252,7 @@ class FamilyRib {
   void replace_attributes(std::uint32_t table, const Key& key, PeerId peer, std::uint32_t path_id, AttributeId attributes);
   void select(Slot& slot);
   void emit(std::uint64_t rd, const Key& key, Slot* slot, const Best& before, const Best& after, const Entry* entry);
+  void note_change(const Slot& slot, const Best& before);
   void begin_run(ChangeLog& log);
   void begin_withdrawals(ChangeLog& log, ProvenanceId before, ProvenanceId after);
   void remember(const Slot& slot) {

@@ -79,15 +79,17 @@ void NextHops::mark(const NextHop& next_hop, bool lost_sets, DirtyTables& tables
     for (std::uint32_t ref : provenances_.tables_of(p)) tables.mark(ref);
 }
 
-void NextHops::update(const wire::IpAddress& address, const NextHopState& state) {
+bool NextHops::update(const wire::IpAddress& address, const NextHopState& state) {
   auto known = by_address_.find(address);
-  if (known == by_address_.end()) return;
+  if (known == by_address_.end()) return false;
   NextHop& next_hop = next_hops_[known->second];
-  if (std::exchange(next_hop.reachable, state.reachable) != state.reachable) mark(next_hop, state.reachable, misfits_);
-  if (!state.reachable) return;
-  if (!next_hop.metric_wanted && next_hop.metric == state.metric) return;
+  bool turned = std::exchange(next_hop.reachable, state.reachable) != state.reachable;
+  if (turned) mark(next_hop, state.reachable, misfits_);
+  if (!state.reachable) return turned;
+  if (!next_hop.metric_wanted && next_hop.metric == state.metric) return turned;
   if (!next_hop.metric_wanted) waiting_.push_back(known->second);
   next_hop.metric_wanted = state.metric;
+  return turned;
 }
 
 DirtyTables& NextHops::undecided() {

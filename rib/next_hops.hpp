@@ -58,7 +58,8 @@ class NextHops final : public AttributeObserver {
   }
 
   // The way to a next hop is another one.
-  void update(const wire::IpAddress& address, const NextHopState& state);
+  // Returns whether it was lost or came back.
+  bool update(const wire::IpAddress& address, const NextHopState& state);
   // Tables with paths whose set does not fit the state of their next hop.
   DirtyTables& misfits() { return misfits_; }
   // Tables that the present round of metrics has still to go through. Begins the next round when this one is over.

@@ -177,6 +177,10 @@ struct Telemetry {
   std::uint64_t max_peer_series = 200000;
 };
 
+struct Journal {
+  std::uint64_t memory_bytes = 64ull << 20;  // 0: off
+};
+
 struct Log {
   std::string level = "info";
   std::string format = "text";
@@ -217,6 +221,7 @@ struct Config {
   Limits limits;
   Control control;
   Telemetry telemetry;
+  Journal journal;
   Log log;
   std::vector<BmpStation> bmp_stations;
   std::optional<Mrt> mrt;

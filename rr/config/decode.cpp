@@ -394,6 +394,7 @@ Config decode(const Node& tree, const std::string& directory) {
   root.parsed("control.mode", config.control.mode, parse_mode);
   root.text("control.group", config.control.group);
   read_telemetry(root.at("telemetry"), config.telemetry);
+  root.size("journal.memory", config.journal.memory_bytes);
   root.text("log.level", config.log.level);
   root.text("log.format", config.log.format);
   root.each("bmp.stations", [&](const Reader& in) {

@@ -180,6 +180,8 @@ constexpr Key kKeys[] = {
     {"telemetry.per-peer", Kind::choice, applied, 0, 0, "off|essential|full", "\"essential\"", "Series per peer: none, about ten, about twenty-five."},
     {"telemetry.max-peer-series", Kind::integer, applied, 0, 10000000, "", "200000", "Bound for all series of peers; peers beyond it are left out and counted."},
 
+    {"journal.memory", Kind::size, restart, 0, 0, "", "\"64MiB\"", "Ring of best-path, RT membership and session changes that helioctl history, explain --at and monitor read, for all shards together; 0: none is kept. About 20 octets per change when many come together, 100 to 200 for one alone."},
+
     {"log.level", Kind::choice, applied, 0, 0, "trace|debug|info|warn|error", "\"info\"", "The least severe lines that are written."},
     {"log.format", Kind::choice, restart, 0, 0, "text|json", "\"text\"", "Form of the lines on standard error."},
 

@@ -8,37 +8,23 @@
 
 #include "rr/config/suggest.hpp"
 #include "rr/control/config_api.hpp"
+#include "rr/control/event_stream.hpp"
 #include "rr/control/json_text.hpp"
+#include "rr/control/parameters.hpp"
+#include "rr/control/route_stream.hpp"
 
 namespace helio::control {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",    "/v1/routes",   "/v1/rt",     "/v1/rtc",              "/v1/explain", "/v1/explain/rt", "/v1/explain/peer",
+constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",    "/v1/routes",   "/v1/rt",     "/v1/rtc",              "/v1/explain", "/v1/history", "/v1/events", "/v1/explain/rt", "/v1/explain/peer",
                                        "/v1/memory",  "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version",
                                        "/v1/bmp",     "/v1/mrt",      "/v1/dump/mrt"};
 constexpr std::string_view kPeerPrefix = "/v1/peers/";
 
-Unexpected<ApiProblem> problem(unsigned status, std::string error, std::string message, std::string hint = {}) {
-  return Unexpected(ApiProblem{status, std::move(error), std::move(message), std::move(hint)});
-}
-Unexpected<ApiProblem> bad_parameter(std::string_view name, std::string_view value, std::string_view what) {
-  return problem(400, "bad_parameter", fmt::format("{} \"{}\" is not {}", name, value, what));
-}
 Unexpected<ApiProblem> not_found(std::string_view path) {
   return problem(404, "not_found", fmt::format("there is nothing at {}", path), config::suggestion(path, kPaths));
-}
-
-// Sets `out` from a parameter, if given, by a parser that returns an optional.
-template <class T, class Parse>
-std::optional<ApiProblem> read(const Target& target, std::string_view name, T& out, Parse parse, std::string_view what) {
-  const std::string* value = target.find(name);
-  if (!value) return std::nullopt;
-  auto parsed = parse(*value);
-  if (!parsed) return bad_parameter(name, *value, what).error();
-  out = *parsed;
-  return std::nullopt;
 }
 
 std::optional<bool> parse_flag(std::string_view text) {
@@ -63,7 +49,7 @@ std::optional<wire::Family> parse_any_family(std::string_view text) {
 }
 
 Result<reflector::RouteQuery, ApiProblem> parse_route_query(const Target& target) {
-  if (auto bad = check_parameters(target, {"family", "rd", "rt", "prefix", "longer", "from", "to", "rib", "limit", "cursor"}))
+  if (auto bad = check_parameters(target, {"family", "rd", "rt", "prefix", "longer", "from", "to", "rib", "limit", "cursor", "stream"}))
     return Unexpected(*bad);
   reflector::RouteQuery query;
   auto bad = read(target, "family", query.family, parse_any_family, "a family such as \"vpnv4\" or \"l3vpn-ipv6-unicast\"");
@@ -135,6 +121,16 @@ Result<PeerActionBody, ApiProblem> parse_action_body(std::string_view body) {
 
 }  // namespace
 
+// Answers that are streams: /v1/events, and /v1/routes with stream=true.
+Result<std::unique_ptr<ApiStream>, ApiProblem> Api::stream(Target target) {
+  if (target.path == "/v1/events") return make_event_stream(state_, target);
+  std::erase_if(target.parameters, [](const Target::Parameter& p) { return p.name == "stream"; });
+  auto query = parse_route_query(target);
+  if (!query) return Unexpected(query.error());
+  if (target.find("limit") != nullptr) return problem(400, "bad_parameter", "a stream has no limit", "leave out limit, or stream");
+  return std::make_unique<RouteStream>(state_, std::move(*query));
+}
+
 ApiResponse Api::handle(const ApiRequest& request) {
   ApiResponse response;
   auto run = [&]() -> Answer {
@@ -143,11 +139,21 @@ ApiResponse Api::handle(const ApiRequest& request) {
     if (request.method == "GET" && target->path == "/v1/dump/mrt") return dump(*target, response);
     if (is_config_action(*target) && (request.method == "GET" || request.method == "POST"))
       return config_action(actions_ != nullptr ? actions_->config() : nullptr, request.method, *target, request.body);
+    bool wants_stream = false;
+    if (target->path == "/v1/routes")
+      if (auto bad = read(*target, "stream", wants_stream, parse_flag, "true or false")) return Unexpected(*bad);
+    if (request.method == "GET" && (wants_stream || target->path == "/v1/events")) {
+      auto made = stream(std::move(*target));
+      if (!made) return Unexpected(made.error());
+      response.stream = std::move(*made);
+      return nullptr;
+    }
     if (request.method == "GET") return get(*target);
     if (request.method == "POST") return post(*target, request.body);
     return problem(405, "method_not_allowed", fmt::format("{} is not used here", request.method), "GET or POST");
   };
   Answer answer = run();
+  if (response.stream) return response;
   json::value value = answer ? std::move(*answer) : problem_json(answer.error());
   if (!answer) response.status = answer.error().status;
   if (response.status == 405) response.allow = request.method == "GET" ? "POST" : request.method == "POST" ? "GET" : "GET, POST";
@@ -176,7 +182,8 @@ Api::Answer Api::get(const Target& target) {
   std::string_view path = target.path;
   if (path == "/v1/routes") return routes(target);
   if (path == "/v1/peers") return peers(target);
-  if (path == "/v1/explain") return explain(target);
+  if (path == "/v1/explain") return target.find("at") != nullptr ? explain_at(target) : explain(target);
+  if (path == "/v1/history") return history(target);
   if (path == "/v1/explain/rt") return explain_rt(target);
   if (path == "/v1/explain/peer") return explain_peer(target);
   if (path == "/v1/health") return health(target);

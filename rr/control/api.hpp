@@ -22,7 +22,21 @@ struct ApiRequest {
   std::string_view body;
 };
 
+// An answer without an end, or one too long to be held: lines of JSON (NDJSON), asked for as the client takes them.
+class ApiStream {
+ public:
+  virtual ~ApiStream() = default;
+  enum class State : std::uint8_t {
+    more,  // ask again at once
+    wait,  // nothing now: ask again in a moment
+    end
+  };
+  // Appends whole lines, some tens of kilobytes at most.
+  virtual State next(std::string& out) = 0;
+};
+
 struct ApiResponse {
+  std::unique_ptr<ApiStream> stream = nullptr;  // set: the answer is this, `body` is empty
   unsigned status = 200;
   std::string body;   // JSON, ends with a newline
   std::string allow;  // 405: the methods that would do
@@ -49,6 +63,7 @@ class Api {
 
  private:
   using Answer = Result<boost::json::value, ApiProblem>;
+  Result<std::unique_ptr<ApiStream>, ApiProblem> stream(Target target);
   Answer get(const Target& target);
   Answer maintenance(const Target& target, bool on, std::string_view body);
   Answer post(const Target& target, std::string_view body);
@@ -56,6 +71,8 @@ class Api {
   Answer peer(std::string_view address);
   Answer routes(const Target& target);
   Answer explain(const Target& target);
+  Answer explain_at(const Target& target);
+  Answer history(const Target& target);
   Answer explain_rt(const Target& target);
   Answer explain_peer(const Target& target);
   Answer health(const Target& target);

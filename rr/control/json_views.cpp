@@ -37,6 +37,25 @@ json::array array_of(const Items& items, Make make) {
   return out;
 }
 
+json::value tree_json(const config::Node& node) {
+  struct Maker {
+    json::value operator()(bool b) const { return b; }
+    json::value operator()(std::int64_t n) const { return n; }
+    json::value operator()(double d) const { return d; }
+    json::value operator()(const std::string& s) const { return json::value(s); }
+    json::value operator()(config::DateTime) const { return nullptr; }
+    json::value operator()(const config::Array& items) const { return array_of(items, tree_json); }
+    json::value operator()(const config::Table& entries) const {
+      json::object out;
+      for (const config::TableEntry& entry : entries) out[entry.key] = tree_json(entry.node);
+      return out;
+    }
+  };
+  return std::visit(Maker{}, node.value);
+}
+
+}  // namespace
+
 json::value path_json(const reflector::PathView& path) {
   json::object out;
   out["from"] = wire::format_ip(path.from);
@@ -64,25 +83,6 @@ json::value path_json(const reflector::PathView& path) {
   out["age_seconds"] = path.age.count();
   return out;
 }
-
-json::value tree_json(const config::Node& node) {
-  struct Maker {
-    json::value operator()(bool b) const { return b; }
-    json::value operator()(std::int64_t n) const { return n; }
-    json::value operator()(double d) const { return d; }
-    json::value operator()(const std::string& s) const { return json::value(s); }
-    json::value operator()(config::DateTime) const { return nullptr; }
-    json::value operator()(const config::Array& items) const { return array_of(items, tree_json); }
-    json::value operator()(const config::Table& entries) const {
-      json::object out;
-      for (const config::TableEntry& entry : entries) out[entry.key] = tree_json(entry.node);
-      return out;
-    }
-  };
-  return std::visit(Maker{}, node.value);
-}
-
-}  // namespace
 
 json::value summary_json(const reflector::SummaryView& view, const ChangeRates& rates) {
   json::object out;
@@ -183,15 +183,16 @@ json::value peer_json(const reflector::PeerView& view) {
   return out;
 }
 
-json::value peers_json(const std::vector<reflector::PeerView>& views) { return {{"peers", array_of(views, peer_json)}}; }
-
-namespace {
-
 json::value route_json(const reflector::RouteView& route) {
   return {{"rd", wire::format_rd(route.prefix.rd)},
           {"prefix", route.evpn.empty() ? wire::format_prefix(route.prefix) : route.evpn},
           {"paths", array_of(route.paths, path_json)}};
 }
+
+json::value peers_json(const std::vector<reflector::PeerView>& views) { return {{"peers", array_of(views, peer_json)}}; }
+
+namespace {
+
 json::value text_json(const std::string& text) { return json::value(text); }
 std::string hex(const std::vector<std::uint8_t>& bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";

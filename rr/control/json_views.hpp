@@ -20,9 +20,14 @@ struct ChangeRates {
 boost::json::value summary_json(const reflector::SummaryView& view, const ChangeRates& rates);
 boost::json::value peer_json(const reflector::PeerView& view);
 boost::json::value peers_json(const std::vector<reflector::PeerView>& views);
+boost::json::value route_json(const reflector::RouteView& route);
+boost::json::value path_json(const reflector::PathView& path);
 boost::json::value routes_json(wire::Family family, const reflector::RoutePage& page);
 boost::json::value route_targets_json(const std::vector<reflector::RtView>& views);
 boost::json::value explanation_json(const reflector::Explanation& view, const reflector::ExplainQuery& query);
+boost::json::value history_json(const reflector::HistoryView& view);
+boost::json::value event_json(const reflector::EventView& event);
+boost::json::value past_explanation_json(const reflector::PastExplanation& view);
 boost::json::value rt_explanation_json(const reflector::RtExplanation& view);
 boost::json::value diagnosis_json(const Diagnosis& diagnosis);
 boost::json::value rtc_json(const std::vector<reflector::RtcRouteView>& views);

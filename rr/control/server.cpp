@@ -1,5 +1,5 @@
 // One io_context, one thread: requests are answered one after the other, which is what keeps the load that operators
-// put on the shards bounded. Connections beyond the limit wait in the kernel's queue. The only file that sees Beast.
+// put on the shards bounded; streams are answered a chunk at a time in between. Connections beyond the limit wait in the kernel's queue. The only file that sees Beast.
 #include "rr/control/server.hpp"
 
 #include <pthread.h>
@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <algorithm>
@@ -63,7 +64,8 @@ struct Server::Impl {
       const auto& request = parser_->get();
       auto view = [](auto text) { return std::string_view(text.data(), text.size()); };
       ApiResponse answer = server_.api_.handle({view(request.method_string()), view(request.target()), request.body()});
-      write(answer, parser_->keep_alive());
+      if (answer.stream) stream(std::move(answer));
+      else write(answer, parser_->keep_alive());
     }
     void refuse(unsigned status, std::string word, std::string message, std::string hint) {
       ApiProblem problem{status, std::move(word), std::move(message), std::move(hint)};
@@ -89,6 +91,48 @@ struct Server::Impl {
         read();
       });
     }
+    // A stream is chunked (RFC 9112 §7.1), a chunk at a time: the next one is made when the socket has taken the last, so a
+    // slow client holds one chunk and nothing else. It is the last thing on its connection.
+    void stream(ApiResponse&& answer) {
+      stream_ = std::move(answer.stream);
+      head_ = {};
+      head_.version(11);
+      head_.result(answer.status);
+      head_.set(http::field::server, "heliograph");
+      head_.set(http::field::content_type, "application/x-ndjson");
+      head_.keep_alive(false);
+      head_.chunked(true);
+      head_serializer_.emplace(head_);
+      deadline_.cancel();
+      // Ends when the client closes (or says more, which is taken for it), and when the stream does.
+      socket_.async_wait(Socket::wait_read, [this](error_code) { server_.remove(*this); });
+      http::async_write_header(socket_, *head_serializer_, [this](error_code error, std::size_t) { go_on(error); });
+    }
+    void go_on(error_code error) {
+      if (error) return close();  // ends the wait above, which removes the connection
+      chunk_.clear();
+      ApiStream::State state = stream_->next(chunk_);
+      stream_over_ = state == ApiStream::State::end;
+      if (!chunk_.empty()) {
+        auto to_send = http::make_chunk(asio::buffer(chunk_));
+        if (stream_over_) return asio::async_write(socket_, to_send, [this](error_code e, std::size_t) { send_last(e); });
+        return asio::async_write(socket_, to_send, [this, state](error_code e, std::size_t) { pause(e, state); });
+      }
+      if (stream_over_) return send_last({});
+      pause({}, state);
+    }
+    // Between two chunks others are served; also the shards, of which a stream asks something each time.
+    void pause(error_code error, ApiStream::State state) {
+      if (error) return close();
+      deadline_.expires_after(state == ApiStream::State::wait ? std::chrono::microseconds(100000) : std::chrono::microseconds(500));
+      deadline_.async_wait([this](error_code e) {
+        if (!e) go_on({});
+      });
+    }
+    void send_last(error_code error) {
+      if (error) return close();
+      asio::async_write(socket_, http::make_chunk_last(), [this](error_code, std::size_t) { close(); });
+    }
     void arm() {
       deadline_.expires_after(server_.options_.idle_timeout);
       deadline_.async_wait([this](error_code error) {
@@ -103,6 +147,11 @@ struct Server::Impl {
     boost::beast::flat_buffer buffer_;
     std::optional<http::request_parser<http::string_body>> parser_;
     http::response<http::string_body> response_;
+    std::unique_ptr<ApiStream> stream_;
+    http::response<http::empty_body> head_;
+    std::optional<http::response_serializer<http::empty_body>> head_serializer_;
+    std::string chunk_;
+    bool stream_over_ = false;
   };
 
   Impl(const ServerOptions& options, Api& api, int fd)

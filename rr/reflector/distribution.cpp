@@ -178,6 +178,8 @@ void Distribution::peer_down(PeerId id) {
   Peer* peer = find(id);
   if (peer == nullptr) return;
   std::uint32_t number = id.value;
+  if (journal_ != nullptr)
+    for (const wire::RtMembership& nlri : peer->membership.all()) journal_->write(id, nlri, false);
   for (std::uint64_t target : peer->membership.targets()) {
     auto at = wanted_by_.find(target);
     erase_value(at->second, number);
@@ -247,6 +249,7 @@ void Distribution::widen(Peer& peer, const wire::RtMembership& nlri) {
   bool had_target = nlri.length == 96 && peer.membership.has_target(nlri.target);
   bool had_partial = peer.membership.has_partial();
   if (!peer.membership.add(nlri)) return;
+  if (journal_ != nullptr) journal_->write(peer.info.peer, nlri, true);
   if (nlri.length == 96) {
     if (had_target) return;
     wanted_by_[nlri.target].push_back(peer.info.peer.value);
@@ -260,6 +263,7 @@ void Distribution::widen(Peer& peer, const wire::RtMembership& nlri) {
 
 void Distribution::narrow(Peer& peer, const wire::RtMembership& nlri) {
   if (!peer.membership.remove(nlri)) return;
+  if (journal_ != nullptr) journal_->write(peer.info.peer, nlri, false);
   if (nlri.length == 96) {
     if (peer.membership.has_target(nlri.target)) return;  // another origin AS still asks for it (pitfall 1.2)
     auto at = wanted_by_.find(nlri.target);

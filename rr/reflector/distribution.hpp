@@ -18,6 +18,7 @@
 #include <memory>
 #include <vector>
 
+#include "rib/journal.hpp"
 #include "rr/reflector/mailboxes.hpp"
 #include "rr/reflector/membership.hpp"
 #include "rr/reflector/peer_output.hpp"
@@ -40,6 +41,9 @@ class Distribution {
 
   Distribution(std::uint32_t self, ShardMailboxes& mailboxes, const DistributionLimits& limits, session::SessionControl& control);
   ~Distribution();
+
+  // Before the first peer: what filters peers is written there.
+  void keep_journal(rib::Journal& journal) { journal_ = &journal; }
 
   void peer_up(const session::EstablishedPeer& info, TimePoint now);
   // Settings that a session takes over while it is up; nothing that the encoding class or the filter depends on.
@@ -93,6 +97,8 @@ class Distribution {
   };
   PeerState state(PeerId peer) const;
   const Membership* membership(PeerId peer) const;
+  // What of it filters its routes: less than that for external peers with rtc_external_paths.
+  const Membership* filter(PeerId peer) const { return find(peer) == nullptr ? nullptr : &find(peer)->membership; }
   // Would a path of this provenance (of RIB shard r) be at the peer?
   bool is_eligible(PeerId peer, std::uint32_t r, rib::ProvenanceId provenance, wire::Family family) const;
   // What stands between a path and a peer, apart from route targets; the first that applies.
@@ -293,6 +299,7 @@ class Distribution {
   void catch_up(Peer& peer, std::uint32_t r);
   void update_lag_marks();
 
+  rib::Journal* journal_ = nullptr;             // null: none is kept
   std::uint32_t self_;
   ShardMailboxes& mailboxes_;
   DistributionLimits limits_;

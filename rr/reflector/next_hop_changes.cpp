@@ -35,9 +35,13 @@ void NextHopChanges::release() {
   if (auto before = std::exchange(held_, std::nullopt)) shared_.attributes.drop_refs(*before, 1);
 }
 
-void NextHopChanges::take() {
+void NextHopChanges::take(rib::Journal* journal) {
   if (!tracker_.has_changes(shard_)) return;
-  for (const nexthop::NextHopTracker::Change& change : tracker_.take_changes(shard_)) shared_.next_hops->update(change.address, change.state);
+  for (const nexthop::NextHopTracker::Change& change : tracker_.take_changes(shard_)) {
+    bool turned = shared_.next_hops->update(change.address, change.state);
+    if (turned && journal != nullptr)
+      journal->write(change.state.reachable ? rib::JournalEvent::next_hop_found : rib::JournalEvent::next_hop_lost, PeerId(), wire::format_ip(change.address));
+  }
 }
 
 namespace {
@@ -88,7 +92,7 @@ std::size_t RibShard::fit_table(std::uint32_t table, std::optional<rib::PrefixKe
 
 // A bounded part of what next hop changes take. Returns whether more is left.
 bool RibShard::follow_next_hops() {
-  next_hops_->take();
+  next_hops_->take(journal_);
   rib::NextHops& next_hops = *shared_.next_hops;
   if (!next_hops.has_work()) return false;
   seal_turn();

@@ -6,6 +6,7 @@
 #pragma once
 #include <optional>
 
+#include "rib/journal.hpp"
 #include "rib/rib_shared.hpp"
 #include "rr/nexthop/tracker.hpp"
 
@@ -24,7 +25,8 @@ class NextHopChanges final : public rib::NextHopSource {
   // Gives up the reference that keeps the last result of fit.
   void release();
   // Takes what has changed. The tables it concerns are marked in RibShared::next_hops.
-  void take();
+  // Lost and returned next hops are written to the journal; null: to none.
+  void take(rib::Journal* journal);
   // The set that fit() holds a reference of, for counting paths by references.
   std::optional<rib::AttributeId> held() const { return held_; }
 

@@ -407,6 +407,7 @@ void Reflector::set_policies(std::shared_ptr<const RoutePolicies> policies) {
     });
     sessions_.control(ShardId(i)).wake();
   }
+  note(rib::JournalEvent::policies, "");
 }
 
 MemoryView Reflector::memory() {
@@ -423,10 +424,15 @@ MemoryView Reflector::memory() {
     view.kinds.push_back({std::string(rib::kMemoryKindNames[k]), static_cast<std::uint64_t>(sum.bytes[k]),
                           static_cast<std::uint64_t>(sum.objects[k])});
   std::int64_t changes = 0, images = 0;
+  std::uint64_t journal_bytes = 0, journal_records = 0;
   for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    JournalReach reach = journal_reach(i);
+    journal_bytes += reach.bytes;
+    journal_records += reach.changes + reach.events;
     changes += mailboxes_.retained(i).changes->bytes.load(std::memory_order_relaxed);
     images += mailboxes_.retained(i).images->bytes.load(std::memory_order_relaxed);
   }
+  view.kinds.push_back({"journal", journal_bytes, journal_records});
   view.kinds.push_back({"output_changes", static_cast<std::uint64_t>(changes), 0});
   view.kinds.push_back({"output_images", static_cast<std::uint64_t>(images), 0});
   return view;

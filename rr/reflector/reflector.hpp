@@ -30,6 +30,9 @@ class Reflector final : public StateSource {
   RoutePage routes(const RouteQuery& query) override;
   std::optional<Explanation> explain(const ExplainQuery& query) override;
   RtExplanation explain_rt(wire::RouteTarget rt) override;
+  HistoryView history(const wire::VpnPrefix& prefix, std::uint32_t limit) override;
+  EventBatch events(EventCursor& cursor, const EventQuery& query) override;
+  std::optional<PastExplanation> explain_at(const ExplainQuery& query, WallTime at) override;
   std::vector<RtView> route_targets() override;
   std::vector<RtcRouteView> rtc_routes() override;
   std::vector<EncodingClassView> encoding_classes() override;
@@ -38,6 +41,9 @@ class Reflector final : public StateSource {
   NextHopsView next_hops() override;
   std::vector<LegacyPeerView> legacy_peers() override;
   NextHopCounters next_hop_counters() override;
+
+  // Something that concerns the whole daemon goes into the journal. On the control thread.
+  void note(rib::JournalEvent event, const std::string& text);
 
   // Other policies are in force: what was received is judged anew, no session is reset. On the control thread.
   void set_policies(std::shared_ptr<const RoutePolicies> policies);
@@ -49,6 +55,11 @@ class Reflector final : public StateSource {
     return sessions_.shard(ShardId(i)).call(std::move(function));
   }
   std::vector<Distribution::FamilyCounts> sent_counts(std::uint32_t peers);
+  std::uint32_t owner_of(const wire::VpnPrefix& prefix) const { return shards_[0]->owner_of(prefix.rd.value, prefix.length == 0 ? std::uint8_t{0} : prefix.address[0]); }
+  // All of a shard's journal that passes the filter, in slices.
+  rib::JournalSlice read_journal(std::uint32_t shard, const rib::JournalFilter& filter);
+  JournalReach journal_reach(std::uint32_t shard);
+  WallTime wall_time(std::uint64_t milliseconds_since_start);
 
   EngineSettings settings_;
   session::SessionManager& sessions_;

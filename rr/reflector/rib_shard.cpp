@@ -74,7 +74,14 @@ class RibShard::ClassExport final : public rib::ExportTransform {
 
 // --- Peers and their routes -----------------------------------------------------------------------------------------
 
+void RibShard::keep_journal(rib::Journal& journal) {
+  journal_ = &journal;
+  rib4_.log().keep_notes();
+  rib6_.log().keep_notes();
+}
+
 void RibShard::peer_up(const PeerUp& up) {
+  if (journal_ != nullptr) journal_->know_peer(up.peer, up.address);
   grown(shared_.peers, up.peer.value).address = up.address;
   Peer& peer = grown(peers_, up.peer.value);
   peer.role = up.role;
@@ -450,6 +457,7 @@ void RibShard::seal_family(rib::FamilyRib<Address>& rib, Family family) {
 template <class Address>
 void RibShard::seal_log(rib::FamilyRib<Address>& rib, rib::ChangeLog& log, Family family, std::optional<std::uint8_t> view) {
   if (log.empty()) return;
+  if (journal_ != nullptr && !view) journal_->write(log, family, cause_);
   packer_.sort(log);
   if (observer_ != nullptr && !view) observer_->on_best_changes(*this, family, log);
   for (std::size_t c = 0; c < classes_.size(); ++c) {
@@ -521,10 +529,17 @@ bool RibShard::run_turn(std::uint64_t now_ms) {
   now_ms_ = now_ms;
   shared_.now_seconds = static_cast<std::uint32_t>(now_ms / 1000);
   std::size_t budget = limits_.purge_entries_per_turn;
+  if (journal_ != nullptr && !purges_.empty()) {
+    seal_turn();  // what peers said is told apart
+    cause_ = rib::JournalCause::purge;
+  }
   while (!purges_.empty() && budget > 0) budget -= purge_some(budget);
   seal_turn();
+  cause_ = rib::JournalCause::next_hop;
   bool following = next_hops_ != nullptr && follow_next_hops();
+  cause_ = rib::JournalCause::policy;
   if (reevaluation_) reevaluate_some();
+  cause_ = rib::JournalCause::update;
   admission_.publish(now_ms);
   if (next_hops_ != nullptr) next_hops_->release();
   bool walking = walk_some();

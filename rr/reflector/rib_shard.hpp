@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "rib/family_rib.hpp"
+#include "rib/journal.hpp"
 #include "rib/packer.hpp"
 #include "rr/reflector/admission.hpp"
 #include "rr/reflector/mailboxes.hpp"
@@ -49,6 +50,9 @@ class RibShard final : public rib::TurnSealer {
 
   // Before the first route: next hops are followed from the start. The tracker outlives the shard.
   void track_next_hops(nexthop::NextHopTracker& tracker);
+
+  // Before the first route: what changes is written there. The journal outlives the shard.
+  void keep_journal(rib::Journal& journal);
 
   void peer_up(const PeerUp& up);
   void peer_down(const PeerDown& down);
@@ -292,6 +296,8 @@ class RibShard final : public rib::TurnSealer {
   ShardMailboxes& mailboxes_;
   RibLimits limits_;
   rib::RibShared shared_;
+  rib::Journal* journal_ = nullptr;                  // null: none is kept
+  rib::JournalCause cause_ = rib::JournalCause::update;  // of what is in the logs
   std::unique_ptr<NextHopChanges> next_hops_;        // null: every next hop is usable
   rib::EvpnKeys evpn_keys_{shared_.memory};
   RibPolicy policy_{shared_};

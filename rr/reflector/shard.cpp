@@ -1,5 +1,7 @@
 #include "rr/reflector/shard.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "rr/base/check.hpp"
@@ -23,6 +25,13 @@ std::uint32_t shard_of(std::uint64_t rd, std::uint8_t first_octet, std::uint32_t
   return static_cast<std::uint32_t>(((h & 0xffffffff) * shards) >> 32);
 }
 
+std::string families_text(wire::FamilySet families) {
+  std::string text;
+  for (std::size_t f = 0; f < wire::kFamilyCount; ++f)
+    if (families.contains(static_cast<Family>(f))) text += (text.empty() ? "" : " ") + std::string(wire::family_label(static_cast<Family>(f)));
+  return text;
+}
+
 }  // namespace
 
 Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailboxes, session::SessionControl& control)
@@ -30,6 +39,12 @@ Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailb
       distribution_(self.value, mailboxes, settings.distribution, control), canonicaliser_(settings.decision_options), outbox_(mailboxes.shards()), evpn_outbox_(mailboxes.shards()), parts_(mailboxes.shards()) {
   if (mailboxes_.has_evpn()) evpn_ = std::make_unique<RibShard>(self_, mailboxes, settings.rib, settings.policies, RibShard::Kind::evpn);
   distribution_.start_policies(settings_.policies);
+  if (settings.journal_bytes != 0) {
+    const rib::RibShared& shared = std::as_const(rib_).shared();
+    journal_ = std::make_unique<rib::Journal>(settings.journal_bytes / mailboxes.shards(), shared.attributes, shared.provenances);
+    rib_.keep_journal(*journal_);
+    distribution_.keep_journal(*journal_);
+  }
   for (RibShard* rib : {&rib_, evpn_.get()}) {
     if (rib == nullptr) continue;
     rib->shared().rules = settings.decision;
@@ -47,6 +62,11 @@ Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailb
 }
 
 Shard::~Shard() = default;
+
+std::uint32_t Shard::owner_of(std::uint64_t rd, std::uint8_t first_octet) const {
+  // With a limit per RD all of an RD is in one shard: it alone counts the paths.
+  return mailboxes_.shards() == 1 ? 0 : shard_of(rd, settings_.rib.quotas.max_paths_per_rd != 0 ? std::uint8_t{0} : first_octet, mailboxes_.shards());
+}
 
 // --- Sessions -------------------------------------------------------------------------------------------------------
 
@@ -72,6 +92,8 @@ void Shard::on_established(const session::EstablishedPeer& info, TimePoint now) 
   if (observer_ != nullptr) observer_->on_session_up(info, peer->incarnation);
   to_all_ribs(PeerUp{info.peer, info.address, info.group->role, info.group->name, info.group->cluster_id, peer->record.quota,
                      {peer->incarnation, info.address, info.peer_as, info.router_id, info.add_path_receive}});
+  if (journal_ != nullptr) journal_->know_peer(info.peer, info.address);
+  tell(rib::JournalEvent::peer_up, info.peer, families_text(info.families));
   if (!start_is_over_) start_waits_for(*peer);
   bool rtc = info.families.contains(Family::rtc);
   bool vpn = info.families.contains(Family::vpnv4) || info.families.contains(Family::vpnv6) || info.families.contains(Family::evpn);
@@ -133,6 +155,8 @@ void Shard::on_closed(PeerId id, session::CloseReason reason) {
   }
   distribution_.peer_down(id);
   peers_[id.value].reset();
+  tell(rib::JournalEvent::peer_down, id, session::close_reason_name(reason));
+  if (!loss.kept.empty()) tell(rib::JournalEvent::routes_kept, id, families_text(loss.kept));
   to_all_ribs(PeerDown{id, loss.kept, loss.kept_older});
   if (!loss.long_lived.empty()) to_all_ribs(PeerStaleLong{id, loss.long_lived});
 }
@@ -166,13 +190,17 @@ void Shard::drop_stale(PeerId id, wire::FamilySet families) {
     }
     families.erase(Family::rtc);
   }
-  if (!families.empty()) to_all_ribs(PeerPurge{id, families, true});
+  if (families.empty()) return;
+  tell(rib::JournalEvent::routes_purged, id, families_text(families));
+  to_all_ribs(PeerPurge{id, families, true});
 }
 
 void Shard::run_restarts() {
   for (const RestartHelper::Due& due : restarts_.run(now_)) {
     drop_stale(due.peer, due.dropped);
-    if (!due.long_lived.empty()) to_all_ribs(PeerStaleLong{due.peer, due.long_lived});
+    if (due.long_lived.empty()) continue;
+    tell(rib::JournalEvent::long_lived, due.peer, families_text(due.long_lived));
+    to_all_ribs(PeerStaleLong{due.peer, due.long_lived});
   }
 }
 
@@ -309,7 +337,9 @@ void Shard::disable_family(Peer& peer, Family family) {
   peer.serial = 0;
   restarts_.end_of_rib(id, family);
   if (!start_is_over_) start_no_longer_waits_for(peer, wire::FamilySet::of(family));
-  if (wire::has_route_targets(family)) to_all_ribs(PeerPurge{id, wire::FamilySet::of(family), false});
+  if (!wire::has_route_targets(family)) return;
+  tell(rib::JournalEvent::routes_purged, id, families_text(wire::FamilySet::of(family)));
+  to_all_ribs(PeerPurge{id, wire::FamilySet::of(family), false});
 }
 
 void Shard::note_errors(Peer& peer, const wire::UpdateView& view, Bytes body) {
@@ -724,6 +754,7 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   if (start_ == TimePoint{}) start_ = mailboxes_.start(now);
   now_ = now;
   now_ms_ = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(std::max(now, start_) - start_).count()) + 1;
+  if (journal_ != nullptr) journal_->begin_turn(now_ms_);
   rib_.observe_batches();
   if (evpn_ != nullptr) evpn_->observe_batches();
   run_restarts();
@@ -757,6 +788,7 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   }
   counters_.turns.add();
   publish();
+  if (journal_ != nullptr) journal_->end_turn();
   return result;
 }
 

@@ -38,6 +38,7 @@ struct EngineSettings {
   RibLimits rib;
   DistributionLimits distribution;
   std::size_t mailbox_bytes = std::size_t{8} << 20;  // of announcements on their way to other shards: reading stops above
+  std::size_t journal_bytes = 0;    // of all shards together; 0: no journal
   std::size_t attribute_bytes = 0;  // the most that the attributes of a route may take; 0: no limit
   StartDeferral::Settings start;
 };
@@ -81,6 +82,12 @@ class Shard final : public session::Engine {
   // Null: nobody any more. Who comes late is told of the sessions that are there. It outlives the shard, or is taken away before.
   void observe(ShardObserver* observer);
   const ShardObserver* observer() const { return observer_; }
+  rib::Journal* journal() { return journal_.get(); }   // null: none is kept
+  void tell(rib::JournalEvent event, PeerId peer, std::string_view text = {}) {
+    if (journal_ != nullptr) journal_->write(event, peer, text);
+  }
+  // The shard that holds a prefix; `first_octet` of the address.
+  std::uint32_t owner_of(std::uint64_t rd, std::uint8_t first_octet) const;
   // Other policies are in force from the next turn on; every shard must be told.
   void set_policies(std::shared_ptr<const RoutePolicies> policies);
   struct PeerRecord {
@@ -103,6 +110,7 @@ class Shard final : public session::Engine {
   // How many marked routes the peer's memberships come from.
   std::size_t marked_routes(PeerId peer) const;
   TimePoint now() const { return now_; }
+  TimePoint started() const { return start_; }         // of all shards; {} before the first turn
   std::uint64_t milliseconds_since_start() const { return now_ms_; }
 
  private:
@@ -185,6 +193,7 @@ class Shard final : public session::Engine {
   ShardMailboxes& mailboxes_;
   session::SessionControl& control_;
   RibShard rib_;
+  std::unique_ptr<rib::Journal> journal_;              // null: none is kept
   std::unique_ptr<RibShard> evpn_;                     // null: EVPN is not configured
   Distribution distribution_;
   std::unique_ptr<RtcRib> rtc_;                        // shard 0

@@ -1,4 +1,6 @@
 // Shard: prefix limits of the peers that live here, and what else of their settings changes while they are up.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "rr/base/log.hpp"
@@ -69,6 +71,8 @@ void Shard::limit_reached(const LimitReached& reached) {
   if (peer == nullptr || !peer->record.quota) return;
   const auto& limit = peer->record.quota->limits[wire::index(reached.family)];
   if (!limit) return;
+  tell(reached.exceeded ? rib::JournalEvent::limit_exceeded : rib::JournalEvent::limit_warning, reached.peer,
+       fmt::format("{} {}", wire::family_label(reached.family), limit->max_prefixes));
   if (!peer->limit_logged || now_ - *peer->limit_logged >= std::chrono::minutes(1)) {
     peer->limit_logged = now_;
     log::warn("peer={} family={} {} its prefix limit of {}", wire::format_ip(peer->record.info.address), wire::family_label(reached.family),

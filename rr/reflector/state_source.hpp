@@ -7,7 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "rr/reflector/event_view.hpp"
 #include "rr/reflector/explain_view.hpp"
+#include "rr/reflector/history_view.hpp"
+#include "rr/reflector/route_view.hpp"
 #include "rr/session/close_reason.hpp"
 #include "rr/session/settings.hpp"
 #include "rr/wire/types.hpp"
@@ -83,34 +86,6 @@ struct PeerView {
   std::string restart;                    // "" or what is waited for after the peer's restart
   std::int64_t restart_seconds = 0;       // and for how long at most
   bool needs_reset = false;               // Established with settings from before a reload
-};
-
-struct PathView {
-  wire::IpAddress from;                   // peer
-  wire::IpAddress next_hop;
-  std::vector<std::uint32_t> labels;      // 20-bit values
-  std::string payload;                    // of EVPN: ESI and gateway
-  std::uint32_t path_id = 0;              // as received, 0 without ADD-PATH
-  std::uint32_t sent_path_id = 0;         // what peers with ADD-PATH are sent it with
-  bool best = false;
-  std::uint32_t local_pref = 0;
-  std::optional<std::uint32_t> med;
-  std::string as_path;                    // "65001 65002 {65003}"
-  char origin = 'i';                      // i e ?
-  std::uint32_t originator_id = 0;        // 0 when absent
-  std::vector<std::uint32_t> cluster_list;
-  std::vector<wire::RouteTarget> route_targets;
-  std::vector<std::string> communities;
-  std::chrono::seconds age{0};
-  std::string policy;                     // what the import policy made of it: "" (none), accepted, changed, rejected
-  std::vector<std::string> policy_statements;  // that matched
-  std::string lost_at;                    // "" for the best; otherwise the decision step, e.g. "lower LOCAL_PREF"
-};
-
-struct RouteView {
-  wire::VpnPrefix prefix;
-  std::string evpn;                       // of EVPN: the route type and its key; only the RD of `prefix` counts then
-  std::vector<PathView> paths;            // best first
 };
 
 struct Explanation {
@@ -204,6 +179,12 @@ class StateSource {
   // Nothing when there is no such peer.
   virtual std::optional<Explanation> explain(const ExplainQuery& query) = 0;
   virtual RtExplanation explain_rt(wire::RouteTarget rt) = 0;
+  // Changes of the prefix's best path, the last `limit` of them.
+  virtual HistoryView history(const wire::VpnPrefix&, std::uint32_t) { return {}; }
+  // What happened since the cursor, which goes on; a bounded part of it.
+  virtual EventBatch events(EventCursor&, const EventQuery&) { return {.kept = false}; }
+  // Nothing when there is no such peer.
+  virtual std::optional<PastExplanation> explain_at(const ExplainQuery&, WallTime) { return std::nullopt; }
   virtual std::vector<RtView> route_targets() = 0;
   virtual std::vector<RtcRouteView> rtc_routes() = 0;
   virtual std::vector<EncodingClassView> encoding_classes() = 0;

@@ -29,6 +29,17 @@ class State : public reflector::StateSource {
     out.route.prefix = query.prefix;
     return out;
   }
+  reflector::HistoryView history(const wire::VpnPrefix& prefix, std::uint32_t) override {
+    reflector::HistoryView view;
+    view.prefix = prefix;
+    return view;
+  }
+  std::optional<reflector::PastExplanation> explain_at(const reflector::ExplainQuery& query, reflector::WallTime at) override {
+    reflector::PastExplanation view;
+    view.prefix = query.prefix;
+    view.at = at;
+    return view;
+  }
   reflector::RtExplanation explain_rt(wire::RouteTarget rt) override {
     reflector::RtExplanation out;
     out.rt = rt;

@@ -18,6 +18,7 @@ void Simulation::check_quiet() {
       compare(i);
   }
   if (!everybody_reads || has_failed()) return;
+  if (!world_.evpn) engines_->remember(oracle_);
   for (Peer& peer : peers_) peer.end->clear_refreshes();
   auditor_.settled();
   auditor_.set_tolerant(world_.tiny_limits);
@@ -96,6 +97,9 @@ void Simulation::compare_rtc(std::uint32_t index) {
 }
 
 void Simulation::check_empty(bool by_withdrawal) {
+  check_quiet();
+  if (has_failed()) return;
+  if (std::string wrong = engines_->check_past(); !wrong.empty()) return fail("the journal: " + wrong);
   for (std::uint32_t i = 0; i < peers_.size(); ++i)
     if (!peers_[i].end->is_up()) down(i, Ending::taken_down);
   for (std::uint32_t i = 0; i < peers_.size() && by_withdrawal; ++i) {

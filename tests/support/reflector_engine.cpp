@@ -4,6 +4,7 @@
 
 #include "rr/policy/compile.hpp"
 #include "rr/reflector/shard.hpp"
+#include "tests/support/journal_check.hpp"
 
 namespace helio::test {
 namespace {
@@ -20,7 +21,7 @@ class ScriptedRoutes : public nexthop::RouteSource {
 
 class ReflectorShards : public EngineSet {
  public:
-  ReflectorShards(const World& world, const std::vector<session::SessionControl*>& controls) : mailboxes_(world.shards, world.evpn) {
+  ReflectorShards(const World& world, const std::vector<session::SessionControl*>& controls) : world_(world), mailboxes_(world.shards, world.evpn) {
     reflector::EngineSettings settings;
     settings.local_as = world.reflector.local_as;
     settings.router_id = world.reflector.router_id;
@@ -31,6 +32,7 @@ class ReflectorShards : public EngineSet {
     settings.decision_options.missing_med_is_worst = world.reflector.missing_med_is_worst;
     settings.decision_options.aigp = world.reflector.aigp;
     settings.shards = world.shards;
+    settings.journal_bytes = world.shards * (world.seed % 2 == 0 ? rib::Journal::kLeast : std::size_t{16} << 20);
     policies_ = world.policies;
     if (!policies_.empty()) settings.policies = program_ = compile(0);
     if (world.tiny_limits) {
@@ -89,6 +91,9 @@ class ReflectorShards : public EngineSet {
     return out;
   }
 
+  void remember(const Oracle& oracle) override { journal_check_.remember(oracle, world_, shards_); }
+  std::string check_past() override { return journal_check_.check(world_, shards_); }
+
   std::uint64_t memory_bytes() override {
     std::int64_t sum = 0;
     for (std::uint32_t i = 0; i < shards_.size(); ++i)
@@ -104,6 +109,8 @@ class ReflectorShards : public EngineSet {
     return program;
   }
 
+  World world_;
+  JournalCheck journal_check_;
   ScriptedRoutes routes_;
   std::optional<nexthop::NextHopTracker> tracker_;
   std::vector<policy::Definition> policies_;

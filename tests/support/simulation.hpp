@@ -18,6 +18,9 @@ class EngineSet {
   // What the engine accounts for that must be zero when there is no route, peer or queue left; "" when it is.
   virtual std::string leftovers() = 0;
   virtual std::uint64_t memory_bytes() { return 0; }
+  // What is true now is to be told later, by what the engine writes down; "" when it is.
+  virtual void remember(const Oracle&) {}
+  virtual std::string check_past() { return ""; }
   // The policies of the world with this index are in force from now on.
   virtual void set_policies(std::size_t) {}
   // The route to a next hop is another one (nothing: there is none).

@@ -50,6 +50,8 @@ struct Parser {
 
     explain(app.add_subcommand("explain", "why a route is where it is, or is not; 'rt RT' and 'peer PEER' explain those"));
 
+    history(leaf(&app, "history", "what lately happened to a prefix", Verb::history));
+
     CLI::App* action = leaf(&app, "peer", "act on one peer", Verb::peer_action);
     action->add_option("peer", command.peer, "address")->required();
     action->add_option("action", command.action, "up, down, clear or refresh")
@@ -101,6 +103,7 @@ struct Parser {
     sub->add_option("prefix", command.prefix, "address/length");
     sub->add_option("--rd", command.rd, "its route distinguisher")->type_name("RD");
     sub->add_option("--to", command.to, "why this peer is or is not sent it")->type_name("PEER");
+    sub->add_option("--at", command.at, "what was true then: 2026-01-31T12:00:00Z, or -5m for five minutes ago")->type_name("TIME");
     sub->add_flag("--detail", command.detail, "with the UPDATE as the peer is sent it, in hex");
     CLI::App* rt = leaf(sub, "rt", "who exports a route target, who imports it", Verb::explain_rt);
     rt->add_option("rt", command.rt, "route target")->required();
@@ -110,8 +113,13 @@ struct Parser {
       if (!sub->get_subcommands().empty()) return;
       if (command.prefix.empty()) throw CLI::ValidationError("explain", "a prefix, 'rt RT' or 'peer PEER'?");
       if (command.rd.empty()) throw CLI::ValidationError("explain", "--rd is needed (helioctl show routes --prefix P/L lists the RDs)");
-      command.verb = Verb::explain;
+      command.verb = command.at.empty() ? Verb::explain : Verb::explain_at;
     });
+  }
+  void history(CLI::App* sub) {
+    sub->add_option("prefix", command.prefix, "address/length")->required();
+    sub->add_option("--rd", command.rd, "its route distinguisher")->type_name("RD")->required();
+    sub->add_option("--limit", command.limit, "at most the last N changes and events")->type_name("N")->check(CLI::Range(1u, 10000u));
   }
   void routes(CLI::App* sub) {
     sub->add_option("--family", command.family, "vpnv4 (default), vpnv6 or evpn")->type_name("FAMILY");

@@ -23,8 +23,10 @@ enum class Verb : std::uint8_t {
   show_config,
   show_version,
   explain,
+  explain_at,
   explain_rt,
   explain_peer,
+  history,
   peer_action,
   maintenance,
   health,
@@ -57,6 +59,8 @@ struct Command {
   bool all = false;
   bool detail = false;
   std::uint32_t limit = 100;
+  // explain
+  std::string at;
   // health
   bool ready = false;
   // config check, dump mrt

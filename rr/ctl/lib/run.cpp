@@ -44,6 +44,8 @@ std::string path_of(const Command& command) {
     case Verb::show_rt: return "/v1/rt";
     case Verb::show_rtc: return "/v1/rtc";
     case Verb::explain: return target_of("/v1/explain", {{"prefix", command.prefix}, {"rd", command.rd}, {"to", command.to}});
+    case Verb::explain_at: return target_of("/v1/explain", {{"prefix", command.prefix}, {"rd", command.rd}, {"to", command.to}, {"at", command.at}});
+    case Verb::history: return target_of("/v1/history", {{"prefix", command.prefix}, {"rd", command.rd}, {"limit", fmt::format("{}", command.limit)}});
     case Verb::explain_rt: return target_of("/v1/explain/rt", {{"rt", command.rt}});
     case Verb::explain_peer: return target_of("/v1/explain/peer", {{"peer", command.peer}});
     case Verb::show_memory: return "/v1/memory";
@@ -76,6 +78,8 @@ std::string render(const Command& command, const json::value& answer, bool heade
     case Verb::show_rt: return render_route_targets(answer, options);
     case Verb::show_rtc: return render_memberships(answer, options);
     case Verb::explain: return render_explanation(answer, options);
+    case Verb::explain_at: return render_past_explanation(answer);
+    case Verb::history: return render_history(answer);
     case Verb::explain_rt: return render_rt_explanation(answer);
     case Verb::explain_peer: return render_diagnosis(answer);
     case Verb::show_memory: return render_memory(answer, options);
@@ -143,13 +147,22 @@ class Runner {
   }
 
  private:
-  // explain: the route is not there or is not sent, nobody exports or imports the RT, the peer has a problem. config: the
-  // file has mistakes.
+  // explain: the route is (or was) not there or not sent, nobody exports or imports the RT, the peer has a problem. history: there
+  // is none. config: the file has mistakes.
   bool says_no(const Answer& answer) const {
     if (command_.verb == Verb::config_diff || command_.verb == Verb::config_reload) {
       json::error_code code;
       json::value value = json::parse(answer.body, code);
       return code || !value.is_object() || value.at("valid") != true;
+    }
+    if (command_.verb == Verb::explain_at || command_.verb == Verb::history) {
+      json::error_code code;
+      json::value value = json::parse(answer.body, code);
+      if (code || !value.is_object()) return true;
+      const json::object& object = value.as_object();
+      if (command_.verb == Verb::history) return object.at("changes").as_array().empty();
+      if (!object.at("known").as_bool()) return true;
+      return object.at("to").is_null() ? object.at("state") == "absent" : object.at("verdict") != "to-be-sent";
     }
     if (command_.verb != Verb::explain && command_.verb != Verb::explain_rt && command_.verb != Verb::explain_peer) return false;
     json::error_code code;

@@ -122,6 +122,34 @@ FakeState::FakeState() {
   rt_explanation_.prefixes = 1200;
   rt_explanation_.exporters = {{v4("192.0.2.11"), 1200}};
   rt_explanation_.hints = {"an orphan: exported, but imported by nobody"};
+
+  using std::chrono::milliseconds;
+  reflector::WallTime noon{std::chrono::sys_days(std::chrono::year(2026) / 11 / 22) + std::chrono::hours(12)};
+  history_.journal = {true, false, noon - std::chrono::minutes(90), 1204311, 5120, 25165824, 67108864};
+  reflector::PathView path = page_.routes[0].paths[0];
+  reflector::HistoryEntry entry;
+  entry = {noon, "announced", "update", "announced by 192.0.2.11: next hop 192.0.2.11 label 1001 lp 100 RT 65000:101", *wire::parse_ip("192.0.2.11"), {}, 1, path};
+  history_.entries.push_back(entry);
+  entry = {noon + milliseconds(1500), "peer-down", "", "session with 192.0.2.11 ended: hold_timer_expired", *wire::parse_ip("192.0.2.11"), {}, 0, {}};
+  history_.entries.push_back(entry);
+  entry = {noon + milliseconds(1500), "withdrawn", "purge", "gone: the last path, from 192.0.2.11, was removed with its session or as stale", {}, *wire::parse_ip("192.0.2.11"), 0, {}};
+  history_.entries.push_back(entry);
+  past_.prefix = page_.routes[0].prefix;
+  past_.at = noon + milliseconds(700);
+  past_.now = noon + std::chrono::minutes(5);
+  past_.journal = history_.journal;
+  past_.known = true;
+  past_.state = "best";
+  past_.text = "best path from 192.0.2.11: next hop 192.0.2.11 label 1001 lp 100 RT 65000:101";
+  past_.from = *wire::parse_ip("192.0.2.11");
+  past_.since = noon;
+  past_.path = path;
+  past_.paths = 1;
+  past_.to = *wire::parse_ip("192.0.2.12");
+  past_.verdict = "not-to-be-sent";
+  past_.reason = "no-membership";
+  past_.steps = {{"session", true, "the session was established"}, {"membership", false, "no RT interest: the peer asked for 47 RT memberships, none of which lets it through"}};
+  past_.not_known = {"paths that were not the best one"};
 }
 
 }  // namespace helio::control

@@ -19,6 +19,16 @@ class FakeState : public reflector::StateSource {
     if (query.to && *query.to == *wire::parse_ip("192.0.2.99")) return std::nullopt;
     return explanation_;
   }
+  reflector::HistoryView history(const wire::VpnPrefix& prefix, std::uint32_t) override {
+    history_.prefix = prefix;
+    return history_;
+  }
+  std::optional<reflector::PastExplanation> explain_at(const reflector::ExplainQuery& query, reflector::WallTime at) override {
+    last_explain_ = query;
+    last_moment_ = at;
+    if (query.to && *query.to == *wire::parse_ip("192.0.2.99")) return std::nullopt;
+    return past_;
+  }
   reflector::RtExplanation explain_rt(wire::RouteTarget rt) override {
     rt_explanation_.rt = rt;
     return rt_explanation_;
@@ -47,6 +57,9 @@ class FakeState : public reflector::StateSource {
   reflector::RouteQuery last_query_;
   reflector::ExplainQuery last_explain_;
   reflector::Explanation explanation_;
+  reflector::HistoryView history_;
+  reflector::PastExplanation past_;
+  reflector::WallTime last_moment_{};
   reflector::RtExplanation rt_explanation_;
 };
 

@@ -110,6 +110,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden{{"show", "encoding-classes"}, "encoding_classes.txt"},
                     Golden{{"show", "policies"}, "policies.txt"}, Golden{{"show", "nexthops"}, "nexthops.txt"},
                     Golden{{"explain", "10.1.1.0/24", "--rd", "65000:101", "--to", "192.0.2.12"}, "explain.txt", 1},
+                    Golden{{"explain", "10.1.1.0/24", "--rd", "65000:101", "--to", "192.0.2.12", "--at", "-5m"}, "explain_at.txt", 1},
+                    Golden{{"history", "10.1.1.0/24", "--rd", "65000:101"}, "history.txt", 0},
                     Golden{{"explain", "rt", "65000:101"}, "explain_rt.txt", 1},
                     Golden{{"explain", "peer", "127.1.0.9"}, "explain_peer.txt", 1},
                     Golden{{"show", "legacy-peers"}, "legacy_peers.txt"}, Golden{{"show", "bmp"}, "bmp.txt"}, Golden{{"show", "mrt"}, "mrt.txt"}, Golden{{"health"}, "health.txt"},
