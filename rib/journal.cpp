@@ -253,6 +253,12 @@ void Journal::write(ChangeLog& log, wire::Family family, JournalCause cause) {
   }
   for (std::uint32_t i = 0; i < log.announcements().size(); ++i) {
     const AnnounceRun& run = log.announcements()[i];
+    // Churn has a set per route, at random places: their misses overlap so (5 % of the whole path when they did not).
+    if (i + 8 < log.announcements().size()) {
+      AttributeId ahead = log.announcements()[i + 8].attributes;
+      attributes_.prefetch(ahead);
+      __builtin_prefetch(&known_[ahead & (known_.size() - 1)], 1);
+    }
     // For some classes only: the path is what it was.
     if (run.exports == 0)
       add(announced_, log.announced_nlri(), i, run.begin, run.end, run.count, sizeof(Run) + kNameBytes + most_for(run.attributes, run.provenance), per_entry);

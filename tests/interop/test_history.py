@@ -1,6 +1,7 @@
 """helioctl history and explain --at: what real sessions did, told from the journal (H5 B)."""
 import datetime
 import json
+import socket
 import subprocess
 import time
 
@@ -116,3 +117,87 @@ def forgets(t):
     check(not was["known"] and "does not reach back" in was["text"] and status == 1, "it refuses", was)
     was, status = heliod.explain(PREFIX, "--rd", RD, "--at", "-0s")
     check(was["state"] == "best" and "as now" in was["text"] and status == 0, "no change since means as now", was)
+
+
+class Listener:
+    """A client of /v1/events over the socket; lines() are the events so far."""
+
+    def __init__(self, heliod, query=""):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(heliod.folder / "control.sock"))
+        self.socket.sendall(("GET /v1/events%s HTTP/1.1\r\nHost: x\r\n\r\n" % query).encode())
+        self.octets = b""
+        wait_until(lambda: any(e["kind"] == "listening" for e in self.lines()), "the stream begins", 5)
+
+    def lines(self):
+        self.socket.settimeout(0.05)
+        try:
+            while True:
+                more = self.socket.recv(1 << 20)
+                check(more, "the stream ended", self.octets[-200:])
+                self.octets += more
+        except socket.timeout:
+            pass
+        return [json.loads(line) for line in self.octets.decode().split("\r\n") for line in line.splitlines() if line.startswith("{")]
+
+    def wait(self, condition, what):
+        return wait_until(lambda: [e for e in self.lines() if condition(e)], lambda: "%s in %s" % (what, self.lines()[-5:]), 10)
+
+
+@test("H5 D: the event stream: sessions with their reason, best paths, memberships, filters; monitor; a client that does not read is told what it lost, and nobody waits for it")
+def events(t):
+    heliod = t.reflector(groups=group_toml("clients") + range_toml("127.1.0.0/16", "clients"), tail='\n[journal]\nmemory = "512KiB"\n', shards=2)
+    all_of_it, narrow, deaf = Listener(heliod), Listener(heliod, "?kind=routes&rd=65000:102"), Listener(heliod)
+    by_rt = Listener(heliod, "?rt=65000:7")
+    one = t.peer("127.1.0.1", families=WITH_RTC)
+    two = t.peer("127.1.0.2", "65000:101", families=WITH_RTC)
+    one.announce(RD, PREFIX, ["65000:101"], label=1001)
+    two.wait_route(RD, PREFIX)
+    one.announce("65000:102", "10.2.0.0/24", ["65000:7"], label=1002)
+    all_of_it.wait(lambda e: e["kind"] == "peer-up" and e["from"] == "127.1.0.2", "the session")
+    all_of_it.wait(lambda e: e["kind"] == "membership-added" and e["from"] == "127.1.0.2" and e["membership"] == "65000:65000:101", "the membership")
+    route = all_of_it.wait(lambda e: e["kind"] == "announced" and e["prefix"] == PREFIX, "the route")[0]
+    check(route["rd"] == RD and route["path"]["labels"] == [1001] and route["from"] == "127.1.0.1", "with its facts", route)
+    narrow.wait(lambda e: e["kind"] == "announced", "what was asked for")
+    by_rt.wait(lambda e: e["kind"] == "announced", "by route target")
+    one.close()
+    all_of_it.wait(lambda e: e["kind"] == "peer-down" and e["from"] == "127.1.0.1" and "ended:" in e["text"], "the end of the session, with the reason")
+    all_of_it.wait(lambda e: e["kind"] == "withdrawn" and e["cause"] == "purge", "its routes are gone")
+    check({e["rd"] for e in narrow.lines() if e["kind"] != "listening"} == {"65000:102"}, "nothing else than asked for", narrow.lines())
+    check({e["prefix"] for e in by_rt.lines() if e["kind"] != "listening"} <= {"10.2.0.0/24"}, "nothing else than asked for", by_rt.lines())
+
+    # More than its socket and the ring hold: the one that does not read is overtaken.
+    three = t.peer("127.1.0.3", families=(bgp.VPNV4,))
+    for n in range(8000):
+        three.announce("65000:7", "10.%d.%d.0/24" % (n // 250 + 2, n % 250), ["65000:101"], label=16 + n, med=n)
+    two.wait_route("65000:7", "10.33.249.0/24")
+    lost = deaf.wait(lambda e: e["kind"] == "lost", "it learns that it lost something")
+    deaf.wait(lambda e: e.get("prefix") == "10.33.249.0/24", "and goes on")
+    seen = [e for e in deaf.lines() if e["kind"] == "announced" and e["rd"] == "65000:7"]
+    check(sum(e["count"] for e in lost) + len(seen) >= 8000 and all(e["count"] > 0 for e in lost), "what it lost is counted", lost, len(seen))
+    check("session with 127.1.0.3" in monitor_peers(heliod, t), "helioctl monitor peers")
+
+
+def monitor_peers(heliod, t):
+    with open(heliod.folder / "monitor.txt", "w+") as out:
+        child = subprocess.Popen([heliod.binaries / "helioctl", "--socket", heliod.folder / "control.sock", "monitor", "peers", "--peer", "127.1.0.3", "--count", "1"], stdout=out)
+        time.sleep(0.5)
+        heliod.control("peer", "127.1.0.3", "clear")
+        child.wait(10)
+        out.seek(0)
+        return out.read()
+
+
+@test("H5 D, C: all routes as a stream of lines, through filters; figures as they are")
+def streams(t):
+    heliod = t.reflector(groups=group_toml("clients") + range_toml("127.1.0.0/16", "clients"))
+    one = t.peer("127.1.0.1", families=WITH_RTC)
+    for n in range(1500):
+        one.announce("65000:%d" % (n % 3), "10.%d.%d.0/24" % (n // 250 + 2, n % 250), ["65000:101"], label=16 + n)
+    wait_until(lambda: sum(f["prefixes"] for f in heliod.show("summary")["families"] if f["family"] == "vpnv4") == 1500, "1500 routes", 10)
+    rows = [json.loads(line) for line in heliod.control("show", "routes", "--all", "-j").splitlines()]
+    check(len({(r["rd"], r["prefix"]) for r in rows}) == 1500 == len(rows), "each once", len(rows))
+    rows = heliod.control("show", "routes", "--all", "--rd", "65000:1", "--no-headers").splitlines()
+    check(len(rows) == 500, "by RD", len(rows))
+    line = heliod.control("monitor", "stats", "--count", "1", "--no-headers")
+    check("1,500" in line and "1/1" in line, "figures", line)

@@ -52,21 +52,66 @@ struct Client::Impl {
 Client::Client(std::string socket) : socket_(std::move(socket)) {}
 Client::~Client() = default;
 
+std::optional<std::string> Client::connect() {
+  if (impl_) return std::nullopt;
+  auto failure = [&](const error_code& error) {
+    impl_.reset();
+    return explain(socket_, error);
+  };
+  impl_ = std::make_unique<Impl>();
+  asio::local::stream_protocol::endpoint endpoint;
+  try {
+    endpoint = asio::local::stream_protocol::endpoint(socket_);
+  } catch (const boost::system::system_error& error) {  // name too long
+    return failure(error.code());
+  }
+  if (error_code error = impl_->wait([&](auto done) { impl_->stream.async_connect(endpoint, done); })) return failure(error);
+  return std::nullopt;
+}
+
+Result<Answer, std::string> Client::listen(const std::string& target, const std::function<bool(std::string_view)>& on_line) {
+  auto failure = [&](const error_code& error) {
+    impl_.reset();
+    return Unexpected(explain(socket_, error));
+  };
+  if (auto error = connect()) return Unexpected(*error);
+  http::request<http::empty_body> request{http::verb::get, target, 11};
+  request.set(http::field::host, "heliograph");
+  if (error_code error = impl_->wait([&](auto done) { http::async_write(impl_->stream, request, done); })) return failure(error);
+  http::response_parser<http::buffer_body> parser;
+  parser.body_limit(boost::none);
+  if (error_code error = impl_->wait([&](auto done) { http::async_read_header(impl_->stream, impl_->buffer, parser, done); })) return failure(error);
+  Answer answer{parser.get().result_int(), {}};
+  std::string rest;
+  std::vector<char> room(64 << 10);
+  bool goes_on = true;
+  while (goes_on && !parser.is_done()) {
+    parser.get().body().data = room.data();
+    parser.get().body().size = room.size();
+    error_code error = impl_->wait([&](auto done) {
+      if (answer.status == 200) impl_->stream.expires_never();
+      http::async_read_some(impl_->stream, impl_->buffer, parser, done);
+    });
+    if (error == http::error::need_buffer) error = {};
+    if (error) return failure(error);
+    rest.append(room.data(), room.size() - parser.get().body().size);
+    if (answer.status != 200) continue;
+    std::size_t begin = 0;
+    for (std::size_t end; goes_on && (end = rest.find('\n', begin)) != std::string::npos; begin = end + 1)
+      goes_on = on_line(std::string_view(rest).substr(begin, end - begin));
+    rest.erase(0, begin);
+  }
+  if (answer.status != 200) answer.body = std::move(rest);
+  impl_.reset();
+  return answer;
+}
+
 Result<Answer, std::string> Client::ask(std::string_view method, const std::string& target, const std::string& body) {
   auto failure = [&](const error_code& error) {
     impl_.reset();
     return Unexpected(explain(socket_, error));
   };
-  if (!impl_) {
-    impl_ = std::make_unique<Impl>();
-    asio::local::stream_protocol::endpoint endpoint;
-    try {
-      endpoint = asio::local::stream_protocol::endpoint(socket_);
-    } catch (const boost::system::system_error& error) {  // name too long
-      return failure(error.code());
-    }
-    if (error_code error = impl_->wait([&](auto done) { impl_->stream.async_connect(endpoint, done); })) return failure(error);
-  }
+  if (auto error = connect()) return Unexpected(*error);
   http::request<http::string_body> request;
   request.method_string({method.data(), method.size()});
   request.target(target);

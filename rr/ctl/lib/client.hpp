@@ -1,6 +1,8 @@
 // Asks the daemon: one HTTP request over its Unix socket. The only file of helioctl that sees Beast is client.cpp.
 #pragma once
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,8 +26,13 @@ class Client {
   // Connects on first use and keeps the connection. The error says what to do about it. Waits at most 30 seconds.
   Result<Answer, std::string> ask(std::string_view method, const std::string& target, const std::string& body = {});
 
+  // A stream of lines (NDJSON): each goes to `on_line`, without its end, until that returns false or the stream ends. Any
+  // other status than 200 comes with its answer. Waits for the first octets at most 30 seconds, then without an end.
+  Result<Answer, std::string> listen(const std::string& target, const std::function<bool(std::string_view)>& on_line);
+
  private:
   struct Impl;
+  std::optional<std::string> connect();
   std::string socket_;
   std::unique_ptr<Impl> impl_;
 };

@@ -52,6 +52,16 @@ struct Parser {
 
     history(leaf(&app, "history", "what lately happened to a prefix", Verb::history));
 
+    CLI::App* monitor = leaf(&app, "monitor", "what happens, as it happens; ends with Ctrl-C", Verb::monitor);
+    monitor->add_option("what", command.what, "peers: sessions, limits, next hops, policies; updates: best paths and RT memberships; stats: a line of figures per second")
+        ->required()
+        ->check(CLI::IsMember({"peers", "updates", "stats"}));
+    monitor->add_option("--peer", command.peer, "of this peer")->type_name("PEER");
+    monitor->add_option("--rd", command.rd, "with updates: of this route distinguisher")->type_name("RD");
+    monitor->add_option("--rt", command.rt, "with updates: with this route target, or about it")->type_name("RT");
+    monitor->add_option("--prefix", command.prefix, "with updates: of this prefix")->type_name("P/L");
+    monitor->add_option("--count", command.count, "end after N lines")->type_name("N")->check(CLI::Range(1u, 1000000000u));
+
     CLI::App* action = leaf(&app, "peer", "act on one peer", Verb::peer_action);
     action->add_option("peer", command.peer, "address")->required();
     action->add_option("action", command.action, "up, down, clear or refresh")

@@ -27,6 +27,7 @@ enum class Verb : std::uint8_t {
   explain_rt,
   explain_peer,
   history,
+  monitor,
   peer_action,
   maintenance,
   health,
@@ -59,6 +60,9 @@ struct Command {
   bool all = false;
   bool detail = false;
   std::uint32_t limit = 100;
+  // monitor
+  std::string what;            // peers | updates | stats
+  std::uint32_t count = 0;     // lines; 0: without end
   // explain
   std::string at;
   // health

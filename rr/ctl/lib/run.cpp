@@ -15,6 +15,7 @@
 
 #include "rr/config/load.hpp"
 #include "rr/ctl/lib/client.hpp"
+#include "rr/ctl/lib/live.hpp"
 #include "rr/ctl/lib/render.hpp"
 
 namespace helio::ctl {
@@ -22,19 +23,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int kDone = 0, kNo = 1, kNoAnswer = 2;
 constexpr std::uint32_t kPage = 1000;  // the most the API gives at once
-
-// "path?name=value&…" of the parameters that are set.
-std::string target_of(std::string path, std::initializer_list<std::pair<std::string_view, std::string>> parameters) {
-  char separator = '?';
-  for (const auto& [name, value] : parameters) {
-    if (value.empty()) continue;
-    path += fmt::format("{}{}={}", separator, name, percent_encode(value));
-    separator = '&';
-  }
-  return path;
-}
 
 std::string path_of(const Command& command) {
   switch (command.verb) {
@@ -105,31 +94,14 @@ std::string render(const Command& command, const json::value& answer, bool heade
   }
 }
 
-// A problem object of the API, or whatever came instead.
-int report_problem(const Answer& answer, std::ostream& err) {
-  json::error_code code;
-  json::value value = json::parse(answer.body, code);
-  const json::object* problem = code ? nullptr : value.if_object();
-  const json::value* message = problem ? problem->if_contains("message") : nullptr;
-  const json::value* hint = problem ? problem->if_contains("hint") : nullptr;
-  err << "helioctl: ";
-  if (message && message->is_string()) {
-    err << std::string_view(message->as_string());
-  } else {
-    err << "the daemon answered with status " << answer.status;
-  }
-  if (hint && hint->is_string()) err << " (" << std::string_view(hint->as_string()) << ")";
-  err << "\n";
-  return kNo;
-}
-
 class Runner {
  public:
   Runner(const Command& command, std::ostream& out, std::ostream& err)
       : command_(command), client_(command.socket), out_(out), err_(err) {}
 
   int once() {
-    if (command_.verb == Verb::show_routes) return routes();
+    if (command_.verb == Verb::monitor) return monitor(command_, client_, out_, err_);
+    if (command_.verb == Verb::show_routes) return command_.all ? all_routes(command_, client_, out_, err_) : routes();
     if (command_.verb == Verb::config_check) return config_check();
     if (command_.verb == Verb::dump_mrt) return dump_mrt();
     bool acts = command_.verb == Verb::peer_action || command_.verb == Verb::maintenance || command_.verb == Verb::config_reload ||
@@ -201,9 +173,9 @@ class Runner {
     return json::serialize(body);
   }
 
-  // Page by page, so that all routes of a full table pass through constant memory. With --json one answer per line.
+  // Page by page. With --json one answer per line.
   int routes() {
-    std::uint64_t left = command_.all ? ~0ull : command_.limit;
+    std::uint64_t left = command_.limit;
     std::string cursor;
     bool is_first = true;
     while (left > 0) {
