@@ -196,6 +196,7 @@ void Reloads::tick(TimePoint now) {
 }
 
 void Reloads::log_report(const ConfigReport& report) const {
+  reflector_.note(rib::JournalEvent::config, "configuration: " + report.message);
   for (const config::ConfigProblem& problem : report.problems) {
     if (problem.severity == config::Severity::error) log::error("config: {}", config::format_problem(problem));
     else log::warn("config: {}", config::format_problem(problem));

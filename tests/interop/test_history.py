@@ -176,6 +176,8 @@ def events(t):
     seen = [e for e in deaf.lines() if e["kind"] == "announced" and e["rd"] == "65000:7"]
     check(sum(e["count"] for e in lost) + len(seen) >= 8000 and all(e["count"] > 0 for e in lost), "what it lost is counted", lost, len(seen))
     check("session with 127.1.0.3" in monitor_peers(heliod, t), "helioctl monitor peers")
+    heliod.control("config", "reload")
+    all_of_it.wait(lambda e: e["kind"] == "config" and "nothing has changed" in e["text"], "a reload")
 
 
 def monitor_peers(heliod, t):

@@ -2,15 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
 #include <chrono>
 #include <ostream>
 #include <thread>
 
-#include "rr/ctl/lib/answer.hpp"
 #include "rr/ctl/lib/format.hpp"
+#include "rr/ctl/lib/json_fields.hpp"
 #include "rr/ctl/lib/render.hpp"
 
 namespace helio::ctl {
+
+namespace json = boost::json;
 
 std::string target_of(std::string path, std::initializer_list<std::pair<std::string_view, std::string>> parameters) {
   char separator = '?';

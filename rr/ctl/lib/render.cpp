@@ -5,7 +5,6 @@
 #include <boost/json.hpp>
 
 #include "rr/base/build_info.hpp"
-#include "rr/ctl/lib/answer.hpp"
 #include "rr/ctl/lib/format.hpp"
 #include "rr/ctl/lib/json_fields.hpp"
 #include "rr/ctl/lib/table.hpp"

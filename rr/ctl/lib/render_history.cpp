@@ -1,12 +1,16 @@
 // What the journal tells, for a terminal.
 #include <fmt/format.h>
 
-#include "rr/ctl/lib/answer.hpp"
+#include <boost/json.hpp>
+
 #include "rr/ctl/lib/format.hpp"
+#include "rr/ctl/lib/json_fields.hpp"
 #include "rr/ctl/lib/render.hpp"
 
 namespace helio::ctl {
 namespace {
+
+namespace json = boost::json;
 
 std::string reach(const json::value& journal) {
   if (!flag(journal, "kept")) return "no journal is kept ([journal] memory = 0)\n";
