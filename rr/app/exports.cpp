@@ -13,7 +13,7 @@ std::uint32_t unix_now() {
 
 }  // namespace
 
-Exports::Exports(const config::Config& config, reflector::Reflector& reflector) : reflector_(reflector), started_(unix_now()) { apply(config); }
+Exports::Exports(const config::Config& config, reflector::Reflector& reflector) : reflector_(reflector), started_(unix_now()), watches_(reflector) { apply(config); }
 
 void Exports::apply(const config::Config& config) {
   apply_mrt(config);
@@ -28,7 +28,9 @@ void Exports::apply_mrt(const config::Config& config) {
   exporter::MrtSettings settings;
   settings.directory = config.mrt->directory;
   settings.rib_dump_interval = config.mrt->rib_dump_interval;
-  mrt_ = std::make_unique<exporter::MrtWriter>(std::move(settings), reflector_, started_);
+  settings.updates = config.mrt->updates;
+  settings.updates_interval = config.mrt->updates_interval;
+  mrt_ = std::make_unique<exporter::MrtWriter>(std::move(settings), watches_, started_);
 }
 
 // Other stations, or one with other settings: all of them are connected anew.
@@ -41,7 +43,7 @@ void Exports::apply_bmp(const config::Config& config) {
   bmp_.reset();
   char hostname[256] = {};
   if (gethostname(hostname, sizeof hostname - 1) != 0) hostname[0] = 0;
-  if (!stations.empty()) bmp_ = std::make_unique<exporter::BmpService>(std::move(stations), reflector_, hostname, started_);
+  if (!stations.empty()) bmp_ = std::make_unique<exporter::BmpService>(std::move(stations), watches_, hostname, started_);
 }
 
 std::vector<control::BmpStationView> Exports::bmp_stations() {
@@ -72,7 +74,10 @@ std::optional<control::MrtView> Exports::mrt() {
   control::MrtView view;
   view.directory = status.settings.directory;
   view.rib_dump_interval = status.settings.rib_dump_interval.count();
+  view.updates = status.settings.updates;
   view.rib_dumps = status.rib_dumps;
+  view.update_files = status.update_files;
+  view.dropped_messages = status.dropped;
   view.records = status.records;
   view.bytes = status.bytes;
   view.write_errors = status.write_errors;

@@ -27,6 +27,7 @@ class Exports final : public control::ExportSource {
 
   reflector::Reflector& reflector_;
   std::uint32_t started_;                       // Unix time
+  exporter::ShardWatches watches_;
   std::unique_ptr<exporter::MrtWriter> mrt_;    // null: not configured
   std::optional<config::Mrt> mrt_config_;
   std::unique_ptr<exporter::BmpService> bmp_;   // null: no stations

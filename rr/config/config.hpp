@@ -198,6 +198,7 @@ struct Mrt {
   std::string directory;
   std::chrono::seconds rib_dump_interval{7200};
   bool updates = false;
+  std::chrono::seconds updates_interval{900};
   bool operator==(const Mrt&) const = default;
 };
 

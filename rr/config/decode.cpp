@@ -412,6 +412,7 @@ Config decode(const Node& tree, const std::string& directory) {
     mrt.directory = resolve_path(mrt.directory, directory);
     root.seconds("mrt.rib-dump-interval", mrt.rib_dump_interval);
     root.boolean("mrt.updates", mrt.updates);
+    root.seconds("mrt.updates-interval", mrt.updates_interval);
   }
   config.tree = tree;
   return config;

@@ -193,7 +193,8 @@ constexpr Key kKeys[] = {
 
     {"mrt.directory", Kind::path, applied, 0, 0, "", "required", "Directory for MRT files (RFC 6396): the daemon writes rib.TIME.mrt there; made if it is not there."},
     {"mrt.rib-dump-interval", Kind::integer, applied, 0, 7 * kDay, "", "7200", "Seconds between dumps of the RIB, at multiples of it since midnight UTC; 0 turns them off."},
-    {"mrt.updates", Kind::boolean, applied, 0, 0, "", "false", "Also write every UPDATE."},
+    {"mrt.updates", Kind::boolean, applied, 0, 0, "", "false", "Also write what peers send and how their sessions change, as it was received: updates.TIME.mrt."},
+    {"mrt.updates-interval", Kind::integer, applied, 1, kDay, "", "900", "Seconds after which a new file is begun, at multiples of it since midnight UTC."},
 };
 // clang-format on
 

@@ -10,7 +10,6 @@ std::span<const Unsupported> unsupported() {
       {"best-path.deterministic-med", "true"},
       {"security.max-sessions-per-source", "1"},
       {"security.seccomp", "false"},
-      {"mrt.updates", "false"},
   };
   return kRows;
 }

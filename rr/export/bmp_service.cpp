@@ -27,8 +27,8 @@ constexpr std::uint8_t kAdjRibIn = bit_of(Feed::pre_policy) | bit_of(Feed::post_
 
 }  // namespace
 
-BmpService::BmpService(std::vector<StationSettings> settings, reflector::Reflector& reflector, std::string hostname, std::uint32_t started)
-    : reflector_(reflector), hostname_(std::move(hostname)), identity_{reflector.settings().local_as, reflector.settings().router_id, started} {
+BmpService::BmpService(std::vector<StationSettings> settings, ShardWatches& watches, std::string hostname, std::uint32_t started)
+    : watches_(watches), reflector_(watches.reflector()), hostname_(std::move(hostname)), identity_{reflector_.settings().local_as, reflector_.settings().router_id, started} {
   HELIO_CHECK(settings.size() <= kMostStations, "too many BMP stations");
   BmpStation::Callbacks callbacks;
   callbacks.connected = [this](BmpStation& station) { on_connected(station); };
@@ -47,12 +47,9 @@ BmpService::BmpService(std::vector<StationSettings> settings, reflector::Reflect
   hub_.wake = [this] { asio::post(io_, [this] { take(); }); };
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "helio-bmp");
-  for (std::uint32_t s = 0; s < reflector_.sessions().shards(); ++s) {
+  for (std::uint32_t s = 0; s < watches_.shards(); ++s) {
     feeds_.push_back(std::make_unique<ShardFeed>(reflector_.shard(s), hub_, identity_));
-    reflector_.sessions().shard(ShardId(s)).call([&] {
-      reflector_.shard(s).observe(feeds_[s].get());
-      return 0;
-    });
+    watches_.add(s, *feeds_[s], true);
   }
   asio::post(io_, [this] {
     for (auto& station : stations_) station->start();
@@ -74,14 +71,10 @@ BmpService::~BmpService() {
     return answer.get_future().get();
   };
   while (std::chrono::steady_clock::now() < patience && !all_finished()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  for (std::uint32_t s = 0; s < feeds_.size(); ++s)
-    reflector_.sessions().shard(ShardId(s)).call([&] {
-      reflector_.shard(s).observe(nullptr);
-      return 0;
-    });
   io_.stop();
   thread_.join();
-  // Closures for shards that have not run find their feed no more: see on_every_shard.
+  // Behind what was posted to the shards before: nothing of it finds its feed gone.
+  for (std::uint32_t s = 0; s < feeds_.size(); ++s) watches_.remove(s, *feeds_[s]);
 }
 
 void BmpService::run() { io_.run(); }
@@ -96,14 +89,9 @@ std::vector<StationStatus> BmpService::status() {
   return answer.get_future().get();
 }
 
-// Not waited for. The shards' loops outlive the service, the closures may not outlive the feeds: each holds its feed only while
-// it is the shard's.
 template <class Function>
 void BmpService::on_every_shard(Function function) {
-  for (std::uint32_t s = 0; s < feeds_.size(); ++s)
-    reflector_.sessions().shard(ShardId(s)).post([&shard = reflector_.shard(s), feed = feeds_[s].get(), function] {
-      if (shard.observer() == feed) function(*feed);
-    });
+  for (std::uint32_t s = 0; s < feeds_.size(); ++s) watches_.post(s, *feeds_[s], function);
 }
 
 // --- Stations ---------------------------------------------------------------------------------------------------------

@@ -11,14 +11,14 @@
 
 #include "rr/export/bmp_station.hpp"
 #include "rr/export/shard_feed.hpp"
-#include "rr/reflector/reflector.hpp"
+#include "rr/export/shard_watch.hpp"
 
 namespace helio::exporter {
 
 class BmpService {
  public:
   // When the sessions have started. At most kMostStations.
-  BmpService(std::vector<StationSettings> stations, reflector::Reflector& reflector, std::string hostname, std::uint32_t started);
+  BmpService(std::vector<StationSettings> stations, ShardWatches& watches, std::string hostname, std::uint32_t started);
   // Says goodbye (Termination), waits at most a second for it to be read.
   ~BmpService();
 
@@ -65,6 +65,7 @@ class BmpService {
   wire::FamilySet loc_rib_families() const;
   std::vector<std::uint8_t> ends_of_rib(const Session& session, wire::FamilySet families, std::uint8_t feeds) const;
 
+  ShardWatches& watches_;
   reflector::Reflector& reflector_;
   std::string hostname_;
   FeedIdentity identity_;

@@ -22,16 +22,24 @@ std::chrono::system_clock::time_point next_multiple(std::chrono::system_clock::t
 
 }  // namespace
 
-MrtWriter::MrtWriter(MrtSettings settings, reflector::Reflector& reflector, std::uint32_t started)
-    : settings_(std::move(settings)), reflector_(reflector), started_(started) {
+MrtWriter::MrtWriter(MrtSettings settings, ShardWatches& watches, std::uint32_t started)
+    : settings_(std::move(settings)), watches_(watches), started_(started) {
   status_.settings = settings_;
   ::mkdir(settings_.directory.c_str(), 0755);
   remove_partial_files(settings_.directory);
+  if (settings_.updates) {
+    rotate_at_ = next_multiple(Clock::now(), settings_.updates_interval);
+    for (std::uint32_t s = 0; s < watches_.shards(); ++s) {
+      recorders_.push_back(std::make_unique<UpdateRecorder>(queue_));
+      watches_.add(s, *recorders_[s], false);
+    }
+  }
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "helio-mrt");
 }
 
 MrtWriter::~MrtWriter() {
+  for (std::uint32_t s = 0; s < recorders_.size(); ++s) watches_.remove(s, *recorders_[s]);
   {
     std::lock_guard lock(mutex_);
     ending_ = true;
@@ -42,23 +50,98 @@ MrtWriter::~MrtWriter() {
 
 MrtStatus MrtWriter::status() {
   std::lock_guard lock(mutex_);
-  return status_;
-}
-
-// False: the writer ends.
-bool MrtWriter::wait_until(Clock::time_point at) {
-  std::unique_lock lock(mutex_);
-  return !changed_.wait_until(lock, at, [this] { return ending_; });
+  MrtStatus status = status_;
+  status.dropped = queue_.dropped();
+  return status;
 }
 
 void MrtWriter::run() {
-  if (settings_.rib_dump_interval.count() == 0) return;
-  Clock::time_point due = next_multiple(Clock::now(), settings_.rib_dump_interval);
-  while (wait_until(due)) {
+  constexpr auto kNever = Clock::time_point::max();
+  bool dumps = settings_.rib_dump_interval.count() != 0;
+  Clock::time_point due = dumps ? next_multiple(Clock::now(), settings_.rib_dump_interval) : kNever;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      auto something = [this] { return ending_ || !queue_.is_empty(); };
+      Clock::time_point until = std::min(due, settings_.updates ? rotate_at_ : kNever);
+      if (until == kNever) changed_.wait(lock, something);
+      else changed_.wait_until(lock, until, something);
+      if (ending_ && queue_.is_empty()) break;
+    }
+    write_updates();
+    if (Clock::now() < due) continue;
     Clock::time_point next = next_multiple(Clock::now(), settings_.rib_dump_interval);
     due = dump_rib() ? next : std::min(next, Clock::now() + settings_.retry);
   }
+  publish_updates();
 }
+
+// --- Updates ----------------------------------------------------------------------------------------------------------
+
+// What the shards have recorded so far.
+void MrtWriter::write_updates() {
+  if (!settings_.updates) return;
+  std::vector<RecordedUpdates> parts;
+  {
+    std::lock_guard lock(mutex_);
+    parts = queue_.take();
+  }
+  rotate_updates(Clock::now());
+  for (const RecordedUpdates& part : parts) append_updates(part);
+}
+
+void MrtWriter::rotate_updates(Clock::time_point now) {
+  if (now < rotate_at_) return;
+  publish_updates();
+  rotate_at_ = next_multiple(now, settings_.updates_interval);
+}
+
+void MrtWriter::append_updates(const RecordedUpdates& part) {
+  constexpr auto kPause = seconds(5);
+  Clock::time_point now = Clock::now();
+  int error = 0;
+  if (now < write_again_at_) {
+    error = -1;  // just failed
+  } else if (!updates_.is_open()) {
+    updates_name_ = mrt_file_name("updates", unix_of(now));
+    auto file = MrtFile::create(settings_.directory, updates_name_);
+    if (file) updates_ = std::move(*file);
+    else error = file.error();
+  }
+  if (error == 0) {
+    auto written = updates_.append(part.bytes);
+    if (written) {
+      updates_records_ += part.records;
+      return;
+    }
+    error = written.error();
+  }
+  {
+    std::lock_guard lock(mutex_);
+    queue_.count_dropped(part.records);
+  }
+  if (error < 0) return;
+  failed("cannot write", updates_name_, error);
+  write_again_at_ = now + kPause;
+  publish_updates();  // what is whole
+}
+
+void MrtWriter::publish_updates() {
+  if (!updates_.is_open()) return;
+  std::uint64_t records = std::exchange(updates_records_, 0);
+  std::size_t size = updates_.size();
+  if (records == 0) return updates_.abandon();
+  if (auto published = updates_.publish(); !published) return failed("cannot complete", updates_name_, published.error());
+  bool works = Clock::now() >= write_again_at_;
+  if (works && std::exchange(logged_error_, 0) != 0) log::info("mrt: written again");
+  std::lock_guard lock(mutex_);
+  ++status_.update_files;
+  status_.records += records;
+  status_.bytes += size;
+  if (works) status_.error.clear();
+}
+
+// --- The RIB ----------------------------------------------------------------------------------------------------------
 
 // An error is said once, until something else is wrong or it worked again.
 void MrtWriter::failed(const char* what, const std::string& name, int error) {
@@ -78,11 +161,12 @@ bool MrtWriter::dump_rib() {
     failed("cannot create", name, file.error());
     return false;
   }
-  RibDump dump(reflector_, started_);
+  RibDump dump(watches_.reflector(), started_);
   std::vector<std::uint8_t> bytes;
   for (bool more = true; more;) {
     bytes.clear();
     more = dump.next(bytes);
+    write_updates();
     if (auto written = file->append(bytes); !written) {
       failed("cannot write", name, written.error());
       return false;

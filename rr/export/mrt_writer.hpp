@@ -15,22 +15,27 @@
 
 #include "rr/export/mrt_file.hpp"
 #include "rr/export/rib_dump.hpp"
+#include "rr/export/shard_watch.hpp"
+#include "rr/export/update_recorder.hpp"
 
 namespace helio::exporter {
 
 struct MrtSettings {
   std::string directory;
   std::chrono::seconds rib_dump_interval{7200};
-  std::chrono::seconds retry{60};        // after an error, at most
+  bool updates = false;
+  std::chrono::seconds updates_interval{900};
+  std::chrono::seconds retry{60};        // of a dump after an error, at most
   bool operator==(const MrtSettings&) const = default;
 };
 
 struct MrtStatus {
   MrtSettings settings;
-  std::uint64_t rib_dumps = 0;
+  std::uint64_t rib_dumps = 0, update_files = 0;
   std::uint64_t records = 0;             // written, of all files that are complete
   std::uint64_t bytes = 0;
   std::uint64_t write_errors = 0;
+  std::uint64_t dropped = 0;             // records of updates that are in no file
   std::string last_dump;                 // file name
   std::int64_t last_dump_at = 0;         // Unix time; 0: none yet
   double last_dump_seconds = 0;          // how long it took
@@ -40,7 +45,7 @@ struct MrtStatus {
 class MrtWriter {
  public:
   // Starts the thread.
-  MrtWriter(MrtSettings settings, reflector::Reflector& reflector, std::uint32_t started);
+  MrtWriter(MrtSettings settings, ShardWatches& watches, std::uint32_t started);
   ~MrtWriter();
 
   MrtStatus status();
@@ -50,15 +55,24 @@ class MrtWriter {
   void run();
   bool dump_rib();
   void failed(const char* what, const std::string& name, int error);
-  bool wait_until(Clock::time_point at);
+  void write_updates();
+  void append_updates(const RecordedUpdates& part);
+  void rotate_updates(Clock::time_point now);
+  void publish_updates();
 
   MrtSettings settings_;
-  reflector::Reflector& reflector_;
+  ShardWatches& watches_;
   std::uint32_t started_;
   std::mutex mutex_;                     // status_ and ending_
   std::condition_variable changed_;
   MrtStatus status_;
   bool ending_ = false;
+  UpdateQueue queue_{mutex_, changed_};
+  std::vector<std::unique_ptr<UpdateRecorder>> recorders_;  // by shard; empty without updates
+  MrtFile updates_;                      // open while there is something in it
+  std::string updates_name_;
+  std::uint64_t updates_records_ = 0;
+  Clock::time_point rotate_at_{}, write_again_at_{};
   int logged_error_ = 0;
   std::thread thread_;
 };

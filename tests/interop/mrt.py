@@ -103,3 +103,24 @@ def rib(octets):
             at += 8 + length
         assert at == len(record.body)
     return peers, out
+
+
+def updates(octets):
+    """[(time, "message" | "state", peer, peer AS, payload, path ids)] of a BGP4MP_ET file."""
+    out = []
+    for record in records(octets):
+        assert record.kind == 17, record.kind
+        width = 2 if record.subtype in (1, 8) else 4
+        peer_as = int.from_bytes(record.body[:width], "big")
+        interface, afi = struct.unpack_from("!HH", record.body, 2 * width)
+        assert interface == 0 and afi in (1, 2)
+        size, at = (4 if afi == 1 else 16), 2 * width + 4
+        peer = address(record.body[at:at + size])
+        rest = record.body[at + 2 * size:]
+        if record.subtype == 5:
+            out.append((record.time, "state", peer, peer_as, struct.unpack("!HH", rest), False))
+        else:
+            assert record.subtype in (1, 4, 8, 9), record.subtype
+            assert struct.unpack_from("!H", rest, 16)[0] == len(rest) and rest[:16] == b"\xff" * 16
+            out.append((record.time, "message", peer, peer_as, rest, record.subtype in (8, 9)))
+    return out

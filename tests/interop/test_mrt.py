@@ -139,6 +139,63 @@ def files(t):
     check("RIB dumps every" in heliod.control("show", "mrt"), "in words")
 
 
+def all_updates(folder):
+    return [u for f in sorted(folder.glob("updates.*.mrt")) for u in mrt.updates(f.read_bytes())]
+
+
+@test("RFC 6396 §4.4, RFC 8050 §3, H5 H: every UPDATE as it was received and every change of a session, in files that follow each other; bgpdump reads them")
+def updates(t):
+    folder = t.folder / "heliod" / "mrt"
+    heliod = t.reflector(config=configuration(tail='[mrt]\ndirectory = "mrt"\nrib-dump-interval = 0\nupdates = true\nupdates-interval = 1\n', shards=2))
+    started = time.time()
+    one = t.peer("127.1.0.1", "65000:1", families=ALL)
+    external = t.peer("127.3.0.1", asn=65100, families=(bgp.VPNV4,), four_octet_as=False)
+    sent = []
+    real = one.send
+    one.send = lambda octets: (sent.append(octets), real(octets))[1]
+    for n in range(30):
+        one.announce("65000:1", "10.0.%d.0/24" % n, ["65000:1"], label=16 + n)
+        if n % 10 == 9:
+            time.sleep(0.7)
+    one.withdraw("65000:1", ["10.0.%d.0/24" % n for n in range(30)])
+    external.announce("65100:1", "10.8.0.0/24", ["65000:1"])
+    one.send(bgp.update(bgp.path_attributes(["65000:1"], origin=9) + bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bgp.vpn_nlri("65000:1", "10.1.0.0/24"))))
+    wait_until(lambda: heliod.show("summary")["families"][0]["paths"] == 1, "all taken")
+    external.close()
+    wait_until(lambda: any(u[1] == "state" and u[4] == (6, 1) for u in all_updates(folder)), "the state change in a file")
+    wait_until(lambda: len([u for u in all_updates(folder) if u[2] == "127.1.0.1" and u[1] == "message"]) >= len(sent), "all UPDATEs")
+    got = all_updates(folder)
+    check([u[4] for u in got if u[2] == "127.1.0.1" and u[1] == "message"][-len(sent):] == sent, "octet for octet, in order, a malformed one among them")
+    check([u[4] for u in got if u[2] == "127.3.0.1" and u[1] == "state"] == [(5, 6), (6, 1)], "the life of a session", got)
+    check(all(started - 1 < u[0] < time.time() + 1 for u in got) and [u[0] for u in got if u[2] == "127.1.0.1"] == sorted(u[0] for u in got if u[2] == "127.1.0.1"), "times")
+    check(len(list(folder.glob("updates.*.mrt"))) >= 2, "rotated", list(folder.iterdir()))
+    shown = heliod.show("mrt")
+    check(shown["updates"] and shown["update_files"] >= 2 and shown["dropped_messages"] == 0 and shown["records"] >= len(sent), "show mrt", shown)
+    one.send = real
+    one.announce("65000:1", "10.77.0.0/24", ["65000:1"])
+    wait_until(lambda: heliod.show("summary")["families"][0]["paths"] == 1, "taken")
+    heliod.end()
+    t.reflectors.remove(heliod)
+    check(any(b"\x0a\x4d" in u[4] for u in all_updates(folder) if u[1] == "message"), "what is there at the end is in a file")
+    check(not list(folder.glob(".*partial")), "no partial files", list(folder.iterdir()))
+    need("bgpdump")
+    text = "".join(subprocess.run(["bgpdump", "-m", str(f)], capture_output=True, text=True, timeout=30).stdout for f in sorted(folder.glob("updates.*.mrt")))
+    check("|STATE|127.3.0.1|65100|5|6" in text and "|STATE|127.3.0.1|65100|6|1" in text, "bgpdump", text[:3000])
+
+
+@test("RFC 8050 §3: UPDATEs with path ids say so")
+def updates_with_path_ids(t):
+    from test_add_path import reflector
+    folder = t.folder / "heliod" / "mrt"
+    reflector(t, tail='[mrt]\ndirectory = "%s"\nrib-dump-interval = 0\nupdates = true\nupdates-interval = 1\n' % folder)
+    one = t.peer("127.1.0.1", families=(bgp.VPNV4, bgp.RTC), paths_in=(bgp.VPNV4,), paths_out=(bgp.VPNV4,))
+    two = t.peer("127.1.0.2", families=(bgp.VPNV4, bgp.RTC))
+    for peer in (one, two):
+        peer.announce("65000:1", "10.0.0.0/24", ["65000:1"])
+    wait_until(lambda: len([u for u in all_updates(folder) if b"\x0a\0\0" in u[4] and u[1] == "message"]) == 2, "both in a file")
+    check({(u[2], u[5]) for u in all_updates(folder) if u[1] == "message"} == {("127.1.0.1", True), ("127.1.0.2", False)}, "subtypes", all_updates(folder))
+
+
 @test("H5 H: MRT and a full disk: counted, said once, nothing partial stays, routes go on; written again when there is room")
 def disk_full(t):
     mounted = t.folder / "heliod" / "mrt"
