@@ -94,19 +94,32 @@ Topology random_topology(Random& random) {
   for (auto f : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc}) families.insert(f);
   std::uint32_t targets = 1 + random.below(5), rd = 1;
   add_as(random, t, 65000, families, targets, rd);
-  // A second AS behind option B or C; the first router of each is the ASBR.
-  if (random.percent(40)) {
+  // A second AS behind option A, B or C (RFC 4364 §10); the first router of each is the ASBR.
+  if (random.percent(60)) {
     std::size_t border = t.routers.size(), first_reflector = t.reflectors.size();
     add_as(random, t, 65100, families, targets, rd);
     InterAsSpec between{t.routers[0].name, t.routers[border].name, random.percent(50) ? InterAs::b : InterAs::c};
-    t.inter_as.push_back(between);
-    t.links.push_back({between.a, between.b, 10, 1700});
-    if (t.transport == Transport::gre || t.transport == Transport::mpls_in_ip) t.transport = Transport::ldp;
-    if (between.option == InterAs::c) {
+    if (random.percent(33)) {
+      const RouterSpec &a = t.routers[0], &b = t.routers[border];
+      for (std::size_t v = 0; v < std::min(a.vrfs.size(), b.vrfs.size()); ++v)
+        if (v == 0 || random.percent(50)) t.vrf_links.push_back({a.name, a.vrfs[v].name, b.name, b.vrfs[v].name});
+    } else {
+      t.inter_as.push_back(between);
+      t.links.push_back({between.a, between.b, 10, 1700});
+      if (t.transport == Transport::gre || t.transport == Transport::mpls_in_ip) t.transport = Transport::ldp;
+    }
+    if (!t.inter_as.empty() && between.option == InterAs::c) {
       t.reflectors[0].external.push_back(t.reflectors[first_reflector].name);
       t.reflectors[first_reflector].external.push_back(t.reflectors[0].name);
     }
   }
+  // A reflector that adds targets, and PEs that take their own routes back (RFC 7611). PEs do not filter then: with RT-Constrain
+  // a route whose own targets nobody imports does not even come to the reflector (RFC 4684 §5).
+  if (random.percent(30)) {
+    t.reflectors[random.below(static_cast<std::uint32_t>(t.reflectors.size()))].add_targets[target(1)] = {target(1 + random.below(5))};
+    for (RouterSpec& r : t.routers) r.families.erase(wire::Family::rtc);
+  }
+  for (RouterSpec& r : t.routers) r.accept_own = random.percent(50);
   std::vector<const RouterSpec*> pes;
   for (const RouterSpec& r : t.routers)
     if (r.is_pe) pes.push_back(&r);
@@ -134,8 +147,12 @@ Topology random_topology(Random& random) {
   return t;
 }
 
-std::string plan_text(const Topology& t) {
+std::string plan_text(Lab& lab) {
+  const Topology& t = lab.topology();
   std::string out = "\n";
+  for (const ReflectorSpec& rr : t.reflectors) out += fmt::format("  {} {}{}\n", rr.name, lab.is_up(rr.name) ? "up" : "down", rr.add_targets.empty() ? "" : " adds targets");
+  for (const VrfLinkSpec& l : t.vrf_links) out += fmt::format("  {}/{} back to back with {}/{}\n", l.pe_a, l.vrf_a, l.pe_b, l.vrf_b);
+  for (const InterAsSpec& s : t.inter_as) out += fmt::format("  {} and {}: option {}\n", s.a, s.b, s.option == InterAs::b ? "b" : "c");
   auto list = [](const std::vector<std::uint64_t>& targets) {
     std::string text;
     for (std::uint64_t rt : targets) text += " " + wire::format_rt(wire::RouteTarget{rt});
@@ -171,9 +188,9 @@ std::string check(Lab& lab) {
       if (walk.end == Walk::End::delivered) {
         bool allowed = false;
         for (std::size_t ce : expected.arrives) allowed |= lab.node_of_ce(ce) == walk.last;
-        if (!allowed) return what + "came out at " + lab.node(walk.last).name + ", where no route target leads; " + format_path(lab, walk) + plan_text(t);
+        if (!allowed) return what + "came out at " + lab.node(walk.last).name + ", where no route target leads; " + format_path(lab, walk) + plan_text(lab);
       } else if (!expected.arrives.empty() && !expected.may_be_lost) {
-        return what + fmt::format("was lost at {} ({}) though the route targets lead to {}", lab.node(walk.last).name, forwarding::drop_name(walk.reason), t.ces[*expected.arrives.begin()].name) + "; " + format_path(lab, walk) + plan_text(t);
+        return what + fmt::format("was lost at {} ({}) though the route targets lead to {}", lab.node(walk.last).name, forwarding::drop_name(walk.reason), t.ces[*expected.arrives.begin()].name) + "; " + format_path(lab, walk) + plan_text(lab);
       }
     }
   }
@@ -195,9 +212,9 @@ void churn(Lab& lab, Random& random) {
         lab.set_targets(r.name, r.vrfs[random.below(static_cast<std::uint32_t>(r.vrfs.size()))].name, some_targets(random, 5, 40), some_targets(random, 5, 40));
         break;
       }
-      case 2: {  // the first reflector of an AS stays
+      case 2: {  // any reflector, so that PEs may be without one for a while
         const std::string name = random.pick(t.reflectors).name;
-        if (name != "rr0" && name != "rrx0") lab.set_node(name, !lab.is_up(name));
+        lab.set_node(name, !lab.is_up(name));
         break;
       }
       case 3: {
@@ -219,7 +236,7 @@ std::string run_seed(std::uint64_t seed) {
   Topology t = random_topology(random);
   Lab lab(t, 1 + random.below(3));
   for (int step = 0; step < 8; ++step) {
-    if (!lab.converge()) return fmt::format("seed {} step {}: BGP does not come to rest", seed, step);
+    if (!lab.converge()) return fmt::format("seed {} step {}: BGP does not come to rest", seed, step) + plan_text(lab);
     if (std::string failure = check(lab); !failure.empty()) return fmt::format("seed {} step {}: {}", seed, step, failure);
     churn(lab, random);
   }

@@ -14,6 +14,7 @@ Expectation::Expectation(const Topology& topology, std::function<bool(std::strin
       if (is_up_(topology_.routers[r].name)) vrfs_.push_back({r, v});
   join_core();
   collect();
+  find_contested();
 }
 
 void Expectation::join_core() {
@@ -52,21 +53,56 @@ bool Expectation::takes_own_back(const RouterSpec& pe) const {
   return pe.accept_own && (adding > 1 || (adding == 1 && others > 0));
 }
 
+// The reflectors that come to have what a PE announces (RFC 4456 §6): what is from a client goes everywhere, what is from a
+// non-client to clients and to other ASes only.
+std::set<std::string> Expectation::reflectors_with(const RouterSpec& announcer) const {
+  std::set<std::pair<std::string, bool>> seen;
+  std::vector<std::pair<std::string, bool>> open;  // reflector; from a client or another AS
+  auto reach = [&](const std::string& name, bool goes_everywhere) {
+    if (is_up_(name) && seen.insert({name, goes_everywhere}).second) open.emplace_back(name, goes_everywhere);
+  };
+  auto lists = [](const std::vector<std::string>& names, const std::string& n) { return std::find(names.begin(), names.end(), n) != names.end(); };
+  for (const std::string& name : announcer.reflectors) reach(name, true);
+  while (!open.empty()) {
+    auto [name, goes_everywhere] = open.back();
+    open.pop_back();
+    const ReflectorSpec& rr = *topology_.find_reflector(name);
+    for (const ReflectorSpec& other : topology_.reflectors) {
+      if (lists(rr.clients, other.name)) reach(other.name, false);
+      if (goes_everywhere && lists(other.clients, rr.name)) reach(other.name, true);
+      if (goes_everywhere && lists(rr.mesh, other.name)) reach(other.name, false);
+      if (lists(rr.external, other.name)) reach(other.name, true);
+    }
+  }
+  std::set<std::string> out;
+  for (const auto& [name, goes_everywhere] : seen) out.insert(name);
+  return out;
+}
+
+bool Expectation::is_passed_on(const RouterSpec& from, const RouterSpec& to) const {
+  std::set<std::string> have = reflectors_with(from);
+  return std::any_of(to.reflectors.begin(), to.reflectors.end(), [&](const std::string& name) { return have.contains(name); });
+}
+
 // RTs as they are on the importer's side of option B, where ASBRs rewrite them.
 bool Expectation::can_talk(VrfRef importer, VrfRef exporter) const {
   if (importer == exporter || piece_[importer.router] != piece_[exporter.router]) return false;
   const RouterSpec &to = topology_.routers[importer.router], &from = topology_.routers[exporter.router];
   if (importer.router == exporter.router && !takes_own_back(to)) return imports(spec(importer), spec(exporter));
-  if (to.as == from.as) return imports(spec(importer), as_reflected(spec(exporter), from));
+  if (importer.router == exporter.router) return imports(spec(importer), as_reflected(spec(exporter), from));
+  if (to.as == from.as) return is_passed_on(from, to) && imports(spec(importer), as_reflected(spec(exporter), from));
   for (const InterAsSpec& s : topology_.inter_as) {
     const RouterSpec *a = topology_.find_router(s.a), *b = topology_.find_router(s.b);
     if (a->as == from.as && b->as == to.as) std::swap(a, b);
     if (a->as != to.as || b->as != from.as || !is_up_(a->name) || !is_up_(b->name)) continue;
-    VrfSpec seen = as_reflected(spec(exporter), from);
+    bool is_direct = s.option == InterAs::b && &from == b;  // an ASBR's own routes go over the border without a reflector
+    VrfSpec seen = is_direct ? spec(exporter) : as_reflected(spec(exporter), from);
+    auto hands_over = [&](const RouterSpec& x, const RouterSpec& y) { return &x == &y || is_passed_on(x, y); };
+    if (s.option == InterAs::b ? !hands_over(from, *b) || !hands_over(*a, to) : !is_passed_on(from, to)) continue;
     if (s.option == InterAs::b) {
       for (std::uint64_t& rt : seen.export_targets)
         if (auto at = a->rewrite_targets.find(rt); at != a->rewrite_targets.end()) rt = at->second;
-      seen = as_reflected(seen, *a);  // to its reflectors the ASBR is a PE
+      if (&to != a) seen = as_reflected(seen, *a);  // to its reflectors the ASBR is a PE
     }
     if (imports(spec(importer), seen)) return true;
   }
@@ -78,7 +114,8 @@ Expectation::Routes Expectation::visible(VrfRef v) const {
   for (VrfRef other : vrfs_) {
     if (!can_talk(v, other)) continue;
     for (const auto& [prefix, origins] : local_.at(other)) {
-      if (local_.at(v).contains(prefix)) continue;  // a PE prefers what it has from its own CEs
+      // A PE prefers what it has from its own CEs. What comes over a link may be gone as soon as the other side prefers ours.
+      if (auto own = local_.at(v).find(prefix); own != local_.at(v).end() && std::any_of(own->second.begin(), own->second.end(), [](const Origin& o) { return !o.is_link; })) continue;
       Origin through;
       through.is_link = true;
       through.beyond = other;
@@ -100,6 +137,7 @@ void Expectation::collect() {
           for (const Prefix& prefix : at.prefixes) {
             Origin origin;
             origin.ce = c;
+            origin.is_static = !at.has_bgp;
             local_[v][prefix].insert(origin);
           }
   }
@@ -117,7 +155,7 @@ void Expectation::collect() {
           over.is_link = true;
           over.beyond = from;
           over.ases.insert(topology_.routers[from.router].as);
-          bool has_own_ce = false, comes_from_us = true;
+          bool has_static = false, comes_from_us = true;
           for (const Origin& o : origins) {
             std::set<Asn> ases = o.ases;
             if (o.is_link && o.ases.empty()) {  // seen by RT: what that VRF has it from
@@ -125,13 +163,30 @@ void Expectation::collect() {
             }
             if (!ases.contains(topology_.routers[to.router].as)) comes_from_us = false;
           }
-          for (const Origin& o : local_[to][prefix]) has_own_ce |= !o.is_link;
+          for (const Origin& o : local_[to][prefix]) has_static |= o.is_static;
           if (local_[to][prefix].empty()) local_[to].erase(prefix);
-          if (comes_from_us || has_own_ce) continue;
+          if (comes_from_us || has_static) continue;
           changed |= local_[to][prefix].insert(over).second;
         }
       }
     }
+  }
+}
+
+void Expectation::find_contested() {
+  for (const VrfLinkSpec& link : topology_.vrf_links) {
+    auto routes_of = [&](const std::string& pe, const std::string& vrf) {
+      for (VrfRef v : vrfs_)
+        if (topology_.routers[v.router].name == pe && spec(v).name == vrf) return visible(v);
+      return Routes{};
+    };
+    Routes a = routes_of(link.pe_a, link.vrf_a), b = routes_of(link.pe_b, link.vrf_b);
+    // Static routes are preferred and announced whatever the other end says; routes over a link have ASes.
+    auto is_own = [](const std::set<Origin>& origins) {
+      return std::none_of(origins.begin(), origins.end(), [](const Origin& o) { return o.is_static; }) && std::any_of(origins.begin(), origins.end(), [](const Origin& o) { return o.ases.empty(); });
+    };
+    for (const auto& [prefix, origins] : a)
+      if (auto other = b.find(prefix); other != b.end() && is_own(origins) && is_own(other->second)) contested_.insert(prefix);
   }
 }
 
@@ -147,23 +202,22 @@ void Expectation::from_ce(std::size_t c, const IpAddress& destination, unsigned 
     out.may_be_lost = true;
     return;
   }
-  auto longest = [&](const auto& prefixes) {
-    int length = -1;
-    for (const Prefix& prefix : prefixes)
-      if (contains(prefix, destination)) length = std::max<int>(length, prefix.length);
-    return length;
-  };
-  int own = longest(ce.prefixes), learned = -1;
+  int own = -1, learned = -1, possible = -1;  // longest prefixes that match
+  for (const Prefix& prefix : ce.prefixes)
+    if (contains(prefix, destination)) own = std::max<int>(own, prefix.length);
   for (const AttachmentSpec& at : ce.attachments)
     for (VrfRef v : vrfs_)
       if (at.has_bgp && topology_.routers[v.router].name == at.pe && spec(v).name == at.vrf) {
-        std::vector<Prefix> prefixes;
-        for (const auto& [prefix, origins] : visible(v)) prefixes.push_back(prefix);
-        learned = std::max(learned, longest(prefixes));
+        for (const auto& [prefix, origins] : visible(v))
+          if (contains(prefix, destination)) {
+            int& length = contested_.contains(prefix) ? possible : learned;
+            length = std::max<int>(length, prefix.length);
+          }
       }
-  if (own >= 0 && own >= learned) {  // a router prefers what is longer, also over its own networks
+  // A router prefers what is longer, also over its own networks.
+  if (own >= 0 && own >= learned) {
     out.arrives.insert(c);
-    return;
+    if (own >= possible) return;
   }
   if (depth > 0) out.passes.insert(c);
   bool has_way = false;
@@ -179,15 +233,16 @@ void Expectation::from_ce(std::size_t c, const IpAddress& destination, unsigned 
 }
 
 void Expectation::from_vrf(VrfRef v, const IpAddress& destination, unsigned depth, Expected& out) const {
+  std::map<int, const Routes::value_type*, std::greater<>> matches;  // by length
   Routes routes = visible(v);
-  const Routes::value_type* best = nullptr;
   for (const auto& route : routes)
-    if (contains(route.first, destination) && (best == nullptr || route.first.length > best->first.length)) best = &route;
-  if (best == nullptr || depth > kMostDepth) {
-    out.may_be_lost = true;
-    return;
+    if (contains(route.first, destination)) matches[route.first.length] = &route;
+  for (const auto& [length, route] : matches) {
+    if (depth > kMostDepth) break;
+    follow(v, route->first, route->second, destination, depth, out);
+    if (!contested_.contains(route->first)) return;
   }
-  follow(v, best->first, best->second, destination, depth, out);
+  out.may_be_lost = true;
 }
 
 void Expectation::follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, const IpAddress& destination, unsigned depth, Expected& out) const {

@@ -35,6 +35,7 @@ class Expectation {
   // A prefix as a VRF has it from its own CEs or from the VRF back to back with it.
   struct Origin {
     bool is_link = false;
+    bool is_static = false;       // not a link: a static route, which comes before what BGP says
     std::size_t ce = 0;           // not a link
     VrfRef beyond;                // a link: the VRF on the other side
     std::set<Asn> ases;           // in the AS path: eBGP does not go round
@@ -45,8 +46,11 @@ class Expectation {
   const VrfSpec& spec(VrfRef v) const { return topology_.routers[v.router].vrfs[v.vrf]; }
   bool can_talk(VrfRef importer, VrfRef exporter) const;
   bool takes_own_back(const RouterSpec& pe) const;
+  std::set<std::string> reflectors_with(const RouterSpec& announcer) const;
+  bool is_passed_on(const RouterSpec& from, const RouterSpec& to) const;
   void collect();
   void join_core();
+  void find_contested();
   Routes visible(VrfRef v) const;
   void from_vrf(VrfRef v, const IpAddress& destination, unsigned depth, Expected& out) const;
   void follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, const IpAddress& destination, unsigned depth, Expected& out) const;
@@ -57,6 +61,9 @@ class Expectation {
   std::vector<VrfRef> vrfs_;
   std::vector<std::size_t> piece_;  // of the core that each router is in, while nodes are down
   std::map<VrfRef, Routes> local_;
+  // Prefixes that both ends of a link back to back have from elsewhere as well: whoever hears of the other's first prefers that
+  // and says nothing of its own, so that either end, and all who hear from it, may have it one way or the other or not at all.
+  std::set<Prefix> contested_;
 };
 
 }  // namespace helio::lab

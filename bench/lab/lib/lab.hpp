@@ -86,7 +86,7 @@ class Lab {
   LinkAddresses next_addresses();
   void refresh_links();
   void everything_changed();
-  bool round();
+  bool round(bool is_in_step);
   bool carry_remote(Session& session);
   void disconnect(Session& session);
   bool await_heliods();

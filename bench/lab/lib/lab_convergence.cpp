@@ -10,6 +10,10 @@
 
 namespace helio::lab {
 
+// Why: in step, two PEs that each prefer the other's route (option A) take it and give up their own in the same instant, for
+// ever. On wires one of them is first: so it is here after this many rounds, of which a laboratory needs a few dozen.
+constexpr std::size_t kRoundsInStep = 400;
+
 void Lab::disconnect(Session& s) {
   if (s.a != nullptr) s.a->disconnect();
   if (s.b != nullptr) s.b->disconnect();
@@ -70,7 +74,7 @@ bool Lab::await_heliods() {
   bool settled = false;
   while (Clock::now() < give_up + std::chrono::seconds(30)) {
     if (while_waiting_) while_waiting_();
-    if (round()) {
+    if (round(false)) {
       quiet_since = Clock::now();
       continue;
     }
@@ -91,7 +95,7 @@ bool Lab::await_heliods() {
   return false;
 }
 
-bool Lab::round() {
+bool Lab::round(bool is_in_step) {
   bool moved = false;
   for (Session& s : sessions_) {
     if (s.is_remote) {
@@ -99,8 +103,11 @@ bool Lab::round() {
       continue;
     }
     if (s.a == nullptr || s.b == nullptr) continue;
-    auto to_b = s.a->take_output(), to_a = s.b->take_output();
+    auto to_b = s.a->take_output();
     if (!to_b.empty()) s.b->receive(to_b);
+    for (std::size_t i = 0; !is_in_step && !to_b.empty() && i < pes_.size(); ++i)
+      if (pes_[i] && nodes_[i]->is_up && pes_[i]->turn()) p_changed_[i] = true;
+    auto to_a = s.b->take_output();
     if (!to_a.empty()) s.a->receive(to_a);
     moved |= !to_a.empty() || !to_b.empty();
   }
@@ -140,7 +147,7 @@ bool Lab::converge(std::size_t most_rounds) {
   if (heliods_) return await_heliods();
   int jumps = 0;
   for (std::size_t i = 0; i < most_rounds; ++i) {
-    if (round()) continue;
+    if (round(i < kRoundsInStep)) continue;
     // Quiet, unless a reflector waits for its clock: for memberships that do not come (RFC 4684 §6).
     std::optional<session::TimePoint> next;
     for (std::size_t r = 0; r < reflectors_.size(); ++r)

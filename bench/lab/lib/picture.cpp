@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace helio::lab {
 namespace {
@@ -16,6 +17,13 @@ constexpr const char* kCustomerColours[] = {"#2d6fc8", "#3a9a55", "#8a4fbf", "#b
 
 struct Point {
   double x = 0, y = 0;
+};
+struct Rect {
+  double x = 0, y = 0, width = 0, height = 0;
+  bool overlaps(const Rect& o, double margin) const {
+    return x < o.x + o.width + margin && o.x < x + width + margin && y < o.y + o.height + margin && o.y < y + height + margin;
+  }
+  bool holds(Point p) const { return p.x >= x && p.x <= x + width && p.y >= y && p.y <= y + height; }
 };
 
 std::string escape(const std::string& text) {
@@ -98,27 +106,55 @@ class Picture {
   void way(const Walk& walk) {
     for (std::size_t i = 0; i + 1 < walk.hops.size(); ++i) line(at(walk.hops[i]), at(walk.hops[i + 1]), kPath, 5, "", 0.7);
   }
-  // On each link of the way the label stack of the packet, the top first.
+  // Beside each link of the way the label stack of the packet, the top first; numbered where the way comes back over a link.
   void stacks(const Walk& walk) {
+    std::set<std::pair<std::size_t, std::size_t>> used;
+    bool is_numbered = false;
+    for (std::size_t i = 0; i + 1 < walk.hops.size(); ++i) is_numbered |= !used.insert(std::minmax(walk.hops[i].node, walk.hops[i + 1].node)).second;
     for (std::size_t i = 0; i + 1 < walk.hops.size(); ++i) {
       const Hop& hop = walk.hops[i];
       Point a = at(hop), b = at(walk.hops[i + 1]), middle{(a.x + b.x) / 2, (a.y + b.y) / 2};
       std::vector<std::string> rows;
       for (const auto& e : hop.labels) rows.push_back(fmt::format("{}", e.label()));
       if (!hop.labels.empty() && hop.protocol == forwarding::Protocol::ipv4) rows.insert(rows.begin(), "IP/GRE");
-      rows.push_back(fmt::format("IP ttl {}", hop.ttl));
-      double height = 17.0 * static_cast<double>(rows.size()), top = middle.y - height - 12;
+      rows.push_back(fmt::format("{}IP ttl {}", is_numbered ? fmt::format("{}: ", i + 1) : "", hop.ttl));
+      Rect place = free_place(walk, middle, 76, 17.0 * static_cast<double>(rows.size()));
+      taken_.push_back(place);
+      Point centre{place.x + place.width / 2, place.y + place.height / 2};
+      line(middle, centre, kPath, 1, "2 2");
       for (std::size_t r = 0; r < rows.size(); ++r) {
-        bool is_label = r + 1 < rows.size();
-        double y = top + 17.0 * static_cast<double>(r);
-        out_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"68\" height=\"17\" fill=\"{}\" stroke=\"{}\"/>\n<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"11\" text-anchor=\"middle\">{}</text>\n",
-                            middle.x - 34, y, is_label ? "#fbe3da" : "#ffffff", kPath, middle.x, y + 12.5, rows[r]);
+        double y = place.y + 17.0 * static_cast<double>(r);
+        out_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.0f}\" height=\"17\" fill=\"{}\" stroke=\"{}\"/>\n<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"11\" text-anchor=\"middle\">{}</text>\n", place.x, y,
+                            place.width, r + 1 < rows.size() ? "#fbe3da" : "#ffffff", kPath, centre.x, y + 12.5, rows[r]);
       }
     }
   }
   std::string finish() { return out_ + "</svg>\n"; }
 
  private:
+  // Near a point, clear of nodes and other stacks and, if that can be, of the way itself.
+  Rect free_place(const Walk& walk, Point near, double width, double height) {
+    Rect best;
+    double least = 1e9;
+    for (double distance = 12; distance <= 200; distance += 8)
+      for (int direction = 0; direction < 16; ++direction) {
+        double angle = -3.14159265 / 2 + 3.14159265 / 8 * direction;
+        // The nearest edge is so far away, whatever the shape.
+        Point centre{near.x + std::cos(angle) * (distance + width / 2), near.y + std::sin(angle) * (distance + height / 2)};
+        Rect r{centre.x - width / 2, centre.y - height / 2, width, height};
+        double cost = distance + 0.5 * direction;
+        if (r.x < 4 || r.y < 40 || r.x + width > kWidth - 4 || r.y + height > kHeight - 4) cost += 5000;
+        for (const Rect& other : taken_) cost += r.overlaps(other, 4) ? 1000 : 0;
+        for (std::size_t i = 0; i + 1 < walk.hops.size(); ++i) cost += is_crossed(r, at(walk.hops[i]), at(walk.hops[i + 1])) ? 90 : 0;
+        if (cost < least) least = cost, best = r;
+      }
+    return best;
+  }
+  static bool is_crossed(const Rect& r, Point a, Point b) {
+    for (int i = 0; i <= 40; ++i)
+      if (r.holds({a.x + (b.x - a.x) * i / 40, a.y + (b.y - a.y) * i / 40})) return true;
+    return false;
+  }
   Point at(const Hop& hop) { return layout_.at(lab_.node(hop.node).name); }
   std::string colour(const std::string& customer) const {
     const CustomerSpec* c = t_.find_customer(customer);
@@ -132,6 +168,7 @@ class Picture {
     Point p = layout_.at(name);
     double width = std::max(72.0, 8.0 * static_cast<double>(std::max(name.size(), below.size() * 9 / 10)) + 14);
     p.x = std::clamp(p.x, width / 2 + 4, kWidth - width / 2 - 4);
+    taken_.push_back({p.x - width / 2, p.y - 20, width, 40});
     out_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"40\" rx=\"{}\" fill=\"{}\" stroke=\"{}\" stroke-width=\"1.6\"{}/>\n", p.x - width / 2, p.y - 20, width, is_round ? 20 : 5, fill,
                         stroke, is_up ? "" : " stroke-dasharray=\"4 3\" opacity=\"0.5\"");
     out_ += fmt::format("<text x=\"{0:.1f}\" y=\"{1:.1f}\" text-anchor=\"middle\">{2}</text>\n<text x=\"{0:.1f}\" y=\"{3:.1f}\" font-size=\"10.5\" text-anchor=\"middle\" fill=\"#5c6b78\">{4}</text>\n", p.x,
@@ -140,6 +177,7 @@ class Picture {
   Lab& lab_;
   const Topology& t_;
   Layout layout_;
+  std::vector<Rect> taken_;  // by nodes and stacks
   std::string out_;
 };
 

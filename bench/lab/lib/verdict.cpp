@@ -79,6 +79,8 @@ class Diagnosis {
     if (importer.vrf->import_targets.empty())
       return {fmt::format("{} imports no route target", name(importer)), explain(pair.prefix, exporter, *importer.pe), {}};
     if (Expectation::imports(*importer.vrf, *exporter.vrf))
+      if (auto cause = missing_session(pair, exporter, importer)) return *cause;
+    if (Expectation::imports(*importer.vrf, *exporter.vrf))
       return {fmt::format("{} imports what {} exports, but the way between them leads elsewhere", name(importer), name(exporter)), explain(pair.prefix, exporter, *importer.pe), {}};
     Expectation expectation(t_, [&](std::string_view n) { return lab_.is_up(n); });
     if (importer.pe == exporter.pe && !importer.pe->accept_own && Expectation::imports(*importer.vrf, expectation.as_reflected(*exporter.vrf, *exporter.pe)))
@@ -119,9 +121,7 @@ class Diagnosis {
     return {fmt::format("isolation broken: packets of {} reach {} though no route target leads there", from.name, to.name), explain(pair.prefix, exporter, *importer.pe), {}};
   }
 
-  // The RTs allow it: BGP did not carry the route, or forwarding failed.
-  Cause distribution(const PairResult& pair, const CeSpec& from, const CeSpec& to) {
-    Attached importer = uplink(from), exporter = announcer(to, pair.prefix);
+  std::optional<Cause> missing_session(const PairResult& pair, const Attached& exporter, const Attached& importer) const {
     wire::Family family = family_of(pair.prefix, true);
     for (const RouterSpec* pe : {exporter.pe, importer.pe}) {
       bool has_session = false, has_family = false;
@@ -138,13 +138,20 @@ class Diagnosis {
         if (s.a->negotiated().agreed.families.contains(family)) has_family = true;
         else without = t_.find_reflector(s.name_b);
       }
-      if (!has_session) return {fmt::format("{} has no session with a reflector: {}", pe->name, trouble), explain_peer(pe->loopback), {}};
+      if (!has_session) return Cause{fmt::format("{} has no session with a reflector: {}", pe->name, trouble), explain_peer(pe->loopback), {}};
       if (!has_family) {
         bool pe_has_it = pe->families.contains(family);
-        return {fmt::format("family {} is not activated between {} and {}: {} does not offer it", wire::family_name(family), pe->name, without->name, pe_has_it ? without->name : pe->name),
+        return Cause{fmt::format("family {} is not activated between {} and {}: {} does not offer it", wire::family_name(family), pe->name, without->name, pe_has_it ? without->name : pe->name),
                 explain_peer(pe->loopback), {}};
       }
     }
+    return std::nullopt;
+  }
+
+  // The RTs allow it: BGP did not carry the route, or forwarding failed.
+  Cause distribution(const PairResult& pair, const CeSpec& from, const CeSpec& to) {
+    Attached importer = uplink(from), exporter = announcer(to, pair.prefix);
+    if (auto cause = missing_session(pair, exporter, importer)) return *cause;
     // It came out at another customer's site: that one's routes are where they do not belong.
     if (pair.walk.end == Walk::End::delivered && pair.walk.last >= t_.routers.size()) {
       const CeSpec& there = t_.ces[pair.walk.last - t_.routers.size()];

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <regex>
 
 #include "bench/lab/lib/picture.hpp"
 #include "bench/lab/lib/report.hpp"
@@ -222,6 +223,38 @@ TEST(AcceptOwn, OnlyWithTheCommunityAndNotIntoTheSourceVrf) {  // RFC 7611 §2.1
   lab.set_announced("service", again.find_ce("service")->prefixes[0], false);
   ASSERT_TRUE(lab.converge());
   EXPECT_EQ(lab.send(ce_of(again, "acme-dallas"), *wire::parse_ip("10.0.1.1"), *wire::parse_ip("192.168.9.1")).end, Walk::End::answered);
+}
+
+// Whatever the topology, no label stack lies over a node or another stack, and all of them are inside the picture.
+TEST(Reports, PicturesHaveNoOverlaps) {
+  static const std::regex kRect("<rect x=\"([-0-9.]+)\" y=\"([-0-9.]+)\" width=\"([0-9.]+)\" height=\"(17|40)\"");
+  struct Box {
+    double x, y, width, height;
+  };
+  for (const auto& file : std::filesystem::directory_iterator(std::string(HELIO_SOURCE_DIR) + "/configs/lab")) {
+    Topology t = load(file.path().stem());
+    Lab lab(t);
+    lab.converge();
+    for (const SitePair& pair : site_pairs(lab)) {
+      Walk walk = lab.send(pair.from, pair.source, pair.destination);
+      if (walk.end != Walk::End::delivered) continue;
+      SCOPED_TRACE(t.name + ": " + t.ces[pair.from].name + " to " + t.ces[pair.to].name);
+      std::string svg = draw_topology(lab, &walk, "");
+      std::vector<Box> boxes;
+      for (std::sregex_iterator at(svg.begin(), svg.end(), kRect), end; at != end; ++at) boxes.push_back({std::stod((*at)[1]), std::stod((*at)[2]), std::stod((*at)[3]), std::stod((*at)[4])});
+      ASSERT_GE(boxes.size(), t.ces.size() + t.routers.size());
+      for (std::size_t i = 0; i < boxes.size(); ++i) {
+        const Box& a = boxes[i];
+        EXPECT_TRUE(a.x >= 0 && a.y >= 0 && a.x + a.width <= 1000 && a.y + a.height <= 600);
+        for (std::size_t j = i + 1; j < boxes.size(); ++j) {  // rows of one stack touch
+          const Box& b = boxes[j];
+          constexpr double kTouch = 0.2;
+          EXPECT_FALSE(a.x + kTouch < b.x + b.width && b.x + kTouch < a.x + a.width && a.y + kTouch < b.y + b.height && b.y + kTouch < a.y + a.height)
+              << a.x << ',' << a.y << ' ' << a.width << 'x' << a.height << " and " << b.x << ',' << b.y << ' ' << b.width << 'x' << b.height;
+        }
+      }
+    }
+  }
 }
 
 TEST(Faults, SilenceOfAReflectorIsNoticed) {  // the verdict does not depend on BGP being right
