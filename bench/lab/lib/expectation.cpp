@@ -4,10 +4,6 @@
 
 namespace helio::lab {
 
-namespace {
-constexpr unsigned kMostDepth = 20;
-}
-
 Expectation::Expectation(const Topology& topology, std::function<bool(std::string_view)> is_up) : topology_(topology), is_up_(std::move(is_up)) {
   for (std::size_t r = 0; r < topology_.routers.size(); ++r)
     for (std::size_t v = 0; v < topology_.routers[r].vrfs.size(); ++v)
@@ -192,16 +188,20 @@ void Expectation::find_contested() {
 
 Expected Expectation::trace(std::size_t ce, const IpAddress& destination) const {
   Expected out;
-  from_ce(ce, destination, 0, out);
+  Trail trail;
+  from_ce(ce, destination, trail, out);
   return out;
 }
 
-void Expectation::from_ce(std::size_t c, const IpAddress& destination, unsigned depth, Expected& out) const {
+void Expectation::from_ce(std::size_t c, const IpAddress& destination, Trail& trail, Expected& out) const {
   const CeSpec& ce = topology_.ces[c];
-  if (!is_up_(ce.name) || depth > kMostDepth) {
+  if (!is_up_(ce.name)) {
     out.may_be_lost = true;
     return;
   }
+  bool is_passed = !trail.open.empty();
+  const Trail::Place here{0, {}, c, {}};
+  if (!trail.enter(here, out)) return;
   int own = -1, learned = -1, possible = -1;  // longest prefixes that match
   for (const Prefix& prefix : ce.prefixes)
     if (contains(prefix, destination)) own = std::max<int>(own, prefix.length);
@@ -217,47 +217,55 @@ void Expectation::from_ce(std::size_t c, const IpAddress& destination, unsigned 
   // A router prefers what is longer, also over its own networks.
   if (own >= 0 && own >= learned) {
     out.arrives.insert(c);
-    if (own >= possible) return;
+    if (own >= possible) {
+      trail.open.erase(here);
+      return;
+    }
   }
-  if (depth > 0) out.passes.insert(c);
+  if (is_passed) out.passes.insert(c);
   bool has_way = false;
   for (const AttachmentSpec& at : ce.attachments) {
     if (!at.is_uplink && !at.has_bgp) continue;
     for (VrfRef v : vrfs_)
       if (topology_.routers[v.router].name == at.pe && spec(v).name == at.vrf) {
         has_way = true;
-        from_vrf(v, destination, depth + 1, out);
+        from_vrf(v, destination, trail, out);
       }
   }
   if (!has_way) out.may_be_lost = true;
+  trail.open.erase(here);
 }
 
-void Expectation::from_vrf(VrfRef v, const IpAddress& destination, unsigned depth, Expected& out) const {
+void Expectation::from_vrf(VrfRef v, const IpAddress& destination, Trail& trail, Expected& out) const {
+  const Trail::Place here{1, v, 0, {}};
+  if (!trail.enter(here, out)) return;
   std::map<int, const Routes::value_type*, std::greater<>> matches;  // by length
   Routes routes = visible(v);
   for (const auto& route : routes)
     if (contains(route.first, destination)) matches[route.first.length] = &route;
   for (const auto& [length, route] : matches) {
-    if (depth > kMostDepth) break;
-    follow(v, route->first, route->second, destination, depth, out);
-    if (!contested_.contains(route->first)) return;
+    follow(v, route->first, route->second, destination, trail, out);
+    if (!contested_.contains(route->first)) {
+      trail.open.erase(here);
+      return;
+    }
   }
   out.may_be_lost = true;
+  trail.open.erase(here);
 }
 
-void Expectation::follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, const IpAddress& destination, unsigned depth, Expected& out) const {
-  if (depth > kMostDepth) {
-    out.may_be_lost = true;
-    return;
-  }
+void Expectation::follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, const IpAddress& destination, Trail& trail, Expected& out) const {
+  const Trail::Place here{2, v, 0, prefix};
+  if (!trail.enter(here, out)) return;
   for (const Origin& o : origins) {
     bool is_by_target = o.is_link && o.ases.empty();
     // A label per prefix or per CE, and leaking inside one PE, leave no second look-up at the exporting VRF.
     bool is_direct = is_by_target && (o.beyond.router == v.router || spec(o.beyond).labels != LabelMode::per_vrf);
-    if (!o.is_link) from_ce(o.ce, destination, depth + 1, out);
-    else if (is_direct) follow(o.beyond, prefix, local_.at(o.beyond).at(prefix), destination, depth + 1, out);
-    else from_vrf(o.beyond, destination, depth + 1, out);
+    if (!o.is_link) from_ce(o.ce, destination, trail, out);
+    else if (is_direct) follow(o.beyond, prefix, local_.at(o.beyond).at(prefix), destination, trail, out);
+    else from_vrf(o.beyond, destination, trail, out);
   }
+  trail.open.erase(here);
 }
 
 }  // namespace helio::lab

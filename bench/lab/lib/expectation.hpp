@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "bench/lab/lib/topology.hpp"
 
@@ -43,6 +44,18 @@ class Expectation {
   };
   using Routes = std::map<Prefix, std::set<Origin>>;
 
+  // Where a packet has been: what is there is accounted for once, and where it comes round again it is lost.
+  struct Trail {
+    using Place = std::tuple<int, VrfRef, std::size_t, Prefix>;
+    std::set<Place> seen, open;
+    bool enter(const Place& place, Expected& out) {
+      if (open.contains(place)) out.may_be_lost = true;
+      if (!seen.insert(place).second) return false;
+      open.insert(place);
+      return true;
+    }
+  };
+
   const VrfSpec& spec(VrfRef v) const { return topology_.routers[v.router].vrfs[v.vrf]; }
   bool can_talk(VrfRef importer, VrfRef exporter) const;
   bool takes_own_back(const RouterSpec& pe) const;
@@ -52,9 +65,9 @@ class Expectation {
   void join_core();
   void find_contested();
   Routes visible(VrfRef v) const;
-  void from_vrf(VrfRef v, const IpAddress& destination, unsigned depth, Expected& out) const;
-  void follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, const IpAddress& destination, unsigned depth, Expected& out) const;
-  void from_ce(std::size_t ce, const IpAddress& destination, unsigned depth, Expected& out) const;
+  void from_vrf(VrfRef v, const IpAddress& destination, Trail& trail, Expected& out) const;
+  void follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, const IpAddress& destination, Trail& trail, Expected& out) const;
+  void from_ce(std::size_t ce, const IpAddress& destination, Trail& trail, Expected& out) const;
 
   const Topology& topology_;
   std::function<bool(std::string_view)> is_up_;
