@@ -170,6 +170,13 @@ void Expectation::collect() {
 }
 
 void Expectation::find_contested() {
+  // From a CE by BGP and over a link: which AS path is shorter decides, and with it who else may have it.
+  for (const auto& [v, routes] : local_)
+    for (const auto& [prefix, origins] : routes) {
+      auto count = std::count_if(origins.begin(), origins.end(), [](const Origin& o) { return o.is_link; });
+      bool has_static = std::any_of(origins.begin(), origins.end(), [](const Origin& o) { return o.is_static; });
+      if (count != 0 && !has_static && count != std::ssize(origins)) contested_.insert(prefix);
+    }
   for (const VrfLinkSpec& link : topology_.vrf_links) {
     auto routes_of = [&](const std::string& pe, const std::string& vrf) {
       for (VrfRef v : vrfs_)
@@ -244,7 +251,7 @@ void Expectation::from_vrf(VrfRef v, const IpAddress& destination, Trail& trail,
   for (const auto& route : routes)
     if (contains(route.first, destination)) matches[route.first.length] = &route;
   for (const auto& [length, route] : matches) {
-    follow(v, route->first, route->second, destination, trail, out);
+    follow(v, route->first, route->second, false, destination, trail, out);
     if (!contested_.contains(route->first)) {
       trail.open.erase(here);
       return;
@@ -254,15 +261,15 @@ void Expectation::from_vrf(VrfRef v, const IpAddress& destination, Trail& trail,
   trail.open.erase(here);
 }
 
-void Expectation::follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, const IpAddress& destination, Trail& trail, Expected& out) const {
-  const Trail::Place here{2, v, 0, prefix};
+void Expectation::follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, bool is_local, const IpAddress& destination, Trail& trail, Expected& out) const {
+  const Trail::Place here{is_local ? 2 : 3, v, 0, prefix};
   if (!trail.enter(here, out)) return;
   for (const Origin& o : origins) {
     bool is_by_target = o.is_link && o.ases.empty();
     // A label per prefix or per CE, and leaking inside one PE, leave no second look-up at the exporting VRF.
     bool is_direct = is_by_target && (o.beyond.router == v.router || spec(o.beyond).labels != LabelMode::per_vrf);
     if (!o.is_link) from_ce(o.ce, destination, trail, out);
-    else if (is_direct) follow(o.beyond, prefix, local_.at(o.beyond).at(prefix), destination, trail, out);
+    else if (is_direct) follow(o.beyond, prefix, local_.at(o.beyond).at(prefix), true, destination, trail, out);
     else from_vrf(o.beyond, destination, trail, out);
   }
   trail.open.erase(here);

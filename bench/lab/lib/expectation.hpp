@@ -66,7 +66,8 @@ class Expectation {
   void find_contested();
   Routes visible(VrfRef v) const;
   void from_vrf(VrfRef v, const IpAddress& destination, Trail& trail, Expected& out) const;
-  void follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, const IpAddress& destination, Trail& trail, Expected& out) const;
+  // `is_local`: of the origins that the VRF has itself, not also those it imports.
+  void follow(VrfRef v, const Prefix& prefix, const std::set<Origin>& origins, bool is_local, const IpAddress& destination, Trail& trail, Expected& out) const;
   void from_ce(std::size_t ce, const IpAddress& destination, Trail& trail, Expected& out) const;
 
   const Topology& topology_;
@@ -76,6 +77,7 @@ class Expectation {
   std::map<VrfRef, Routes> local_;
   // Prefixes that both ends of a link back to back have from elsewhere as well: whoever hears of the other's first prefers that
   // and says nothing of its own, so that either end, and all who hear from it, may have it one way or the other or not at all.
+  // And those that a VRF has from a CE by BGP and over a link.
   std::set<Prefix> contested_;
 };
 
