@@ -116,6 +116,10 @@ int main_of(int argc, char** argv) {
       case Options::Command::run: return options.has_namespaces ? run_namespaces(*topology, options, *guard) : run(*topology, options, check);
       case Options::Command::trace: return trace(*topology, options, check);
       case Options::Command::config:
+        if (!options.ces[0].empty() && topology->find_reflector(options.ces[0]) == nullptr) {
+          std::fprintf(stderr, "helio-lab: there is no reflector \"%s\" in %s\n", options.ces[0].c_str(), options.file.c_str());
+          return 2;
+        }
         for (const ReflectorSpec& rr : topology->reflectors)
           if (options.ces[0].empty() || rr.name == options.ces[0]) std::fputs(reflector_config(*topology, rr).c_str(), stdout);
         return 0;

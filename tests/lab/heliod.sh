@@ -99,6 +99,13 @@ orphans=$(pgrep -f "heliod --config $work/helio-lab-")
 "${isolated[@]}" sh -c 'ip link set lo up && exec "$@"' sh env TMPDIR="$work" "$bin/helio-lab" run "$root/configs/lab/two-customers.toml" --heliod "$bin/heliod" >/dev/null 2>&1
 if [[ -z $orphans && -z $(find "$work" -maxdepth 1 -name 'helio-lab-*') ]]; then echo "PASS nothing outlives a killed run"
 else printf 'FAIL after SIGKILL: %s\n%s\n' "$orphans" "$(find "$work" -maxdepth 1 -name 'helio-lab-*')"; fi | tee "$work/killed.result"
+# What is not there is said.
+for words in "config $root/configs/lab/two-customers.toml nobody|there is no reflector \"nobody\"" "trace $root/configs/lab/two-customers.toml acme-chicago nobody|there is no CE \"nobody\"" "run $root/nowhere.toml|cannot be read" "run $root/configs/lab/two-customers.toml --heliod /nonexistent|cannot be run"; do
+  read -ra arguments <<<"${words%|*}"
+  text=$("$bin/helio-lab" "${arguments[@]}" 2>&1)
+  status=$?
+  if [[ $status -eq 2 && $text == *"${words#*|}"* ]]; then echo "PASS says: ${words#*|}"; else printf 'FAIL %s: exit status %s\n%s\n' "$words" "$status" "$text"; fi
+done | tee "$work/words.result"
 # Two at once in the same place: the second says why it cannot.
 text=$("${isolated[@]}" sh -c 'ip link set lo up; "$@" >/dev/null 2>&1 & sleep 0.4; "$@"' sh env TMPDIR="$work" "$bin/helio-lab" run "$root/configs/lab/rr-pair.toml" --heliod "$bin/heliod" 2>&1)
 status=$?
