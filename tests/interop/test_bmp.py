@@ -41,8 +41,8 @@ def up_to_date(heliod, count=1):
 
 def paths_of(heliod, peer, family):
     """{RD prefix} of what the reflector itself says that it has from the peer."""
-    pages = heliod.control("show", "routes", "--from", peer, "--family", family, "--all", "-j")
-    return {(r["rd"], r["prefix"]) for page in pages.splitlines() for r in json.loads(page)["routes"]}
+    lines = heliod.control("show", "routes", "--from", peer, "--family", family, "--all", "-j").splitlines()
+    return {(r["rd"], r["prefix"]) for r in map(json.loads, lines) if "prefix" in r}
 
 
 def names(rib, family):
@@ -240,6 +240,36 @@ def slow_station(t):
     finish(heliod, listening)
 
 
+@test("H5 E, H: a reload takes stations in, changes them and lets them go; MRT updates the same; sessions stay")
+def reload(t):
+    bare = reflector_toml(families=FAMILIES)
+    heliod = t.reflector(config=bare)
+    one, two, mesh, external = loaded(t, heliod)
+    listening = station(t)
+
+    def reload_with(tail):
+        heliod.config.write_text(bare + tail)
+        heliod.control("config", "reload")
+    reload_with(stations_toml(("127.9.0.1", (PRE, LOC))))
+    up_to_date(heliod)
+    check(names(listening.rib("127.1.0.1"), bgp.VPNV4) == paths_of(heliod, "127.1.0.1", "vpnv4") and listening.sessions["127.1.0.1"].ports[0] == 1790, "who was there before is told",
+          listening.rib("127.1.0.1"))
+    reload_with(stations_toml(("127.9.0.1", (POST,))) + '[mrt]\ndirectory = "mrt"\nupdates = true\nupdates-interval = 1\n')
+    wait_until(lambda: listening.connections == 2, "connected anew")
+    up_to_date(heliod)
+    check(listening.rib("127.1.0.1", POST) and not listening.rib("127.1.0.1"), "other policies")
+    one.announce("65000:1", "10.55.0.0/24", ["65000:1"])
+    wait_until(lambda: bgp.vpn_key("65000:1", "10.55.0.0/24") in listening.rib("127.1.0.1", POST), "told to both who watch")
+    wait_until(lambda: [f for f in (heliod.folder / "mrt").glob("updates.*.mrt") if b"\x0a\x37\0" in f.read_bytes()], "and recorded")
+    reload_with('[mrt]\ndirectory = "mrt"\n')
+    wait_until(lambda: listening.termination is not None, "let go")
+    check(heliod.show("bmp")["stations"] == [] and not heliod.show("mrt")["updates"], "nothing is left")
+    two.withdraw("65000:1", "10.0.0.0/24")
+    wait_until(lambda: ("65000:1", "10.0.0.0/24") not in paths_of(heliod, "127.1.0.2", "vpnv4"), "the reflector goes on")
+    check(not any(p.closed or p.notification for p in (one, two, mesh, external)), "sessions stay")
+    finish(heliod, listening)
+
+
 @test("H5 H: pmacct's pmbmpd, an independent station, logs what was announced; tshark finds nothing malformed in what was sent")
 def pmbmpd(t):
     need("pmbmpd", "tcpdump", "tshark")
@@ -260,6 +290,7 @@ def pmbmpd(t):
         file = folder / "msglog.json"
         return [json.loads(line) for line in file.read_text().splitlines() if line.startswith("{")] if file.exists() else []
     wait_until(lambda: any(e.get("bmp_msg_type") == "peer_down" for e in log()), lambda: "Peer Down in pmbmpd's log: %s" % [e.get("bmp_msg_type") for e in log()][-20:])
+    wait_until(lambda: any(e.get("log_type") == "withdraw" and e.get("ip_prefix") == "10.0.5.0/24" for e in log()), "the withdrawal")
     events = log()
     kinds = {e.get("bmp_msg_type") for e in events}
     check({"init", "peer_up", "route_monitor", "peer_down"} <= kinds, "kinds of messages", kinds)
@@ -267,7 +298,6 @@ def pmbmpd(t):
     check({"127.1.0.1", "127.1.0.2", "127.2.0.1", "127.3.0.1"} <= ups, "Peer Ups", ups)
     seen = [e for e in events if e.get("bmp_msg_type") == "route_monitor" and e.get("ip_prefix") == "10.0.7.0/24" and e.get("peer_ip") == "127.1.0.1"]
     check(seen and seen[0]["rd"].endswith("65000:1") and seen[0].get("ecomms") == "RT:65000:1", "a VPN route with RD and RT", seen[:3])
-    check(any(e.get("log_type") == "withdraw" and e.get("ip_prefix") == "10.0.5.0/24" for e in events), "the withdrawal")
     time.sleep(0.2)
     capture.stop()
     done = subprocess.run(["tshark", "-n", "-r", str(pcap), "-d", "tcp.port==11019,bmp", "-V"], capture_output=True, text=True, timeout=120)

@@ -196,6 +196,38 @@ def updates_with_path_ids(t):
     check({(u[2], u[5]) for u in all_updates(folder) if u[1] == "message"} == {("127.1.0.1", True), ("127.1.0.2", False)}, "subtypes", all_updates(folder))
 
 
+@test("H5 H: MRT updates and a full disk: what is whole stays, what is lost is counted, written again when there is room")
+def updates_disk_full(t):
+    mounted = t.folder / "heliod" / "mrt"
+    mounted.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(mounted)], capture_output=True).returncode != 0:
+        raise Skip("cannot mount a tmpfs")
+    try:
+        filler = mounted / "filler"
+        filler.write_bytes(bytes(192 << 10))
+        heliod = t.reflector(config=configuration(tail='[mrt]\ndirectory = "mrt"\nrib-dump-interval = 0\nupdates = true\nupdates-interval = 3600\n'), watch=False)
+        one = t.peer("127.1.0.1", families=(bgp.VPNV4,))
+        for n in range(60):
+            one.announce("65000:1", ["10.%d.%d.0/24" % (n, i) for i in range(200)], ["65000:1"])
+            time.sleep(0.01)
+        shown = wait_until(lambda: (lambda s: s if s["write_errors"] and s["dropped_messages"] else None)(heliod.show("mrt")), "an error")
+        check("No space left on device" in shown["error"] and heliod.text().count("No space left") == 1, "shown, and logged once", shown)
+        check(len(all_updates(mounted)) > 3, "what is whole has its name", list(mounted.iterdir()))
+        filler.unlink()
+        for f in mounted.glob("updates.*.mrt"):
+            f.unlink()
+        time.sleep(5.2)                                                                    # its pause after an error
+        one.announce("65000:1", "10.99.0.0/24", ["65000:1"])
+        wait_until(lambda: heliod.show("summary")["families"][0]["paths"] == 60 * 200 + 1, "reflection goes on")
+        time.sleep(0.3)
+        heliod.end()
+        t.reflectors.remove(heliod)
+        check(any(b"\x0a\x63\0" in u[4] for u in all_updates(mounted) if u[1] == "message"), "written again", list(mounted.iterdir()))
+        check("written again" in heliod.text() and not list(mounted.glob(".*partial")), "and it is said", list(mounted.iterdir()))
+    finally:
+        subprocess.run(["umount", str(mounted)], capture_output=True)
+
+
 @test("H5 H: MRT and a full disk: counted, said once, nothing partial stays, routes go on; written again when there is room")
 def disk_full(t):
     mounted = t.folder / "heliod" / "mrt"

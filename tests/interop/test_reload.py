@@ -109,6 +109,9 @@ format = "text"
 [mrt]
 directory = "mrt"
 #mrt
+[[bmp.stations]]
+address = "127.9.0.1"
+#bmp
 """
 
 # Key -> (marker, line to put there), or (text, text to have in its place). What stands before a bar is in both files.
@@ -245,6 +248,13 @@ EDITS = {
     "telemetry.max-peer-series": ("#telemetry", "max-peer-series = 10"),
     "mrt.directory": ('[mrt]\ndirectory = "mrt"', '[mrt]\ndirectory = "elsewhere"'),
     "mrt.rib-dump-interval": ("#mrt", "rib-dump-interval = 3600"),
+    "mrt.updates": ("#mrt", "updates = true"),
+    "mrt.updates-interval": ("#mrt", "updates-interval = 60"),
+    "bmp.stations[].address": ("#bmp", '[[bmp.stations]]\naddress = "127.9.0.2"'),
+    "bmp.stations[].port": ("#bmp", '[[bmp.stations]]\naddress = "127.9.0.1"\nport = 1790'),
+    "bmp.stations[].policies": ("#bmp", 'policies = ["loc-rib"]'),
+    "bmp.stations[].queue-limit": ("#bmp", 'queue-limit = "1MiB"'),
+    "bmp.stations[].stats-interval": ("#bmp", "stats-interval = 5"),
     "log.level": ("#log", 'level = "warn"'),
     "log.format": ('format = "text"', 'format = "json"'),
 }
@@ -264,7 +274,7 @@ for table, marker in (("peer-groups", "#pe"), ("neighbors", "#neighbor")):
     EDITS[name + "action"] = (marker, limit + "max-prefixes = 10|\n" + limit + 'action = "discard-new"')
     EDITS[name + "restart-timer"] = (marker, limit + "max-prefixes = 10\n" + limit + 'action = "idle-hold"|\n' + limit + "restart-timer = 5")
 # Entries come and go as a whole when the key that names them changes; a listening endpoint is named by both of its.
-WHOLE = {"families[].name", "peer-groups[].name", "neighbors[].address", "listen-ranges[].prefix", "policy.sets[].name", "policy.statements[].name",
+WHOLE = {"bmp.stations[].address", "bmp.stations[].port", "families[].name", "peer-groups[].name", "neighbors[].address", "listen-ranges[].prefix", "policy.sets[].name", "policy.statements[].name",
          "global.listen[].address", "global.listen[].port"}
 
 
