@@ -18,7 +18,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",    "/v1/routes",   "/v1/rt",     "/v1/rtc",              "/v1/explain", "/v1/history", "/v1/events", "/v1/explain/rt", "/v1/explain/peer",
+constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",    "/v1/routes",   "/v1/rt",     "/v1/rtc",              "/v1/explain", "/v1/history", "/v1/events", "/v1/churn", "/v1/rd", "/v1/shards", "/v1/explain/rt", "/v1/explain/peer",
                                        "/v1/memory",  "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version",
                                        "/v1/bmp",     "/v1/mrt",      "/v1/dump/mrt"};
 constexpr std::string_view kPeerPrefix = "/v1/peers/";
@@ -184,6 +184,8 @@ Api::Answer Api::get(const Target& target) {
   if (path == "/v1/peers") return peers(target);
   if (path == "/v1/explain") return target.find("at") != nullptr ? explain_at(target) : explain(target);
   if (path == "/v1/history") return history(target);
+  if (path == "/v1/churn") return churn(target);
+  if (path == "/v1/rd") return rds(target);
   if (path == "/v1/explain/rt") return explain_rt(target);
   if (path == "/v1/explain/peer") return explain_peer(target);
   if (path == "/v1/health") return health(target);
@@ -202,6 +204,7 @@ Api::Answer Api::get(const Target& target) {
   if (path == "/v1/summary") return summary_json(state_.summary(), rates_);
   if (path == "/v1/rt") return route_targets_json(state_.route_targets());
   if (path == "/v1/rtc") return rtc_json(state_.rtc_routes());
+  if (path == "/v1/shards") return shards_json(state_.shards());
   if (path == "/v1/memory") return memory_json(state_.memory());
   if (path == "/v1/policies") return policies_json(state_.policy_statements());
   if (path == "/v1/legacy-peers") return legacy_peers_json(state_.legacy_peers());

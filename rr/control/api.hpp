@@ -73,6 +73,8 @@ class Api {
   Answer explain(const Target& target);
   Answer explain_at(const Target& target);
   Answer history(const Target& target);
+  Answer churn(const Target& target);
+  Answer rds(const Target& target);
   Answer explain_rt(const Target& target);
   Answer explain_peer(const Target& target);
   Answer health(const Target& target);
@@ -89,6 +91,8 @@ class Api {
     std::uint64_t best_changes[wire::kFamilyCount] = {};
   };
   Sample last_;
+  reflector::EventCursor churn_;
+  std::chrono::steady_clock::time_point churn_at_{};
   ChangeRates rates_;
 };
 

@@ -1,6 +1,7 @@
 // The control API, what the journal tells.
 #include <boost/json.hpp>
 #include <charconv>
+#include <cmath>
 
 #include "rr/control/api.hpp"
 #include "rr/control/moment.hpp"
@@ -38,6 +39,22 @@ Api::Answer Api::history(const Target& target) {
   std::uint32_t limit = kEntries;
   if (auto bad = read(target, "limit", limit, parse_count, fmt::format("a number from 1 to {}", kMostEntries))) return Unexpected(*bad);
   return history_json(state_.history(*prefix, limit));
+}
+
+// Since the last call, whoever made it: rates come out right for all of several viewers.
+Api::Answer Api::churn(const Target& target) {
+  if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
+  auto now = std::chrono::steady_clock::now();
+  double seconds = churn_at_ == std::chrono::steady_clock::time_point{} ? 0 : std::chrono::duration<double>(now - churn_at_).count();
+  churn_at_ = now;
+  return churn_json(state_.churn(churn_), std::round(seconds * 1000) / 1000);
+}
+
+Api::Answer Api::rds(const Target& target) {
+  if (auto bad = check_parameters(target, {"limit"})) return Unexpected(*bad);
+  std::uint32_t limit = kEntries;
+  if (auto bad = read(target, "limit", limit, parse_count, fmt::format("a number from 1 to {}", kMostEntries))) return Unexpected(*bad);
+  return rds_json(state_.rds(limit));
 }
 
 Api::Answer Api::explain_at(const Target& target) {

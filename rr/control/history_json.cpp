@@ -47,6 +47,34 @@ json::object entry_json(const reflector::HistoryEntry& e) {
 
 }  // namespace
 
+json::value churn_json(const reflector::ChurnView& view, double seconds) {
+  constexpr std::size_t kMost = 100;
+  json::array targets;
+  for (const reflector::ChurnView::Target& t : view.route_targets) {
+    if (targets.size() == kMost) break;
+    targets.push_back({{"route_target", wire::format_rt(t.rt)}, {"changes", t.changes}});
+  }
+  return {{"kept", view.kept}, {"seconds", seconds}, {"complete", view.complete}, {"route_targets", std::move(targets)}};
+}
+
+json::value rds_json(const reflector::RdPage& page) {
+  json::array rds;
+  for (const reflector::RdView& view : page.rds)
+    rds.push_back({{"rd", wire::format_rd(view.rd)}, {"family", std::string(wire::family_label(view.family))}, {"paths", view.paths}, {"shards", view.shards}});
+  return {{"total", page.total}, {"rds", std::move(rds)}};
+}
+
+json::value shards_json(const std::vector<reflector::ShardView>& views) {
+  json::array shards;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const reflector::ShardView& v = views[i];
+    shards.push_back({{"shard", i}, {"peers", v.peers}, {"prefixes", v.prefixes}, {"paths", v.paths}, {"best_changes", v.best_changes}, {"attribute_sets", v.attribute_sets},
+                      {"memory_bytes", v.memory_bytes}, {"updates_in", v.updates_in}, {"turns", v.turns}, {"walks", v.walks}, {"mailbox_bytes", v.mailbox_bytes},
+                      {"output_bytes", v.output_bytes}, {"busy_seconds", static_cast<double>(v.busy.count() / 1000000) / 1000}});
+  }
+  return {{"shards", std::move(shards)}};
+}
+
 json::value event_json(const reflector::EventView& event) {
   json::object out = entry_json(event);
   out["rd"] = event.prefix ? json::value(wire::format_rd(event.prefix->rd)) : json::value(nullptr);

@@ -26,6 +26,9 @@ boost::json::value routes_json(wire::Family family, const reflector::RoutePage& 
 boost::json::value route_targets_json(const std::vector<reflector::RtView>& views);
 boost::json::value explanation_json(const reflector::Explanation& view, const reflector::ExplainQuery& query);
 boost::json::value history_json(const reflector::HistoryView& view);
+boost::json::value churn_json(const reflector::ChurnView& view, double seconds);
+boost::json::value rds_json(const reflector::RdPage& page);
+boost::json::value shards_json(const std::vector<reflector::ShardView>& views);
 boost::json::value event_json(const reflector::EventView& event);
 boost::json::value past_explanation_json(const reflector::PastExplanation& view);
 boost::json::value rt_explanation_json(const reflector::RtExplanation& view);

@@ -32,6 +32,9 @@ class Reflector final : public StateSource {
   RtExplanation explain_rt(wire::RouteTarget rt) override;
   HistoryView history(const wire::VpnPrefix& prefix, std::uint32_t limit) override;
   EventBatch events(EventCursor& cursor, const EventQuery& query) override;
+  ChurnView churn(EventCursor& cursor) override;
+  RdPage rds(std::uint32_t limit) override;
+  std::vector<ShardView> shards() override;
   std::optional<PastExplanation> explain_at(const ExplainQuery& query, WallTime at) override;
   std::vector<RtView> route_targets() override;
   std::vector<RtcRouteView> rtc_routes() override;

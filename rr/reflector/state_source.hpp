@@ -10,6 +10,7 @@
 #include "rr/reflector/event_view.hpp"
 #include "rr/reflector/explain_view.hpp"
 #include "rr/reflector/history_view.hpp"
+#include "rr/reflector/live_view.hpp"
 #include "rr/reflector/route_view.hpp"
 #include "rr/session/close_reason.hpp"
 #include "rr/session/settings.hpp"
@@ -183,6 +184,10 @@ class StateSource {
   virtual HistoryView history(const wire::VpnPrefix&, std::uint32_t) { return {}; }
   // What happened since the cursor, which goes on; a bounded part of it.
   virtual EventBatch events(EventCursor&, const EventQuery&) { return {.kept = false}; }
+  // Best-path changes by route target since the cursor, which goes on.
+  virtual ChurnView churn(EventCursor&) { return {}; }
+  virtual RdPage rds(std::uint32_t) { return {}; }
+  virtual std::vector<ShardView> shards() { return {}; }
   // Nothing when there is no such peer.
   virtual std::optional<PastExplanation> explain_at(const ExplainQuery&, WallTime) { return std::nullopt; }
   virtual std::vector<RtView> route_targets() = 0;

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "rr/base/build_info.hpp"
+#include "rr/ctl/lib/complete.hpp"
 #include "rr/config/values.hpp"
 
 namespace helio::ctl {
@@ -36,6 +37,11 @@ struct Parser {
     CLI::App* peer = leaf(show, "peer", "everything about one peer", Verb::show_peer);
     peer->add_option("peer", command.peer, "address")->required();
     routes(leaf(show, "routes", "VPN routes", Verb::show_routes));
+    CLI::App* groups = leaf(show, "groups", "one line per peer group", Verb::show_groups);
+    groups->add_option("--group", command.group, "this group")->type_name("NAME");
+    CLI::App* rd = leaf(show, "rd", "route distinguishers: how many paths each has", Verb::show_rd);
+    rd->add_option("--limit", command.limit, "at most N of them")->type_name("N")->check(CLI::Range(1u, 10000u));
+    leaf(show, "shards", "what each shard holds and has to do", Verb::show_shards);
     leaf(show, "rt", "route targets: who exports, who imports", Verb::show_rt);
     leaf(show, "rtc", "RT-Constrain routes (RFC 4684)", Verb::show_rtc);
     leaf(show, "memory", "what the RIB's memory goes to", Verb::show_memory);
@@ -51,6 +57,13 @@ struct Parser {
     explain(app.add_subcommand("explain", "why a route is where it is, or is not; 'rt RT' and 'peer PEER' explain those"));
 
     history(leaf(&app, "history", "what lately happened to a prefix", Verb::history));
+
+    CLI::App* top = leaf(&app, "top", "peers by lag, churn or flaps and route targets by churn, on a screen; keys l c f sort, q ends", Verb::top);
+    top->add_flag("--once", command.once, "one frame, and end");
+    top->add_option("--sort", command.sort, "lag, churn or flaps")->check(CLI::IsMember({"lag", "churn", "flaps"}));
+
+    CLI::App* completion = leaf(&app, "completion", "completion script of a shell", Verb::completion);
+    completion->add_option("shell", command.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
 
     CLI::App* monitor = leaf(&app, "monitor", "what happens, as it happens; ends with Ctrl-C", Verb::monitor);
     monitor->add_option("what", command.what, "peers: sessions, limits, next hops, policies; updates: best paths and RT memberships; stats: a line of figures per second")
@@ -162,12 +175,92 @@ void collect(const CLI::App& app, const std::string& path, std::vector<std::stri
   }
 }
 
+// The option with this name, of the command or of one above it.
+const CLI::Option* find_option(const CLI::App* app, const std::string& word) {
+  for (; app != nullptr; app = app->get_parent())
+    for (const CLI::Option* option : app->get_options())
+      if (!option->get_positional() && option->check_name(word)) return option;
+  return nullptr;
+}
+
+// The values of an option: those it is limited to, or what the daemon knows.
+void add_values(const CLI::Option& option, const std::string& current, Completion& out) {
+  std::string name = option.get_lnames().empty() ? option.get_name() : option.get_lnames()[0], type = option.get_type_name();
+  if (std::size_t open = type.find('{'), close = type.rfind('}'); open != std::string::npos && close != std::string::npos) {
+    std::istringstream choices(type.substr(open + 1, close - open - 1));
+    for (std::string choice; std::getline(choices, choice, ',');)
+      if (choice.starts_with(current)) out.words.push_back({choice, ""});
+    return;
+  }
+  using enum Completion::Values;
+  if (name == "peer" || name == "from" || name == "to") out.values = peers;
+  else if (name == "rd") out.values = rds;
+  else if (name == "rt") out.values = route_targets;
+  else if (name == "group") out.values = groups;
+  else if (name == "file" || name == "socket") out.values = files;
+}
+
 }  // namespace
+
+Completion complete(const std::vector<std::string>& words) {
+  Parser parser;
+  Completion out;
+  const CLI::App* app = &parser.app;
+  const CLI::Option* awaits_value = nullptr;
+  std::size_t positional = 0;
+  for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (awaits_value != nullptr) {
+      if (awaits_value->check_name("--socket")) out.socket = word;
+      awaits_value = nullptr;
+    } else if (word.starts_with('-')) {
+      std::size_t equals = word.find('=');
+      const CLI::Option* option = find_option(app, word.substr(0, equals));
+      if (option != nullptr && option->get_items_expected_max() > 0 && equals == std::string::npos) awaits_value = option;
+      if (option != nullptr && option->check_name("--socket") && equals != std::string::npos) out.socket = word.substr(equals + 1);
+    } else {
+      auto subs = app->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == word; });
+      if (!subs.empty()) {
+        app = subs[0];
+        positional = 0;
+      } else {
+        ++positional;
+      }
+    }
+  }
+  std::string current = words.empty() ? "" : words.back();
+  if (awaits_value != nullptr) {
+    add_values(*awaits_value, current, out);
+    return out;
+  }
+  if (current.starts_with('-')) {
+    for (const CLI::App* at = app; at != nullptr; at = at->get_parent())
+      for (const CLI::Option* option : at->get_options())
+        for (const std::string& name : option->get_lnames())
+          if (("--" + name).starts_with(current)) out.words.push_back({"--" + name, option->get_description()});
+    return out;
+  }
+  for (const CLI::App* sub : app->get_subcommands({}))
+    if (sub->get_name().starts_with(current)) out.words.push_back({sub->get_name(), sub->get_description()});
+  std::size_t n = 0;
+  for (const CLI::Option* option : app->get_options())
+    if (option->get_positional() && n++ == positional) add_values(*option, current, out);
+  return out;
+}
 
 ParseResult parse_command(int argc, const char* const* argv, const std::string& socket_default) {
   Parser parser;
   if (!socket_default.empty()) parser.command.socket = socket_default;
   ParseResult result;
+  using namespace std::string_view_literals;
+  if (argc > 2 && argv[1] == "completion"sv && argv[2] == "words"sv) {  // what follows is somebody's unfinished line
+    result.command = parser.command;
+    result.command.verb = Verb::completion_words;
+    result.command.words.assign(argv + 3, argv + argc);
+    if (std::string socket = complete(result.command.words).socket; !socket.empty()) result.command.socket = socket;
+    result.run = true;
+    return result;
+  }
   try {
     parser.app.parse(argc, argv);
     if (parser.prefix_words.size() == 2 && parser.prefix_words[1] != "longer")

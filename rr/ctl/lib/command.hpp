@@ -28,6 +28,12 @@ enum class Verb : std::uint8_t {
   explain_peer,
   history,
   monitor,
+  top,
+  show_groups,
+  show_rd,
+  show_shards,
+  completion,
+  completion_words,
   peer_action,
   maintenance,
   health,
@@ -63,6 +69,12 @@ struct Command {
   // monitor
   std::string what;            // peers | updates | stats
   std::uint32_t count = 0;     // lines; 0: without end
+  // top
+  bool once = false;
+  std::string sort;            // lag | churn | flaps
+  // completion
+  std::string shell;           // bash | zsh | fish
+  std::vector<std::string> words;
   // explain
   std::string at;
   // health

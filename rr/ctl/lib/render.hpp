@@ -16,6 +16,9 @@ std::string render_peers(const boost::json::value& answer, const RenderOptions& 
 std::string render_peer(const boost::json::value& answer);
 std::string render_routes(const boost::json::value& answer, const RenderOptions& options);
 std::string render_explanation(const boost::json::value& answer, const RenderOptions& options);
+std::string render_groups(const boost::json::value& answer, const RenderOptions& options);
+std::string render_rds(const boost::json::value& answer, const RenderOptions& options);
+std::string render_shards(const boost::json::value& answer, const RenderOptions& options);
 std::string render_history(const boost::json::value& answer);
 std::string render_past_explanation(const boost::json::value& answer);
 std::string render_rt_explanation(const boost::json::value& answer);

@@ -1,11 +1,14 @@
 // What the journal tells, for a terminal.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <map>
 
 #include "rr/ctl/lib/format.hpp"
 #include "rr/ctl/lib/json_fields.hpp"
 #include "rr/ctl/lib/render.hpp"
+#include "rr/ctl/lib/table.hpp"
 
 namespace helio::ctl {
 namespace {
@@ -28,6 +31,53 @@ std::string render_history(const json::value& answer) {
   for (const json::value& change : list(answer, "changes")) out += fmt::format("  {}  {}\n", text(change, "time"), text(change, "text"));
   if (list(answer, "changes").empty() && flag(member(answer, "journal"), "kept")) out += "  no change\n";
   return out + reach(member(answer, "journal"));
+}
+
+std::string render_groups(const json::value& answer, const RenderOptions& options) {
+  using enum Table::Align;
+  struct Group {
+    std::int64_t peers = 0, up = 0, received = 0, sent = 0, flaps = 0;
+    double lag = 0;
+  };
+  std::map<std::string, Group> groups;
+  for (const json::value& peer : list(answer, "peers")) {
+    Group& g = groups[text(peer, "group")];
+    ++g.peers;
+    g.up += text(peer, "state") == "Established" ? 1 : 0;
+    g.flaps += integer(peer, "flaps");
+    g.lag = std::max(g.lag, real(peer, "lag_seconds"));
+    for (const json::value& family : list(peer, "families")) {
+      if (text(family, "family") == "rtc") continue;
+      g.received += integer(family, "received");
+      g.sent += integer(family, "sent");
+    }
+  }
+  Table table({{"Group"}, {"Peers", right}, {"Up", right}, {"PfxRcvd", right}, {"PfxSent", right}, {"Flaps", right}, {"Lag", right}});
+  for (const auto& [name, g] : groups)
+    table.add({name, format_count(g.peers), format_count(g.up), format_count(g.received), format_count(g.sent), format_count(g.flaps), format_seconds(g.lag)});
+  return table.text(options.headers);
+}
+
+std::string render_rds(const json::value& answer, const RenderOptions& options) {
+  using enum Table::Align;
+  Table table({{"RD"}, {"Family"}, {"Paths", right}, {"Shards", right}});
+  for (const json::value& rd : list(answer, "rds")) table.add({text(rd, "rd"), text(rd, "family"), format_count(integer(rd, "paths")), text(rd, "shards")});
+  std::string out = table.text(options.headers);
+  auto shown = static_cast<std::int64_t>(list(answer, "rds").size());
+  if (shown < integer(answer, "total")) out += fmt::format("{} of {} (--limit N)\n", format_count(shown), format_count(integer(answer, "total")));
+  return out;
+}
+
+std::string render_shards(const json::value& answer, const RenderOptions& options) {
+  using enum Table::Align;
+  Table table({{"Shard", right}, {"Peers", right}, {"Prefixes", right}, {"Paths", right}, {"AttrSets", right}, {"Mem", right}, {"Changes", right}, {"Updates", right}, {"Turns", right},
+               {"Walks", right}, {"Mailbox", right}, {"Output", right}, {"Busy", right}});
+  for (const json::value& s : list(answer, "shards"))
+    table.add({text(s, "shard"), format_count(integer(s, "peers")), format_count(integer(s, "prefixes")), format_count(integer(s, "paths")), format_count(integer(s, "attribute_sets")),
+               format_bytes(static_cast<std::uint64_t>(integer(s, "memory_bytes"))), format_count(integer(s, "best_changes")), format_count(integer(s, "updates_in")),
+               format_count(integer(s, "turns")), format_count(integer(s, "walks")), format_bytes(static_cast<std::uint64_t>(integer(s, "mailbox_bytes"))),
+               format_bytes(static_cast<std::uint64_t>(integer(s, "output_bytes"))), format_seconds(real(s, "busy_seconds"))});
+  return table.text(options.headers);
 }
 
 std::string render_past_explanation(const json::value& answer) {

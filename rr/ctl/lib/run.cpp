@@ -15,8 +15,10 @@
 
 #include "rr/config/load.hpp"
 #include "rr/ctl/lib/client.hpp"
+#include "rr/ctl/lib/complete.hpp"
 #include "rr/ctl/lib/live.hpp"
 #include "rr/ctl/lib/render.hpp"
+#include "rr/ctl/lib/top.hpp"
 
 namespace helio::ctl {
 namespace {
@@ -33,6 +35,9 @@ std::string path_of(const Command& command) {
     case Verb::show_rt: return "/v1/rt";
     case Verb::show_rtc: return "/v1/rtc";
     case Verb::explain: return target_of("/v1/explain", {{"prefix", command.prefix}, {"rd", command.rd}, {"to", command.to}});
+    case Verb::show_groups: return target_of("/v1/peers", {{"group", command.group}});
+    case Verb::show_rd: return target_of("/v1/rd", {{"limit", fmt::format("{}", command.limit)}});
+    case Verb::show_shards: return "/v1/shards";
     case Verb::explain_at: return target_of("/v1/explain", {{"prefix", command.prefix}, {"rd", command.rd}, {"to", command.to}, {"at", command.at}});
     case Verb::history: return target_of("/v1/history", {{"prefix", command.prefix}, {"rd", command.rd}, {"limit", fmt::format("{}", command.limit)}});
     case Verb::explain_rt: return target_of("/v1/explain/rt", {{"rt", command.rt}});
@@ -67,6 +72,9 @@ std::string render(const Command& command, const json::value& answer, bool heade
     case Verb::show_rt: return render_route_targets(answer, options);
     case Verb::show_rtc: return render_memberships(answer, options);
     case Verb::explain: return render_explanation(answer, options);
+    case Verb::show_groups: return render_groups(answer, options);
+    case Verb::show_rd: return render_rds(answer, options);
+    case Verb::show_shards: return render_shards(answer, options);
     case Verb::explain_at: return render_past_explanation(answer);
     case Verb::history: return render_history(answer);
     case Verb::explain_rt: return render_rt_explanation(answer);
@@ -100,6 +108,15 @@ class Runner {
       : command_(command), client_(command.socket), out_(out), err_(err) {}
 
   int once() {
+    if (command_.verb == Verb::top) return top(command_, client_, out_, err_);
+    if (command_.verb == Verb::completion) {
+      out_ << completion_script(command_.shell);
+      return kDone;
+    }
+    if (command_.verb == Verb::completion_words) {
+      out_ << completion_lines(command_.words, client_);
+      return kDone;
+    }
     if (command_.verb == Verb::monitor) return monitor(command_, client_, out_, err_);
     if (command_.verb == Verb::show_routes) return command_.all ? all_routes(command_, client_, out_, err_) : routes();
     if (command_.verb == Verb::config_check) return config_check();
@@ -264,7 +281,8 @@ class Runner {
 
 int run(const Command& command, std::ostream& out, std::ostream& err) {
   Runner runner(command, out, err);
-  if (!command.watch_seconds) return runner.once();
+  // These two repeat by themselves.
+  if (!command.watch_seconds || command.verb == Verb::monitor || command.verb == Verb::top) return runner.once();
   bool is_terminal = ::isatty(STDOUT_FILENO);
   while (true) {
     if (is_terminal) out << "\x1b[H\x1b[2J";

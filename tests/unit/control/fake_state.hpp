@@ -19,6 +19,13 @@ class FakeState : public reflector::StateSource {
     if (query.to && *query.to == *wire::parse_ip("192.0.2.99")) return std::nullopt;
     return explanation_;
   }
+  reflector::ChurnView churn(reflector::EventCursor&) override { return {true, true, {{*wire::parse_rt("65000:101"), 1204}, {*wire::parse_rt("65000:7"), 3}}}; }
+  reflector::RdPage rds(std::uint32_t limit) override {
+    return {1200, {{*wire::parse_rd("65000:101"), wire::Family::vpnv4, 50112, 2}, {*wire::parse_rd("65000:102"), wire::Family::vpnv6, limit, 1}}};
+  }
+  std::vector<reflector::ShardView> shards() override {
+    return {{5000000, 10000000, 1204311, 206003, 1556925644, 81234567, 20000000, 0, 0, 1048576, 1000, std::chrono::milliseconds(71234)}, {.peers = 998}};
+  }
   reflector::HistoryView history(const wire::VpnPrefix& prefix, std::uint32_t) override {
     history_.prefix = prefix;
     return history_;

@@ -5,11 +5,13 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "rr/config/load.hpp"
+#include "rr/ctl/lib/top.hpp"
 #include "rr/control/server.hpp"
 #include "tests/unit/control/fake_config_control.hpp"
 #include "tests/unit/control/fake_state.hpp"
@@ -111,6 +113,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden{{"show", "policies"}, "policies.txt"}, Golden{{"show", "nexthops"}, "nexthops.txt"},
                     Golden{{"explain", "10.1.1.0/24", "--rd", "65000:101", "--to", "192.0.2.12"}, "explain.txt", 1},
                     Golden{{"explain", "10.1.1.0/24", "--rd", "65000:101", "--to", "192.0.2.12", "--at", "-5m"}, "explain_at.txt", 1},
+                    Golden{{"show", "groups"}, "groups.txt", 0},
+                    Golden{{"show", "rd", "--limit", "2"}, "rd.txt", 0},
+                    Golden{{"show", "shards"}, "shards.txt", 0},
                     Golden{{"history", "10.1.1.0/24", "--rd", "65000:101"}, "history.txt", 0},
                     Golden{{"explain", "rt", "65000:101"}, "explain_rt.txt", 1},
                     Golden{{"explain", "peer", "127.1.0.9"}, "explain_peer.txt", 1},
@@ -131,6 +136,60 @@ TEST_F(RunTest, ConfigIsShownAsToml) {
   auto again = config::parse_config(out_.str(), "shown.toml", "/etc");
   ASSERT_TRUE(again) << config::format_problem(again.error()[0]);
   EXPECT_EQ(again->listen_ranges.size(), config_->listen_ranges.size());
+}
+
+// 24 lines of at most 80 characters, in the order asked for; what peers call themselves cannot steer the terminal.
+TEST_F(RunTest, TopFrame) {
+  auto ask = [&](const char* path) { return boost::json::parse(api_.handle({"GET", path, ""}).body); };
+  TopSample before{ask("/v1/summary"), ask("/v1/peers"), ask("/v1/churn")}, now = before;
+  for (boost::json::value& peer : now.peers.as_object()["peers"].as_array()) {
+    if (peer.at("address") != "192.0.2.11") continue;
+    peer.as_object()["updates_in"] = peer.at("updates_in").to_number<std::int64_t>() + 50;
+    peer.as_object()["flaps"] = peer.at("flaps").to_number<std::int64_t>() + 2;
+  }
+  now.churn.as_object()["seconds"] = 2.0;
+  for (auto [columns, rows] : {std::pair<std::size_t, std::size_t>{80, 24}, {40, 10}, {200, 60}}) {
+    std::string frame = render_top(before, now, 2, TopSort::churn, columns, rows);
+    EXPECT_EQ(std::ranges::count(frame, '\n'), static_cast<std::ptrdiff_t>(rows));
+    std::istringstream lines(frame);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), columns) << line;
+    EXPECT_EQ(frame.find('\x1b'), std::string::npos);
+  }
+  std::string frame = render_top(before, now, 2, TopSort::churn, 80, 24);
+  std::istringstream lines(frame);
+  std::vector<std::string> all;
+  for (std::string line; std::getline(lines, line);) all.push_back(line);
+  EXPECT_THAT(all[0], testing::StartsWith("heliograph"));
+  EXPECT_THAT(all[3], testing::AllOf(testing::StartsWith("192.0.2.11"), HasSubstr(" 25 "), HasSubstr("+2")));
+  EXPECT_THAT(frame, HasSubstr("65000:101                       602"));
+  EXPECT_THAT(frame, HasSubstr("65000:7                         1.5"));
+  EXPECT_EQ(run_words({"top", "--once"}), 0);  // and for pipes
+  EXPECT_EQ(std::ranges::count(out_.str(), '\n'), 24);
+}
+
+// Completion goes by the command table, the options' choices, and what the daemon knows.
+TEST_F(RunTest, CompletesWordsAndLiveValues) {
+  auto words = [&](std::vector<const char*> line) {
+    line.insert(line.begin(), {"completion", "words"});
+    EXPECT_EQ(run_words(line), 0);
+    std::vector<std::string> out;
+    std::istringstream lines(out_.str());
+    for (std::string one; std::getline(lines, one);) out.push_back(one.substr(0, one.find('\t')));
+    return out;
+  };
+  EXPECT_THAT(words({"sh"}), testing::ElementsAre("show"));
+  EXPECT_THAT(words({"show", "ro"}), testing::ElementsAre("routes"));
+  EXPECT_THAT(words({"show", "routes", "--r"}), testing::UnorderedElementsAre("--rd", "--rt", "--rib"));
+  EXPECT_THAT(words({"show", "routes", "--rib", "adj"}), testing::ElementsAre("adj-in", "adj-out"));
+  EXPECT_THAT(words({"show", "peer", "192.0.2.11"}), testing::ElementsAre("192.0.2.11"));
+  EXPECT_THAT(words({"explain", "10.0.0.0/8", "--to", "192."}), testing::Contains("192.0.2.11"));
+  EXPECT_THAT(words({"history", "10.0.0.0/8", "--rd", ""}), testing::ElementsAre("65000:101", "65000:102"));
+  EXPECT_THAT(words({"explain", "rt", "65000:1"}), testing::Contains("65000:101"));
+  EXPECT_THAT(words({"peer", "192.0.2.11", "cl"}), testing::ElementsAre("clear"));
+  EXPECT_THAT(words({"-j", "monitor", ""}), testing::UnorderedElementsAre("peers", "updates", "stats"));
+  EXPECT_THAT(words({"config", "check", "/etc"}), testing::ElementsAre("@files"));
+  EXPECT_THAT(words({"--socket", "/no/such/socket", "show", "peer", ""}), testing::IsEmpty());
+  EXPECT_THAT(words({"completion", ""}), testing::ElementsAre("bash", "zsh", "fish"));
 }
 
 TEST_F(RunTest, RoutesArePagedUpToTheLimit) {

@@ -1,0 +1,72 @@
+"""helioctl in a shell and on a terminal: completion with live values, top (H5 C)."""
+import os
+import pty
+import select
+import subprocess
+import termios
+import time
+
+import bgp
+from harness import check, group_toml, range_toml, test, wait_until
+
+WITH_RTC = (bgp.VPNV4, bgp.RTC)
+
+
+def complete(heliod, shell_line):
+    """What bash would offer for the last word."""
+    words = shell_line.split(" ")
+    script = ('source <(%s completion bash); helioctl() { %s "$@"; }; COMP_WORDS=(%s); COMP_CWORD=%d; _helioctl; printf "%%s\\n" "${COMPREPLY[@]}"' %
+              (heliod.binaries / "helioctl", heliod.binaries / "helioctl", " ".join('"%s"' % w for w in words), len(words) - 1))
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20, env=dict(os.environ, HELIOGRAPH_SOCKET=str(heliod.folder / "control.sock")))
+    check(done.returncode == 0, "bash: %s" % done.stderr)
+    return [w for w in done.stdout.splitlines() if w]
+
+
+@test("H5 C: shell completion knows commands, options and what the daemon knows: peers, RDs, route targets")
+def completion(t):
+    heliod = t.reflector(groups=group_toml("clients") + range_toml("127.1.0.0/16", "clients"))
+    one = t.peer("127.1.0.1", "65000:101", families=WITH_RTC)
+    one.announce("65000:101", "10.1.1.0/24", ["65000:7"])
+    wait_until(lambda: heliod.show("rd")["total"] == 1, "the RD", 5)
+    for line, expected in (("helioctl show sh", ["shards"]), ("helioctl explain 10.1.1.0/24 --r", ["--rd"]), ("helioctl explain 10.1.1.0/24 --rd 65", ["65000:101"]),
+                           ("helioctl show peer 127.", ["127.1.0.1"]), ("helioctl explain rt 65000:7", ["65000:7"]), ("helioctl peer 127.1.0.1 re", ["refresh"])):
+        said = complete(heliod, line)
+        check(said == expected, "%s: %s" % (line, expected), said)
+    for shell in ("zsh", "fish"):
+        check("completion words" in heliod.control("completion", shell), "a script for " + shell)
+    shards = heliod.show("shards")["shards"]
+    check(len(shards) == 2 and sum(s["peers"] for s in shards) == 1 and sum(s["paths"] for s in shards) == 1, "shards add up", shards)
+
+
+@test("H5 C: top on a terminal of 80x24: keys sort, q and SIGINT end it, the terminal is as it was")
+def top(t):
+    heliod = t.reflector(groups=group_toml("clients") + range_toml("127.1.0.0/16", "clients"))
+    one = t.peer("127.1.0.1", families=WITH_RTC)
+    for how in (b"q", b"\x03"):
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(heliod.binaries / "helioctl", ["helioctl", "--socket", str(heliod.folder / "control.sock"), "top"])
+        said = b""
+
+        def saw(word):
+            nonlocal said
+            ready, _, _ = select.select([terminal], [], [], 0.05)
+            if ready:
+                try:
+                    said += os.read(terminal, 1 << 16)
+                except OSError:
+                    pass
+            return word in said
+        before = termios.tcgetattr(terminal)
+        wait_until(lambda: saw(b"peers by lag"), lambda: "a frame: %s" % said, 5)
+        check(said.startswith(b"\x1b[?1049h") and b"127.1.0.1" in said, "on the alternate screen", said)
+        one.announce("65000:1", "10.1.%d.0/24" % len(how), ["65000:7"])
+        os.write(terminal, b"f")
+        wait_until(lambda: saw(b"peers by flaps"), "another order", 5)
+        os.write(terminal, how)
+        wait_until(lambda: saw(b"\x1b[?1049l"), lambda: "it leaves the screen: %s" % said[-300:], 5)
+        _, status = os.waitpid(child, 0)
+        check(os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, "and ends well", status)
+        after = termios.tcgetattr(terminal)
+        check(after[3] & (termios.ECHO | termios.ICANON) == termios.ECHO | termios.ICANON, "with the terminal as it was", before[3], after[3])
+        os.close(terminal)
