@@ -60,6 +60,8 @@ class Batch {
   std::uint32_t walk = 0;          // 0: changes; otherwise the walk it belongs to
   Stamp stamp = 0;                 // the turn it was made in
   std::uint64_t made_at_ms = 0;    // milliseconds since start
+  // Microseconds since start, of changes: when the first message behind them was read, and when encoding began. 0: not measured.
+  std::uint64_t read_at_us = 0, encoded_at_us = 0;
   std::uint32_t shared_end = 0;
   std::uint32_t updates = 0;       // messages in it
   std::vector<Segment> segments;   // in order of begin

@@ -20,6 +20,8 @@ namespace helio::telemetry {
 struct Labels {
   std::vector<std::string> families;          // "vpnv4", …
   std::vector<std::string> close_reasons;
+  std::vector<std::string> latency_stages;
+  std::vector<double> latency_bounds;         // seconds
   std::function<std::string(std::uint8_t)> attribute;  // "ORIGIN"; must be callable from any thread
 };
 

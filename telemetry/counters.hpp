@@ -69,6 +69,11 @@ struct ShardCounters {
   Counter memberships_refused;
   Gauge attribute_sets;
 
+  // reflector::LatencyStage; buckets of reflector::kLatencyBounds and one above.
+  static constexpr std::size_t kLatencyStages = 5, kLatencyBuckets = 17;
+  Grid<Counter, kLatencyStages, kLatencyBuckets> latency;
+  std::array<Counter, kLatencyStages> latency_sum_us;
+
   Counter loop_busy_ns;
   std::array<Counter, static_cast<std::size_t>(Refused::count_)> refused;
   std::array<Counter, kDirections> bfd_packets;

@@ -26,6 +26,7 @@ class ShardCollector : public prometheus::Collectable {
     add_errors(out);
     add_rib(out);
     add_loops(out);
+    add_latency(out);
     return out;
   }
 
@@ -125,6 +126,23 @@ class ShardCollector : public prometheus::Collectable {
       decisions.add({{"shard", id}}, static_cast<double>(c.decisions.get()));
     }
     for (FamilyBuilder* family : {&prefixes, &paths, &stale, &changes, &decisions, &sets}) family->finish(out);
+  }
+
+  // Over all shards.
+  void add_latency(std::vector<prometheus::MetricFamily>& out) const {
+    FamilyBuilder latency = histogram("reflect_latency_seconds", "From an UPDATE read from a socket to its routes written to another, by stage; measured once per turn and write.");
+    const Labels& names = board_->labels();
+    for (std::size_t stage = 0; stage < std::min(names.latency_stages.size(), ShardCounters::kLatencyStages); ++stage) {
+      std::vector<std::uint64_t> counts(names.latency_bounds.size() + 1);
+      std::uint64_t sum_us = 0;
+      for (std::size_t shard = 0; shard < board_->shards(); ++shard) {
+        const ShardCounters& c = board_->counters(shard);
+        for (std::size_t i = 0; i < std::min(counts.size(), ShardCounters::kLatencyBuckets); ++i) counts[i] += c.latency[stage][i].get();
+        sum_us += c.latency_sum_us[stage].get();
+      }
+      latency.add_histogram({{"stage", names.latency_stages[stage]}}, names.latency_bounds, counts, static_cast<double>(sum_us) * 1e-6);
+    }
+    latency.finish(out);
   }
 
   void add_loops(std::vector<prometheus::MetricFamily>& out) const {

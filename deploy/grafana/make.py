@@ -44,6 +44,7 @@ OVERVIEW = [
     ("Routes", [
         graph("Prefixes", "short", "With at least one path.", ("sum by (family) (heliograph_rib_prefixes{%s})" % JOB, "{{family}}")),
         graph("Paths", "short", "All that were received and not withdrawn.", ("sum by (family) (heliograph_rib_paths{%s})" % JOB, "{{family}}")),
+        graph("Reflect latency", "s", "From an UPDATE read to its routes written to a peer.", ('histogram_quantile(0.5, sum by (le) (rate(heliograph_reflect_latency_seconds_bucket{stage="total",%s}%s)))' % (JOB, RATE), "p50"), ('histogram_quantile(0.99, sum by (le) (rate(heliograph_reflect_latency_seconds_bucket{stage="total",%s}%s)))' % (JOB, RATE), "p99")),
         graph("Best path changes", "cps", "What PEs have to be told.", ("sum by (family) (rate(heliograph_rib_best_changes_total{%s}%s))" % (JOB, RATE), "{{family}}")),
         graph("Memory", "bytes", "Of the process, and what the RIB accounts for.", ("sum(process_resident_memory_bytes{%s})" % JOB, "resident"), ("sum(heliograph_rib_memory_bytes{%s})" % JOB, "RIB"))]),
 ]
@@ -76,6 +77,7 @@ RIB = [
         graph("RIB memory by kind", "bytes", "Exact accounting.", ("sum by (kind) (heliograph_rib_memory_bytes{%s})" % JOB, "{{kind}}")),
         graph("Paths by shard", "short", "Even: the load is spread.", ("sum by (shard) (heliograph_rib_paths{%s})" % JOB, "shard {{shard}}"))]),
     ("What happens to routes", [
+        graph("Where the time goes", "s", "p99 by stage: decide (read, decode, decision), encode, queue (between threads), write (until the kernel takes it).", ('histogram_quantile(0.99, sum by (le, stage) (rate(heliograph_reflect_latency_seconds_bucket{%s}%s)))' % (JOB, RATE), "{{stage}}")),
         graph("Decisions", "cps", "Best path selections among several paths.", ("sum(rate(heliograph_rib_decisions_total{%s}%s))" % (JOB, RATE), "decisions")),
         graph("Not taken in: loops", "cps", "UPDATE messages whose routes came back, by the check that told.", ("sum by (reason) (rate(heliograph_reflection_suppressed_total{%s}%s))" % (JOB, RATE), "{{reason}}")),
         graph("Not taken in: limits", "cps", "Routes that limits and quotas kept out.", ("sum by (reason) (rate(heliograph_routes_discarded_total{%s}%s))" % (JOB, RATE), "{{reason}}")),

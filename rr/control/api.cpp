@@ -19,7 +19,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",    "/v1/routes",   "/v1/rt",     "/v1/rtc",              "/v1/explain", "/v1/history", "/v1/events", "/v1/churn", "/v1/rd", "/v1/shards", "/v1/explain/rt", "/v1/explain/peer",
-                                       "/v1/memory",  "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version",
+                                       "/v1/memory",  "/v1/latency",  "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version",
                                        "/v1/bmp",     "/v1/mrt",      "/v1/dump/mrt"};
 constexpr std::string_view kPeerPrefix = "/v1/peers/";
 
@@ -175,6 +175,8 @@ reflector::SummaryView Api::tick(std::chrono::steady_clock::time_point now) {
     for (std::size_t i = 0; i < wire::kFamilyCount; ++i)
       rates_.per_second[i] = static_cast<double>(sample.best_changes[i] - last_.best_changes[i]) / elapsed;
   last_ = sample;
+  latencies_.push_back({now, state_.latencies()});
+  while (latencies_.size() > 2 && now - latencies_[1].at >= std::chrono::minutes(1)) latencies_.pop_front();
   return summary;
 }
 
@@ -206,6 +208,7 @@ Api::Answer Api::get(const Target& target) {
   if (path == "/v1/rtc") return rtc_json(state_.rtc_routes());
   if (path == "/v1/shards") return shards_json(state_.shards());
   if (path == "/v1/memory") return memory_json(state_.memory());
+  if (path == "/v1/latency") return latency();
   if (path == "/v1/policies") return policies_json(state_.policy_statements());
   if (path == "/v1/legacy-peers") return legacy_peers_json(state_.legacy_peers());
   if (path == "/v1/nexthops") return next_hops_json(state_.next_hops());
@@ -330,6 +333,18 @@ Api::Answer Api::dump(const Target& target, ApiResponse& response) {
   response.body = std::move(page->records);
   response.cursor = std::move(page->cursor);
   return json::value(nullptr);
+}
+
+// The last minute, as of the last tick.
+Api::Answer Api::latency() {
+  reflector::Latencies recent;
+  double seconds = 0;
+  if (!latencies_.empty()) {
+    recent = latencies_.back().counts;
+    for (std::size_t i = 0; i < recent.size(); ++i) recent[i] -= latencies_.front().counts[i];
+    seconds = std::chrono::duration<double>(latencies_.back().at - latencies_.front().at).count();
+  }
+  return latency_json(state_.latencies(), recent, seconds);
 }
 
 Api::Answer Api::health(const Target& target) {

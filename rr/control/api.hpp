@@ -2,6 +2,7 @@
 // Paths and parameters are those of ECOSYSTEM §7; README lists them.
 #pragma once
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -77,6 +78,7 @@ class Api {
   Answer rds(const Target& target);
   Answer explain_rt(const Target& target);
   Answer explain_peer(const Target& target);
+  Answer latency();
   Answer health(const Target& target);
   Answer dump(const Target& target, ApiResponse& response);
 
@@ -90,6 +92,11 @@ class Api {
     std::chrono::steady_clock::time_point at{};
     std::uint64_t best_changes[wire::kFamilyCount] = {};
   };
+  struct LatencySample {
+    std::chrono::steady_clock::time_point at{};
+    reflector::Latencies counts;
+  };
+  std::deque<LatencySample> latencies_;  // of the last minute, oldest first
   Sample last_;
   reflector::EventCursor churn_;
   std::chrono::steady_clock::time_point churn_at_{};

@@ -19,6 +19,13 @@ void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounte
     to.rib_stale_paths[family].set(from.stale_paths[family].get());
     to.best_changes[family].set(from.best_changes[family].get());
   }
+  static_assert(telemetry::ShardCounters::kLatencyBuckets == reflector::kLatencyBounds.size() + 1);
+  static_assert(telemetry::ShardCounters::kLatencyStages == reflector::kLatencyStageNames.size());
+  for (std::size_t stage = 0; stage < from.latency.size(); ++stage) {
+    reflector::LatencyCounts counts = from.latency[stage].counts();
+    for (std::size_t i = 0; i < counts.buckets.size(); ++i) to.latency[stage][i].set(counts.buckets[i]);
+    to.latency_sum_us[stage].set(counts.sum_us);
+  }
   using telemetry::Discarded;
   auto discarded = [&](Discarded reason, const reflector::Counter& n) { to.discarded[static_cast<std::size_t>(reason)].set(n.get()); };
   discarded(Discarded::prefix_limit, from.discarded_by_limit);

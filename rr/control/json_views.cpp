@@ -325,6 +325,25 @@ json::value memory_json(const reflector::MemoryView& view) {
           {"total_bytes", total}};
 }
 
+json::value latency_json(const reflector::Latencies& all, const reflector::Latencies& recent, double seconds) {
+  auto stages = [](const reflector::Latencies& latencies) {
+    json::array out;
+    for (std::size_t i = 0; i < latencies.size(); ++i) {
+      const reflector::LatencyCounts& counts = latencies[i];
+      std::uint64_t n = counts.count();
+      auto quantile = [&](double share) { return n == 0 ? json::value(nullptr) : json::value(counts.quantile(share) * 1e-6); };
+      out.push_back({{"stage", reflector::kLatencyStageNames[i]},
+                     {"count", n},
+                     {"mean_seconds", n == 0 ? json::value(nullptr) : json::value(static_cast<double>(counts.sum_us) * 1e-6 / static_cast<double>(n))},
+                     {"p50_seconds", quantile(0.5)},
+                     {"p90_seconds", quantile(0.9)},
+                     {"p99_seconds", quantile(0.99)}});
+    }
+    return out;
+  };
+  return {{"recent_seconds", seconds}, {"recent", stages(recent)}, {"since_start", stages(all)}};
+}
+
 json::value health_json(const reflector::SummaryView& view) {
   return {{"alive", true},
           {"ready", view.converged},

@@ -44,6 +44,8 @@ telemetry::Labels make_labels() {
     labels.families.emplace_back(wire::family_label(static_cast<wire::Family>(i)));
   for (std::size_t i = 0; i < static_cast<std::size_t>(session::CloseReason::count_); ++i)
     labels.close_reasons.emplace_back(session::close_reason_name(static_cast<session::CloseReason>(i)));
+  for (std::string_view stage : reflector::kLatencyStageNames) labels.latency_stages.emplace_back(stage);
+  for (std::uint64_t us : reflector::kLatencyBounds) labels.latency_bounds.push_back(static_cast<double>(us) * 1e-6);
   labels.attribute = attribute_label;
   return labels;
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "rr/reflector/latency.hpp"
 #include "rr/reflector/reflection.hpp"
 #include "rr/wire/update.hpp"
 
@@ -24,6 +25,8 @@ struct ShardCounters {
   Counter discarded_by_limit, discarded_by_rd, discarded_by_rt_set, discarded_by_size;  // routes
   Counter memberships_refused;                            // by import policies
   Counter turns, lag_events;
+  std::array<LatencyHistogram, static_cast<std::size_t>(LatencyStage::count_)> latency;
+  void observe(LatencyStage stage, std::uint64_t us) { latency[static_cast<std::size_t>(stage)].observe(us); }
   // Published at the end of a turn.
   Counter attribute_sets, rt_sets, memory_bytes, walks;
   std::array<Counter, wire::kFamilyCount> prefixes, paths, stale_paths, best_changes;

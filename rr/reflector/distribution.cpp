@@ -753,15 +753,16 @@ std::size_t Distribution::gather(PeerId id, std::span<iovec> out, std::size_t ma
   return peer == nullptr ? 0 : peer->output.gather(out, max_bytes);
 }
 
-void Distribution::consumed(PeerId id, std::size_t bytes, TimePoint now) {
+PeerOutput::Written Distribution::consumed(PeerId id, std::size_t bytes, TimePoint now) {
   Peer* peer = find(id);
-  if (peer == nullptr || bytes == 0) return;
-  peer->output.consumed(bytes);
+  if (peer == nullptr || bytes == 0) return {};
+  PeerOutput::Written written = peer->output.consumed(bytes);
   peer->last_progress = now;
-  if (!peer->output.empty()) return;
+  if (!peer->output.empty()) return written;
   all_written(*peer);
   if (peer->drained != 0) peer->touched_all = true;
   if (peer->drained != 0 || peer->is_lagging()) touch(*peer);
+  return written;
 }
 
 const PeerOutput* Distribution::output(PeerId id) const {

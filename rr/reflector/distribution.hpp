@@ -83,7 +83,7 @@ class Distribution {
   void requests_sent() { dropped_.clear(); }
 
   std::size_t gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) const;
-  void consumed(PeerId peer, std::size_t bytes, TimePoint now);
+  PeerOutput::Written consumed(PeerId peer, std::size_t bytes, TimePoint now);
   const PeerOutput* output(PeerId peer) const;
 
   // For views.

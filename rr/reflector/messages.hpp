@@ -92,6 +92,7 @@ struct Updates {
   std::uint64_t serial = 0;                            // attributes with the same serial of a peer are the same
   std::shared_ptr<const OwnedAttributes> attributes;   // null: withdrawals
   std::vector<std::uint8_t> nlri;
+  std::uint64_t read_at_us = 0;                        // microseconds since start; 0: not measured
 };
 struct ClassUp {
   std::uint8_t id;

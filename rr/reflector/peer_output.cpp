@@ -18,12 +18,15 @@ std::size_t PeerOutput::gather(std::span<iovec> out, std::size_t max_bytes) cons
   return n;
 }
 
-void PeerOutput::consumed(std::size_t bytes) {
+PeerOutput::Written PeerOutput::consumed(std::size_t bytes) {
+  Written written;
   HELIO_CHECK(bytes <= bytes_, "more sent than was queued");
   bytes_ -= bytes;
   bytes += offset_;
   while (head_ < entries_.size() && bytes >= entries_[head_].to - entries_[head_].from) {
     bytes -= entries_[head_].to - entries_[head_].from;
+    const rib::Batch& batch = *entries_[head_].batch;
+    if (written.read_at_us == 0) written = {batch.read_at_us, batch.encoded_at_us};
     entries_[head_].batch->drop_ref();
     ++head_;
   }
@@ -36,6 +39,7 @@ void PeerOutput::consumed(std::size_t bytes) {
     entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;
   }
+  return written;
 }
 
 void PeerOutput::clear() {

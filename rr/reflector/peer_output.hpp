@@ -33,7 +33,11 @@ class PeerOutput {
     entries_.push_back({batch, from, to});
   }
   std::size_t gather(std::span<iovec> out, std::size_t max_bytes) const;
-  void consumed(std::size_t bytes);
+  // The first change that went out completely by it, for measuring; zeros when none did.
+  struct Written {
+    std::uint64_t read_at_us = 0, encoded_at_us = 0;
+  };
+  Written consumed(std::size_t bytes);
   void clear();
 
   bool at_message_boundary() const;

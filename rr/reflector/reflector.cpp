@@ -410,6 +410,13 @@ void Reflector::set_policies(std::shared_ptr<const RoutePolicies> policies) {
   note(rib::JournalEvent::policies, "");
 }
 
+Latencies Reflector::latencies() {
+  Latencies sum;
+  for (const auto& shard : shards_)
+    for (std::size_t stage = 0; stage < sum.size(); ++stage) sum[stage] += shard->counters().latency[stage].counts();
+  return sum;
+}
+
 MemoryView Reflector::memory() {
   rib::MemoryAccount sum;
   for (std::uint32_t i = 0; i < shards_.size(); ++i) {

@@ -44,6 +44,7 @@ class Reflector final : public StateSource {
   NextHopsView next_hops() override;
   std::vector<LegacyPeerView> legacy_peers() override;
   NextHopCounters next_hop_counters() override;
+  Latencies latencies() override;
 
   // Something that concerns the whole daemon goes into the journal. On the control thread.
   void note(rib::JournalEvent event, const std::string& text);

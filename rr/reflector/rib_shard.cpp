@@ -360,6 +360,7 @@ void RibShard::handle(Message&& message) {
   if (auto* change = std::get_if<PolicyChange>(&message)) {
     policy_change(std::move(*change));
   } else if (auto* updates = std::get_if<Updates>(&message)) {
+    read_at(updates->read_at_us);
     if (updates->attributes != nullptr)
       announce(updates->peer, updates->family, updates->has_path_id, updates->serial, updates->attributes->view(), updates->nlri);
     else
@@ -466,6 +467,8 @@ void RibShard::seal_log(rib::FamilyRib<Address>& rib, rib::ChangeLog& log, Famil
     batch->encoding_class = static_cast<std::uint8_t>(c);
     batch->stamp = shared_.turn;
     batch->made_at_ms = now_ms_;
+    batch->read_at_us = read_at_us_;
+    batch->encoded_at_us = encoded_at_us_;
     batch->shard = source_number();
     alive_.emplace_back(shared_.turn, batch->life());
     for (auto& stream : streams_) stream.push_back(Output{batch});

@@ -74,6 +74,13 @@ class RibShard final : public rib::TurnSealer {
   void set_graceful_shutdown(bool on);
   std::size_t staged_bytes() const { return rib4_.staged_bytes() + rib6_.staged_bytes() + waiting4_.size * 32 + waiting6_.size * 48; }
   void seal_turn() override;
+  // For measuring, in microseconds since start: when the first message behind what is staged was read, and what time it is.
+  void read_at(std::uint64_t us) {
+    if (us != 0 && (read_at_us_ == 0 || us < read_at_us_)) read_at_us_ = us;
+  }
+  std::uint64_t read_at() const { return read_at_us_; }
+  void encoding_begins(std::uint64_t us) { encoded_at_us_ = us; }
+  void end_measure() { read_at_us_ = 0; }
   // Purges, seals, walks: bounded. Returns true when work is left that need not wait for anybody.
   // `now_ms`: milliseconds since start.
   bool run_turn(std::uint64_t now_ms);
@@ -315,6 +322,7 @@ class RibShard final : public rib::TurnSealer {
   std::vector<Class> classes_;
   bool graceful_shutdown_ = false;
   std::uint64_t now_ms_ = 0;
+  std::uint64_t read_at_us_ = 0, encoded_at_us_ = 0;
   Waiting<rib::Address4> waiting4_;
   Waiting<rib::Address6> waiting6_;
   std::deque<Purge> purges_;

@@ -360,6 +360,11 @@ std::optional<wire::Notification> Shard::on_update(PeerId id, Bytes body) {
   Peer& peer = *found;
   counters_.updates_in.add();
   if (observer_ != nullptr) observer_->on_update(peer.record.info, body);
+  if (read_at_us_ == 0) {
+    read_at_us_ = microseconds();
+    rib_.read_at(read_at_us_);
+    if (evpn_ != nullptr) evpn_->read_at(read_at_us_);
+  }
   auto decoded = wire::decode_update(body, peer.context);
   if (!decoded) {
     counters_.update_errors[static_cast<std::size_t>(wire::UpdateErrorAction::reset)][0].add();
@@ -557,7 +562,7 @@ void Shard::route(PeerId peer, Family family, bool has_path_id, bool is_withdraw
     if (last != nullptr && last->peer == peer && last->family == family && last->serial == serial && last->attributes == attributes) {
       last->nlri.insert(last->nlri.end(), parts_[s].begin(), parts_[s].end());
     } else {
-      outbox_[s].push_back(Updates{peer, family, has_path_id, serial, attributes, parts_[s]});
+      outbox_[s].push_back(Updates{peer, family, has_path_id, serial, attributes, parts_[s], read_at_us_});
     }
   }
 }
@@ -691,7 +696,13 @@ void Shard::take_mail() {
   for (std::uint32_t from = 0; from < mailboxes_.shards(); ++from) {
     if (from == self_) continue;
     std::uint32_t source = from;
+    bool measured = false;
     for (Message& m : mailboxes_.take(from, self_)) {
+      if (auto* output = std::get_if<Output>(&m); output != nullptr && !measured && output->batch->encoded_at_us != 0) {
+        std::uint64_t now = microseconds();
+        counters_.observe(LatencyStage::queue, now - std::min(now, output->batch->encoded_at_us));
+        measured = true;  // the first one has waited longest
+      }
       if (auto* mark = std::get_if<EvpnMail>(&m)) source = mark->begins ? from + mailboxes_.shards() : from;
       else dispatch(source, std::move(m));
     }
@@ -750,6 +761,23 @@ void Shard::post() {
   sent_bytes_ = 0;
 }
 
+// Since start; 0 when there is no clock, or before the first turn.
+std::uint64_t Shard::microseconds() const {
+  TimePoint now = control_.clock();
+  if (now == TimePoint{} || start_ == TimePoint{}) return 0;
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(std::max(now, start_) - start_).count()) + 1;
+}
+
+void Shard::seal_and_measure(RibShard& rib) {
+  std::uint64_t begin = microseconds(), read_at = rib.read_at();
+  auto turn = rib.shared().turn;
+  rib.encoding_begins(begin);
+  rib.seal_turn();
+  if (rib.shared().turn == turn || begin == 0) return;
+  if (read_at != 0) counters_.observe(LatencyStage::decide, begin - std::min(begin, read_at));
+  counters_.observe(LatencyStage::encode, microseconds() - begin);
+}
+
 session::TurnResult Shard::run_turn(TimePoint now) {
   if (start_ == TimePoint{}) start_ = mailboxes_.start(now);
   now_ = now;
@@ -761,8 +789,8 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   if (!start_is_over_) run_start();
   take_mail();
   // Changes first: what was there before a membership changed goes out under the old one.
-  rib_.seal_turn();
-  if (evpn_ != nullptr) evpn_->seal_turn();
+  seal_and_measure(rib_);
+  if (evpn_ != nullptr) seal_and_measure(*evpn_);
   if (rtc_ != nullptr) rtc_->run_turn();
   move_streams();
   session::TurnResult result;
@@ -787,6 +815,9 @@ session::TurnResult Shard::run_turn(TimePoint now) {
     result.wake_at = result.wake_at ? std::min(*result.wake_at, soon) : soon;
   }
   counters_.turns.add();
+  read_at_us_ = 0;
+  rib_.end_measure();
+  if (evpn_ != nullptr) evpn_->end_measure();
   publish();
   if (journal_ != nullptr) journal_->end_turn();
   return result;
@@ -802,7 +833,12 @@ bool Shard::may_read() const {
 std::size_t Shard::gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) { return distribution_.gather(peer, out, max_bytes); }
 
 void Shard::consumed(PeerId peer, std::size_t bytes) {
-  distribution_.consumed(peer, bytes, now_);
+  PeerOutput::Written written = distribution_.consumed(peer, bytes, now_);
+  if (written.read_at_us != 0) {
+    std::uint64_t now = microseconds();
+    counters_.observe(LatencyStage::total, now - std::min(now, written.read_at_us));
+    counters_.observe(LatencyStage::write, now - std::min(now, written.encoded_at_us));
+  }
   if (!walks_waiting_) return;
   // Images were sent: walks may go on. Once per turn is enough.
   walks_waiting_ = false;

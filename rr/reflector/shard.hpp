@@ -169,6 +169,8 @@ class Shard final : public session::Engine {
   void sweep_memberships(Peer& peer);
   void drop_stale(PeerId peer, wire::FamilySet families);
   void run_restarts();
+  std::uint64_t microseconds() const;
+  void seal_and_measure(RibShard& rib);
   void to_rib(std::uint32_t shard, Message&& message);
   void to_evpn(std::uint32_t shard, Message&& message);
   void to_all_ribs(const Message& message);
@@ -225,6 +227,7 @@ class Shard final : public session::Engine {
   TimePoint start_{};
   TimePoint now_{};
   std::uint64_t now_ms_ = 0;
+  std::uint64_t read_at_us_ = 0;                       // of the first UPDATE in this turn; 0: none, or not measured
 };
 
 }  // namespace helio::reflector

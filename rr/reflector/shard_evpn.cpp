@@ -72,7 +72,7 @@ void Shard::route_evpn(PeerId peer, Bytes nlri, std::uint64_t serial, const std:
       continue;
     }
     sent_bytes_ += parts_[s].size();
-    evpn_outbox_[s].push_back(Updates{peer, Family::evpn, false, serial, attributes, parts_[s]});
+    evpn_outbox_[s].push_back(Updates{peer, Family::evpn, false, serial, attributes, parts_[s], read_at_us_});
   }
 }
 

@@ -12,6 +12,7 @@
 #include "rr/reflector/history_view.hpp"
 #include "rr/reflector/live_view.hpp"
 #include "rr/reflector/route_view.hpp"
+#include "rr/reflector/latency.hpp"
 #include "rr/session/close_reason.hpp"
 #include "rr/session/settings.hpp"
 #include "rr/wire/types.hpp"
@@ -198,6 +199,8 @@ class StateSource {
   virtual NextHopsView next_hops() { return {}; }
   virtual std::vector<LegacyPeerView> legacy_peers() { return {}; }
   virtual NextHopCounters next_hop_counters() { return {}; }
+  // Over all shards, since the start; waits for nobody.
+  virtual Latencies latencies() { return {}; }
 };
 
 }  // namespace helio::reflector

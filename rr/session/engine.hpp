@@ -103,6 +103,8 @@ class SessionControl {
   virtual ~SessionControl() = default;
   // The peer's queue went from empty to non-empty.
   virtual void output_ready(PeerId peer) = 0;
+  // The time, exact, for measuring; the engine decides nothing by it. A default one when there is no clock.
+  virtual TimePoint clock() const { return {}; }
   // Close the session with a NOTIFICATION. Takes effect after the current engine call returns.
   virtual void close(PeerId peer, wire::Notification notification, CloseReason reason) = 0;
   // Something arrived from another shard: schedule a turn.

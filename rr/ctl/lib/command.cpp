@@ -44,6 +44,7 @@ struct Parser {
     leaf(show, "shards", "what each shard holds and has to do", Verb::show_shards);
     leaf(show, "rt", "route targets: who exports, who imports", Verb::show_rt);
     leaf(show, "rtc", "RT-Constrain routes (RFC 4684)", Verb::show_rtc);
+    leaf(show, "latency", "how long changes take through the reflector, by stage", Verb::show_latency);
     leaf(show, "memory", "what the RIB's memory goes to", Verb::show_memory);
     leaf(show, "encoding-classes", "peers that get identical bytes", Verb::show_encoding_classes);
     leaf(show, "policies", "policy statements and what they matched", Verb::show_policies);

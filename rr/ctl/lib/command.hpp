@@ -14,6 +14,7 @@ enum class Verb : std::uint8_t {
   show_rt,
   show_rtc,
   show_memory,
+  show_latency,
   show_encoding_classes,
   show_policies,
   show_nexthops,

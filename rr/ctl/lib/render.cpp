@@ -343,6 +343,26 @@ std::string render_memory(const json::value& answer, const RenderOptions& option
   return table.text(options.headers);
 }
 
+// 120 us, 3.4 ms, 1.2 s.
+std::string short_time(const json::value& row, std::string_view key) {
+  if (member(row, key).is_null()) return "-";
+  double us = real(row, key) * 1e6;
+  return us < 1000 ? fmt::format("{:.0f} us", us) : us < 1e6 ? fmt::format("{:.1f} ms", us / 1e3) : fmt::format("{:.1f} s", us / 1e6);
+}
+
+std::string render_latency(const json::value& answer, const RenderOptions& options) {
+  std::string out;
+  for (std::string_view part : {"recent", "since_start"}) {
+    if (options.headers) out += part == "recent" ? fmt::format("Last {:.0f} s\n", real(answer, "recent_seconds")) : "\nSince the start\n";
+    Table table({{"Stage"}, {"Measured", right}, {"Mean", right}, {"p50", right}, {"p90", right}, {"p99", right}});
+    for (const json::value& row : list(answer, part))
+      table.add({text(row, "stage"), format_count(integer(row, "count")), short_time(row, "mean_seconds"), short_time(row, "p50_seconds"), short_time(row, "p90_seconds"),
+                 short_time(row, "p99_seconds")});
+    out += table.text(options.headers);
+  }
+  return out;
+}
+
 std::string render_policies(const json::value& answer, const RenderOptions& options) {
   Table table({{"Statement"}, {"Matched", right}});
   for (const json::value& item : list(answer, "statements")) table.add({text(item, "name"), format_count(integer(item, "attribute_sets"))});

@@ -26,6 +26,7 @@ std::string render_diagnosis(const boost::json::value& answer);
 std::string render_route_targets(const boost::json::value& answer, const RenderOptions& options);
 std::string render_memberships(const boost::json::value& answer, const RenderOptions& options);
 std::string render_memory(const boost::json::value& answer, const RenderOptions& options);
+std::string render_latency(const boost::json::value& answer, const RenderOptions& options);
 std::string render_policies(const boost::json::value& answer, const RenderOptions& options);
 std::string render_encoding_classes(const boost::json::value& answer, const RenderOptions& options);
 std::string render_bmp(const boost::json::value& answer, const RenderOptions& options);

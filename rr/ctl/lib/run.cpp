@@ -43,6 +43,7 @@ std::string path_of(const Command& command) {
     case Verb::explain_rt: return target_of("/v1/explain/rt", {{"rt", command.rt}});
     case Verb::explain_peer: return target_of("/v1/explain/peer", {{"peer", command.peer}});
     case Verb::show_memory: return "/v1/memory";
+    case Verb::show_latency: return "/v1/latency";
     case Verb::show_encoding_classes: return "/v1/encoding-classes";
     case Verb::show_policies: return "/v1/policies";
     case Verb::show_nexthops: return "/v1/nexthops";
@@ -80,6 +81,7 @@ std::string render(const Command& command, const json::value& answer, bool heade
     case Verb::explain_rt: return render_rt_explanation(answer);
     case Verb::explain_peer: return render_diagnosis(answer);
     case Verb::show_memory: return render_memory(answer, options);
+    case Verb::show_latency: return render_latency(answer, options);
     case Verb::show_encoding_classes: return render_encoding_classes(answer, options);
     case Verb::show_policies: return render_policies(answer, options);
     case Verb::show_nexthops: return render_next_hops(answer, options);

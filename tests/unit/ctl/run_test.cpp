@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden{{"show", "routes"}, "routes.txt"}, Golden{{"show", "routes", "--wide"}, "routes_wide.txt"},
                     Golden{{"show", "routes", "--detail"}, "routes_detail.txt"},
                     Golden{{"show", "routes", "--no-headers"}, "routes_no_headers.txt"}, Golden{{"show", "rt"}, "rt.txt"},
-                    Golden{{"show", "rtc"}, "rtc.txt"}, Golden{{"show", "memory"}, "memory.txt"},
+                    Golden{{"show", "rtc"}, "rtc.txt"}, Golden{{"show", "memory"}, "memory.txt"}, Golden{{"show", "latency"}, "latency.txt"},
                     Golden{{"show", "encoding-classes"}, "encoding_classes.txt"},
                     Golden{{"show", "policies"}, "policies.txt"}, Golden{{"show", "nexthops"}, "nexthops.txt"},
                     Golden{{"explain", "10.1.1.0/24", "--rd", "65000:101", "--to", "192.0.2.12"}, "explain.txt", 1},

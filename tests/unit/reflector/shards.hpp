@@ -171,6 +171,7 @@ class Shards {
 
   std::map<std::uint32_t, Closing> closed;
   std::optional<wire::Notification> answer;  // to the last UPDATE
+  session::TimePoint clock{};                 // for measuring; none at first
 
  private:
   class Control final : public session::SessionControl {
@@ -181,6 +182,7 @@ class Shards {
       shards_.closed.insert_or_assign(peer.value, Closing{std::move(notification), reason});
     }
     void wake() override {}
+    session::TimePoint clock() const override { return shards_.clock; }
     void send_message(PeerId, std::vector<std::uint8_t>) override {}
 
    private:

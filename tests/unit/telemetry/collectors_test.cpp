@@ -39,7 +39,7 @@ PeerSample peer(int i, std::uint8_t state) {
 class CollectorsTest : public testing::Test {
  protected:
   CollectorsTest() {
-    Labels labels{{"vpnv4", "vpnv6", "rtc"}, {"none", "hold-timer-expired", "collision"}, [](std::uint8_t type) { return type == 1 ? "ORIGIN" : std::to_string(type); }};
+    Labels labels{{"vpnv4", "vpnv6", "rtc"}, {"none", "hold-timer-expired", "collision"}, {"decide", "encode"}, {0.001, 0.1}, [](std::uint8_t type) { return type == 1 ? "ORIGIN" : std::to_string(type); }};
     board_ = std::make_shared<Board>(2, labels);
   }
   void fill() {
@@ -57,6 +57,10 @@ class CollectorsTest : public testing::Test {
     a.rib_prefixes[0].set(1000);
     a.rib_paths[0].set(2000);
     a.best_changes[0].add(11);
+    a.latency[1][0].set(3);
+    b.latency[1][2].set(1);
+    a.latency_sum_us[1].set(250'000);
+    b.latency_sum_us[1].set(2'000'000);
     b.decisions.set(4);
     a.attribute_sets.set(10);
     a.bfd_packets[1].set(7);
@@ -127,6 +131,9 @@ TEST_F(CollectorsTest, CountersAreSummedOverShards) {
         "heliograph_peer_prefixes{peer=\"192.0.2.1\",group=\"pe\",family=\"rtc\",rib=\"adj_out\"} 9\n",
         "heliograph_bmp_station_up{station=\"192.0.2.200:11019\"} 1\n", "heliograph_bmp_station_up{station=\"[2001:db8::200]:1790\"} 0\n",
         "heliograph_bmp_dropped_messages_total{station=\"192.0.2.200:11019\"} 3\n", "heliograph_mrt_write_errors_total 2\n",
+        "heliograph_reflect_latency_seconds_bucket{stage=\"encode\",le=\"0.001\"} 3\n", "heliograph_reflect_latency_seconds_bucket{stage=\"encode\",le=\"0.1\"} 3\n",
+        "heliograph_reflect_latency_seconds_bucket{stage=\"encode\",le=\"+Inf\"} 4\n", "heliograph_reflect_latency_seconds_count{stage=\"encode\"} 4\n",
+        "heliograph_reflect_latency_seconds_sum{stage=\"encode\"} 2.25\n", "heliograph_reflect_latency_seconds_count{stage=\"decide\"} 0\n",
         "description=\"rack \\\"1\\\"\"", "heliograph_telemetry_series_dropped 0\n", "heliograph_ready 1\n",
         "heliograph_build_info{version=\"0.1.0\",commit=\"abc\",compiler=\"gcc\",allocator=\"libc\"} 1\n"})
     EXPECT_THAT(text, HasSubstr(line));
