@@ -143,13 +143,14 @@ void keep_running(const SchemaNode& schema, const Node* running, Node& wanted) {
       take_over(out, child.name, old);
     } else if (child.shape == SchemaNode::Shape::table && child.name != "*") {
       auto at = std::ranges::find(out, child.name, &TableEntry::key);
-      if (at == out.end() && old != nullptr) {
+      bool was_there = at != out.end();
+      if (!was_there && old != nullptr) {
         out.push_back({child.name, old->position, Node{Table{}, old->position}});
         at = out.end() - 1;
       }
       if (at == out.end()) continue;
       keep_running(child, old, at->node);
-      if (std::get<Table>(at->node.value).empty() && old == nullptr) out.erase(at);
+      if (std::get<Table>(at->node.value).empty() && !was_there) out.erase(at);
     }
   }
 }

@@ -124,6 +124,7 @@ EDITS = {
     "global.graceful-shutdown": ("#global", "graceful-shutdown = true"),
     "runtime.shards": ("shards = 2", "shards = 3"),
     "runtime.memory-limit": ("#runtime", 'memory-limit = "8GiB"'),
+    "journal.memory": ("#log", '[journal]\nmemory = "1MiB"'),
     "timers.hold-time": ("hold-time = 90", "hold-time = 120"),
     "timers.keepalive-interval": ("keepalive-interval = 30", "keepalive-interval = 20"),
     "timers.connect-retry": ("connect-retry = 1", "connect-retry = 2"),

@@ -136,6 +136,13 @@ TEST(Effective, KeepsWhatIsNotWrittenAnyMore) {
   EXPECT_EQ(made->global.as, 65000u);
 }
 
+TEST(Effective, ATableThatIsGoneIsGone) {
+  Config running = parse(std::string(kBase) + "[mrt]\ndirectory = \"mrt\"\n");
+  LoadResult made = effective(running, parse(std::string(kBase)));
+  ASSERT_TRUE(made) << format_problem(made.error()[0]);
+  EXPECT_FALSE(made->mrt);
+}
+
 TEST(Effective, AnotherAsIsForTheNextStartWithEverythingThatFollowsFromIt) {
   Config running = parse(std::string(kBase));
   Config wanted = parse(replaced("as = 65000", "as = 65001"));
