@@ -43,6 +43,7 @@ void notify_reload(bool begins) {
 // SIGHUP reloads, the clock rolls an unconfirmed reload back, both on the control thread; anything else ends the wait.
 int wait_for_end(const sigset_t& signals, control::Server& server, Reloads& reloads) {
   constexpr timespec kSecond{1, 0};
+  std::uint64_t seconds = 0;
   while (true) {
     int signal = sigtimedwait(&signals, nullptr, &kSecond);
     if (signal == SIGHUP) {
@@ -55,6 +56,7 @@ int wait_for_end(const sigset_t& signals, control::Server& server, Reloads& relo
       return signal;
     } else {
       server.post([&reloads] { reloads.tick(std::chrono::steady_clock::now()); });
+      if (++seconds % 10 == 0) log::tell_suppressed();
     }
   }
 }

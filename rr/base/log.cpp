@@ -5,7 +5,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <memory>
+#include <mutex>
 
+#include "rr/base/log_limit.hpp"
 #include "rr/base/utf8.hpp"
 
 namespace helio::log {
@@ -39,6 +41,9 @@ class JsonMessage : public spdlog::custom_flag_formatter {
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
 };
 
+std::mutex limiter_mutex;
+LogLimiter limiter;
+
 }  // namespace
 
 void start(const Options& options) {
@@ -63,7 +68,37 @@ void start(const Options& options) {
 
 void set_level(const std::string& level) { spdlog::set_level(spdlog::level::from_str(level)); }
 
-void stop() { spdlog::shutdown(); }
+void stop() {
+  tell_suppressed();
+  spdlog::shutdown();
+}
+
+void write(spdlog::level::level_enum level, std::string_view text, fmt::format_args arguments) {
+  std::uint64_t before = 0;
+  {
+    std::scoped_lock lock(limiter_mutex);
+    auto admitted = limiter.admit(text, std::chrono::steady_clock::now());
+    if (!admitted) return;
+    before = *admitted;
+  }
+  std::string line = fmt::vformat(fmt::string_view(text.data(), text.size()), arguments);
+  if (before != 0) line += fmt::format(" ({} more like this were not logged)", before);
+  spdlog::default_logger_raw()->log(level, spdlog::string_view_t(line));
+}
+
+std::uint64_t suppressed_lines() {
+  std::scoped_lock lock(limiter_mutex);
+  return limiter.total();
+}
+
+void tell_suppressed() {
+  std::vector<LogLimiter::Suppressed> told;
+  {
+    std::scoped_lock lock(limiter_mutex);
+    told = limiter.take_suppressed();
+  }
+  for (const LogLimiter::Suppressed& s : told) spdlog::warn("{} lines were not logged: \"{}\"", s.lines, s.cause);
+}
 
 std::uint64_t dropped_lines() {
   auto pool = spdlog::thread_pool();

@@ -1,5 +1,6 @@
 // A log line is one line, whatever a peer put into it.
 #include "rr/base/log.hpp"
+#include "rr/base/log_limit.hpp"
 
 #include <gmock/gmock.h>
 
@@ -26,6 +27,46 @@ TEST(Log, JsonIsEscaped) {
   EXPECT_EQ(std::ranges::count(line, '\n'), 1);
   EXPECT_THAT(line, testing::HasSubstr(R"("message":"peer=10.0.0.1 hostname=\"a\"b\\c\u000a)"
                                        "\xef\xbf\xbd"));
+}
+
+// H5 I: rate-limited per cause, with a count of what was left out.
+TEST(LogLimit, BurstsPassFloodsAreCutAndCounted) {
+  using namespace std::chrono_literals;
+  log::LogLimiter limiter({.burst = 3, .per_second = 2});
+  log::LogLimiter::TimePoint now{};
+  static constexpr std::string_view kOne = "peer={} came", kOther = "peer={} went";
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(limiter.admit(kOne, now), 0u);
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(limiter.admit(kOne, now));
+  EXPECT_EQ(limiter.admit(kOther, now), 0u) << "another cause is not concerned";
+  now += 400ms;
+  EXPECT_FALSE(limiter.admit(kOne, now));
+  now += 100ms;
+  EXPECT_EQ(limiter.admit(kOne, now), 6u) << "the next line tells";
+  EXPECT_FALSE(limiter.admit(kOne, now));
+  auto told = limiter.take_suppressed();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].cause, kOne);
+  EXPECT_EQ(told[0].lines, 1u);
+  EXPECT_TRUE(limiter.take_suppressed().empty());
+  EXPECT_EQ(limiter.total(), 7u);
+  now += 1h;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limiter.admit(kOne, now)) << "a burst, not an hour's worth";
+  EXPECT_FALSE(limiter.admit(kOne, now));
+}
+
+TEST(Log, AFloodOfOneCauseLeavesRoomForOthersAndIsToldAtTheEnd) {
+  testing::internal::CaptureStderr();
+  log::start({});
+  std::uint64_t before = log::suppressed_lines();
+  for (int i = 0; i < 2000; ++i) log::warn("flood of peer={}", i);
+  log::warn("something else");
+  log::stop();
+  std::string text = testing::internal::GetCapturedStderr();
+  std::uint64_t left_out = log::suppressed_lines() - before;
+  EXPECT_GE(left_out, 1000u);
+  EXPECT_THAT(text, testing::HasSubstr("something else"));
+  EXPECT_THAT(text, testing::HasSubstr("lines were not logged: \"flood of peer={}\""));
+  EXPECT_EQ(static_cast<std::uint64_t>(std::ranges::count(text, '\n')), 2000 - left_out + 2);
 }
 
 }  // namespace

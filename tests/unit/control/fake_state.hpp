@@ -57,14 +57,13 @@ class FakeState : public reflector::StateSource {
   reflector::MemoryView memory() override { return {{{"paths", 4096, 128}, {"attribute_sets", 2048, 4}}}; }
 
   reflector::Latencies latencies() override {
-    reflector::Latencies out;  // grows from call to call, as it does
-    ++asked_;
-    out[0].buckets[1] = 90 * asked_, out[0].buckets[6] = 10 * asked_, out[0].sum_us = 40'000 * asked_;
-    out[4].buckets[16] = asked_, out[4].sum_us = 31'000'000 * asked_;
+    reflector::Latencies out;
+    out[0].buckets[1] = 90 * measured_, out[0].buckets[6] = 10 * measured_, out[0].sum_us = 40'000 * measured_;
+    out[4].buckets[16] = measured_, out[4].sum_us = 31'000'000 * measured_;
     return out;
   }
 
-  std::uint64_t asked_ = 0;
+  std::uint64_t measured_ = 1;
   reflector::SummaryView summary_;
   std::vector<reflector::PeerView> peers_;
   reflector::RoutePage page_;
