@@ -51,4 +51,11 @@ ActionResult Actions::maintenance(bool on, const std::string& text) {
   return {Status::done, on ? "maintenance is on: routes are sent with GRACEFUL_SHUTDOWN and LOCAL_PREF 0" : "maintenance is off: routes are sent as they are"};
 }
 
+ActionResult Actions::log_level(const std::string& level) {
+  log::set_level("info");  // so that the change itself is told, whichever way it goes
+  log::info("log level={} (helioctl)", level);
+  log::set_level(level);
+  return {Status::done, "log level is " + level + " until a reload changes log.level, or the daemon restarts"};
+}
+
 }  // namespace helio::app

@@ -12,6 +12,7 @@ class Actions final : public control::ControlActions {
       : sessions_(sessions), reflector_(reflector), config_(config) {}
   control::ActionResult peer(const wire::IpAddress& address, control::PeerAction action, const std::string& text) override;
   control::ActionResult maintenance(bool on, const std::string& text) override;
+  control::ActionResult log_level(const std::string& level) override;
   control::ConfigControl* config() override { return &config_; }
   // Any time after the control server has ended.
   const std::string& farewell() const { return farewell_; }

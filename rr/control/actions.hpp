@@ -2,6 +2,7 @@
 // implements it on top of the session managers; calls come from the control thread and return when it is done.
 #pragma once
 #include <string>
+#include <string_view>
 
 #include "rr/wire/types.hpp"
 
@@ -18,6 +19,8 @@ enum class PeerAction : std::uint8_t {
   refresh,   // soft_in and soft_out
 };
 
+inline constexpr std::string_view kLogLevels[] = {"trace", "debug", "info", "warn", "error"};
+
 struct ActionResult {
   enum class Status : std::uint8_t { done, unknown_peer, refused };
   Status status = Status::done;
@@ -31,6 +34,8 @@ class ControlActions {
   virtual ActionResult peer(const wire::IpAddress& address, PeerAction action, const std::string& text) = 0;
   // `text`: what peers are told when the daemon stops in maintenance.
   virtual ActionResult maintenance(bool on, const std::string& text) = 0;
+  // From now on, until the configuration says something else. `level`: one of kLogLevels.
+  virtual ActionResult log_level(const std::string& level) = 0;
   // Reloads; null: this daemon does none.
   virtual ConfigControl* config() { return nullptr; }
 };

@@ -22,6 +22,7 @@ constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",    "/v1/route
                                        "/v1/memory",  "/v1/latency",  "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version",
                                        "/v1/bmp",     "/v1/mrt",      "/v1/dump/mrt"};
 constexpr std::string_view kPeerPrefix = "/v1/peers/";
+constexpr std::string_view kLogPrefix = "/v1/log:";
 
 Unexpected<ApiProblem> not_found(std::string_view path) {
   return problem(404, "not_found", fmt::format("there is nothing at {}", path), config::suggestion(path, kPaths));
@@ -199,7 +200,7 @@ Api::Answer Api::get(const Target& target) {
         return problem(405, "method_not_allowed", fmt::format("{} changes something", path), "use POST");
     return peer(address);
   }
-  if (path == "/v1/maintenance:on" || path == "/v1/maintenance:off")
+  if (path == "/v1/maintenance:on" || path == "/v1/maintenance:off" || path.starts_with(kLogPrefix))
     return problem(405, "method_not_allowed", fmt::format("{} changes something", path), "use POST");
   if (std::ranges::find(kPaths, path) == std::end(kPaths)) return not_found(path);
   if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
@@ -222,6 +223,7 @@ Api::Answer Api::get(const Target& target) {
 Api::Answer Api::post(const Target& target, std::string_view body) {
   std::string_view path = target.path;
   if (path == "/v1/maintenance:on" || path == "/v1/maintenance:off") return maintenance(target, path.ends_with(":on"), body);
+  if (path.starts_with(kLogPrefix)) return log_level(target, std::string_view(path).substr(kLogPrefix.size()));
   if (std::ranges::find(kPaths, path) != std::end(kPaths))
     return problem(405, "method_not_allowed", fmt::format("{} can only be read", path), "use GET");
   if (!path.starts_with(kPeerPrefix)) return not_found(path);
@@ -250,6 +252,14 @@ Api::Answer Api::post(const Target& target, std::string_view body) {
     case ActionResult::Status::refused: break;
   }
   return problem(409, "refused", result.message);
+}
+
+Api::Answer Api::log_level(const Target& target, std::string_view level) {
+  if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
+  if (std::ranges::find(kLogLevels, level) == std::end(kLogLevels))
+    return problem(404, "unknown_action", fmt::format("there is no log level \"{}\"", level), "trace, debug, info, warn or error");
+  if (!actions_) return problem(501, "not_supported", "this daemon takes no actions over the control API");
+  return action_json(actions_->log_level(std::string(level)));
 }
 
 Api::Answer Api::maintenance(const Target& target, bool on, std::string_view body) {

@@ -66,6 +66,7 @@ class Api {
   using Answer = Result<boost::json::value, ApiProblem>;
   Result<std::unique_ptr<ApiStream>, ApiProblem> stream(Target target);
   Answer get(const Target& target);
+  Answer log_level(const Target& target, std::string_view level);
   Answer maintenance(const Target& target, bool on, std::string_view body);
   Answer post(const Target& target, std::string_view body);
   Answer peers(const Target& target);

@@ -1,5 +1,6 @@
 // Any request to the control API: "METHOD TARGET", a line feed, the body. The answer is JSON; what is not 200 is a problem
 // object, and nothing reaches the daemon from it.
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "rr/control/api.hpp"
@@ -55,6 +56,11 @@ class Actions : public control::ControlActions {
  public:
   control::ActionResult peer(const wire::IpAddress&, control::PeerAction, const std::string& text) override {
     HELIO_CHECK(text.size() <= 255, "RFC 9003");
+    ++calls;
+    return {};
+  }
+  control::ActionResult log_level(const std::string& level) override {
+    HELIO_CHECK(std::ranges::find(control::kLogLevels, level) != std::end(control::kLogLevels), "a level");
     ++calls;
     return {};
   }

@@ -546,6 +546,21 @@ def keys_and_levels(t):
     signed("127.1.0.9", b"another-key").close()
 
 
+@test("H5 I: the log level at run time, and a reload that does not touch it leaves it")
+def log_level(t):
+    heliod = t.reflector(watch=False)
+    heliod.control("log", "level", "error")
+    heliod.wait_log("log level=error")
+    size = len(heliod.text())
+    t.peer("127.1.0.1", "65000:1", families=RTC)
+    run(heliod, "reload")
+    check(len(heliod.text()) == size, "nothing below error", heliod.text()[size:])
+    heliod.control("log", "level", "debug")
+    t.peer("127.1.0.2", "65000:1", families=RTC)
+    heliod.wait_log("peer=127.1.0.2")
+    check("LEVEL" not in text(heliod, "log", "level", "loud") and "loud" in text(heliod, "log", "level", "loud"), "a level that is not", text(heliod, "log", "level", "loud"))
+
+
 @test("H5 E: maintenance that an operator turned on is not ended by a reload")
 def maintenance_stays(t):
     heliod = t.reflector(watch=False)

@@ -89,6 +89,10 @@ struct Parser {
     maintenance->add_option("state", command.action, "on or off")->required()->check(CLI::IsMember({"on", "off"}));
     maintenance->add_option("--reason", command.reason, "text for the peers when the daemon stops (RFC 9003), at most 255 octets")->type_name("TEXT");
 
+    CLI::App* log = group("log", "the daemon's log");
+    CLI::App* level = leaf(log, "level", "how much is logged from now on", Verb::log_level);
+    level->add_option("level", command.action, "trace, debug, info, warn or error")->required()->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+
     CLI::App* health = leaf(&app, "health", "for probes: exit status 0 when the daemon answers", Verb::health);
     health->add_flag("--ready", command.ready, "and is converged");
 

@@ -37,6 +37,7 @@ enum class Verb : std::uint8_t {
   completion_words,
   peer_action,
   maintenance,
+  log_level,
   health,
   config_check,
   dump_mrt,

@@ -59,6 +59,7 @@ std::string path_of(const Command& command) {
     case Verb::health: return command.ready ? "/v1/health?ready=1" : "/v1/health";
     case Verb::peer_action: return fmt::format("/v1/peers/{}:{}", percent_encode(command.peer), command.action);
     case Verb::maintenance: return "/v1/maintenance:" + command.action;
+    case Verb::log_level: return "/v1/log:" + command.action;
     default: return {};
   }
 }
@@ -95,6 +96,7 @@ std::string render(const Command& command, const json::value& answer, bool heade
     case Verb::show_config: return render_config(answer);
     case Verb::show_version: return render_version(answer);
     case Verb::health: return render_health(answer);
+    case Verb::log_level:
     case Verb::maintenance:
     case Verb::peer_action: {
       const json::value* message = answer.is_object() ? answer.as_object().if_contains("message") : nullptr;
@@ -123,7 +125,7 @@ class Runner {
     if (command_.verb == Verb::show_routes) return command_.all ? all_routes(command_, client_, out_, err_) : routes();
     if (command_.verb == Verb::config_check) return config_check();
     if (command_.verb == Verb::dump_mrt) return dump_mrt();
-    bool acts = command_.verb == Verb::peer_action || command_.verb == Verb::maintenance || command_.verb == Verb::config_reload ||
+    bool acts = command_.verb == Verb::peer_action || command_.verb == Verb::maintenance || command_.verb == Verb::log_level || command_.verb == Verb::config_reload ||
                 command_.verb == Verb::config_confirm || command_.verb == Verb::config_rollback;
     auto answer = client_.ask(acts ? "POST" : "GET", path_of(command_), acts ? action_body() : "");
     if (!answer) {

@@ -26,6 +26,11 @@ class RecordingActions : public ControlActions {
     calls.push_back({wire::format_ip(address), action, text});
     return result;
   }
+  ActionResult log_level(const std::string& level) override {
+    levels.push_back(level);
+    return result;
+  }
+  std::vector<std::string> levels;
   ActionResult maintenance(bool on, const std::string& text) override {
     maintenances.push_back({on, text});
     return result;
@@ -217,6 +222,8 @@ constexpr Bad kBad[] = {
     {"POST", "/v1/peers/192.0.2.11:clear", R"({"reason": 3})", 400, "is not a string"},
     {"POST", "/v1/peers/192.0.2.11:clear", R"({"soft": "sideways"})", 400, "not known here"},
     {"POST", "/v1/peers/192.0.2.11:up", R"({"soft": "in"})", 400, "belongs to clear"},
+    {"GET", "/v1/log:debug", "", 405, "use POST"},
+    {"POST", "/v1/log:loud", "", 404, "trace, debug, info, warn or error"},
     {"GET", "/v1/config:reload", "", 405, "use POST"},
     {"POST", "/v1/config:diff", "", 405, "use GET"},
     {"GET", "/v1/config:dif", "", 404, R"(did you mean \"/v1/config:diff\"?)"},
@@ -228,6 +235,11 @@ constexpr Bad kBad[] = {
     {"POST", "/v1/config:rollback", "", 409, "no reload waits"},
 };
 INSTANTIATE_TEST_SUITE_P(Each, ApiProblems, testing::ValuesIn(kBad));
+
+TEST_F(ApiTest, LogLevelReachesTheDaemon) {
+  EXPECT_EQ(post("/v1/log:debug").status, 200u);
+  EXPECT_EQ(actions_.levels, std::vector<std::string>{"debug"});
+}
 
 TEST_F(ApiTest, ReloadsTakeTheirOptions) {
   EXPECT_EQ(post("/v1/config:reload").status, 200u);

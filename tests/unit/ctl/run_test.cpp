@@ -44,6 +44,7 @@ class Actions : public control::ControlActions {
     if (wire::format_ip(address) != "192.0.2.11") return {control::ActionResult::Status::unknown_peer, ""};
     return {control::ActionResult::Status::done, "192.0.2.11 is cleared"};
   }
+  control::ActionResult log_level(const std::string& level) override { return {control::ActionResult::Status::done, "log level is " + level}; }
   control::ActionResult maintenance(bool on, const std::string& text) override {
     reason = (on ? "on " : "off ") + text;
     return {control::ActionResult::Status::done, "maintenance it is"};
@@ -122,6 +123,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden{{"show", "legacy-peers"}, "legacy_peers.txt"}, Golden{{"show", "bmp"}, "bmp.txt"}, Golden{{"show", "mrt"}, "mrt.txt"}, Golden{{"health"}, "health.txt"},
                     Golden{{"config", "diff", "--impact"}, "config_diff.txt"},
                     Golden{{"config", "reload", "--confirm", "5m"}, "config_reload.txt"}));
+
+TEST_F(RunTest, LogLevelIsSet) {
+  EXPECT_EQ(run_words({"log", "level", "debug"}), 0);
+  EXPECT_EQ(out_.str(), "log level is debug\n");
+}
 
 TEST_F(RunTest, JsonIsTheApisAnswer) {
   EXPECT_EQ(run_words({"show", "rt", "-j"}), 0);
