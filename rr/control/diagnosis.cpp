@@ -114,6 +114,9 @@ Diagnosis diagnose(const wire::IpAddress& address, const reflector::PeerView* pe
     last_words(report, *peer);
     if (!peer->last_close.empty() && std::ranges::none_of(out.findings, [](const Finding& f) { return f.kind == Kind::problem; }))
       report.problem("closed", "the session closed: " + peer->last_close, "");
+    if (out.findings.empty() && (peer->state == "OpenSent" || peer->state == "OpenConfirm"))
+      report.problem("opening", fmt::format("a session is coming up: {} for {} s", peer->state == "OpenSent" ? "its OPEN is awaited" : "its first KEEPALIVE is awaited", peer->since.count()),
+                     "ask again in a moment; when it stays so, the peer hangs or the path loses packets");
     if (out.findings.empty()) report.problem("never-connected", "nothing has come from it and connecting has not failed yet", "wait for a connect-retry");
     if (peer->restart.starts_with("its session")) report.note("graceful-restart", fmt::format("its routes are kept for {} s more (RFC 4724)", peer->restart_seconds));
     return out;

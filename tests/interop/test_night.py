@@ -39,6 +39,7 @@ def on_call(t):
 
     # 2. "Site D sees nothing at all": VPNv4 is not activated on its PE.
     t.peer("127.1.0.4", families=(bgp.VPNV6, bgp.RTC))
+    wait_until(lambda: heliod.show("peer", "127.1.0.4")["state"] == "Established", "heliod has its KEEPALIVE, too", 5)
     said = words(heliod, "explain", "peer", "127.1.0.4")
     check("NO   vpnv4 is configured here, but the peer did not offer it in its OPEN" in said and "activate the family" in said, "family not activated", said)
 

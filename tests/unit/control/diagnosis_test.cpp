@@ -57,6 +57,8 @@ TEST_F(DiagnosisTest, KeysByWhatTheKernelCounts) {
   config_.peer_groups[0].auth_password = "secret";
   EXPECT_THAT(reasons("198.51.100.7", nullptr, {.md5_missing = 5, .md5_unexpected = 2, .md5_wrong = 7}), testing::ElementsAre("md5-wrong", "md5-missing", "never-connected"));
   for (const Finding& f : last_.findings) EXPECT_THAT(f.text + f.hint, testing::Not(testing::HasSubstr("secret")));
+  peer_.state = "OpenConfirm";
+  EXPECT_THAT(reasons("192.0.2.11", &peer_), testing::ElementsAre("opening"));
   peer_.state = "Active";
   EXPECT_THAT(reasons("192.0.2.11", &peer_, {.ttl_drops = 3}), testing::ElementsAre("never-connected"));
   config_.peer_groups[0].ttl_min = 254;
