@@ -319,6 +319,10 @@ def secrets(t):
         for form in ((), ("-j",)):
             done = run(t.binaries / "helioctl", "--socket", folder / "control.sock", "show", *words.split(), *form)
             check(done.returncode == 0, "helioctl show " + words, done.stderr)
+    done = run(t.binaries / "helioctl", "--socket", folder / "control.sock", "dump", "support", "-")
+    check(done.returncode == 0 and '"/v1/config"' in done.stdout, "helioctl dump support", done.stderr)
+    done = run(t.binaries / "helioctl", "--socket", folder / "control.sock", "config", "reload", "-j")
+    check(done.returncode == 0, "helioctl config reload", done.stderr)
     check('auth-password-file = "group.key"' in said["%s --socket %s show config" % (t.binaries / "helioctl", folder / "control.sock")], "the file's name is shown", said)
     metrics = socket.create_connection(("127.0.0.1", 9911))
     metrics.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")

@@ -103,6 +103,8 @@ struct Parser {
     CLI::App* dump = group("dump", "files for other programs");
     CLI::App* mrt = leaf(dump, "mrt", "the RIB as an MRT file (TABLE_DUMP_V2); - is standard output", Verb::dump_mrt);
     mrt->add_option("file", command.file, "file to write")->required();
+    CLI::App* support = leaf(dump, "support", "what to send with a question: every answer of the daemon, one per line, no secrets; - is standard output", Verb::dump_support);
+    support->add_option("file", command.file, "file to write")->required();
     CLI::App* diff = leaf(config, "diff", "what a reload of the file would change", Verb::config_diff);
     diff->add_flag("--impact", command.impact, "with the peers and routes that each change touches");
     CLI::App* reload = leaf(config, "reload", "take over the file; sessions stay", Verb::config_reload);

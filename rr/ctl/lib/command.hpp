@@ -41,6 +41,7 @@ enum class Verb : std::uint8_t {
   health,
   config_check,
   dump_mrt,
+  dump_support,
   config_diff,
   config_reload,
   config_confirm,

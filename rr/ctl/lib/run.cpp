@@ -124,7 +124,8 @@ class Runner {
     if (command_.verb == Verb::monitor) return monitor(command_, client_, out_, err_);
     if (command_.verb == Verb::show_routes) return command_.all ? all_routes(command_, client_, out_, err_) : routes();
     if (command_.verb == Verb::config_check) return config_check();
-    if (command_.verb == Verb::dump_mrt) return dump_mrt();
+    if (command_.verb == Verb::dump_mrt) return dump([this](std::ostream& to) { return dump_pages(to); });
+    if (command_.verb == Verb::dump_support) return dump([this](std::ostream& to) { return support(client_, to, err_); });
     bool acts = command_.verb == Verb::peer_action || command_.verb == Verb::maintenance || command_.verb == Verb::log_level || command_.verb == Verb::config_reload ||
                 command_.verb == Verb::config_confirm || command_.verb == Verb::config_rollback;
     auto answer = client_.ask(acts ? "POST" : "GET", path_of(command_), acts ? action_body() : "");
@@ -223,13 +224,14 @@ class Runner {
   }
 
   // Page by page into the file, which has its name only when all of it is there.
-  int dump_mrt() {
+  // What `write` writes, in the file as a whole or not at all.
+  int dump(const std::function<int(std::ostream&)>& write) {
     bool to_file = command_.file != "-";
     std::string partial = command_.file + ".partial";
     std::ofstream file;
     if (to_file) file.open(partial, std::ios::binary | std::ios::trunc);
     std::ostream& to = to_file ? file : out_;
-    int status = to ? dump_pages(to) : kNo;
+    int status = to ? write(to) : kNo;
     if (to_file) file.close();
     if (status == kDone && to && (!to_file || std::rename(partial.c_str(), command_.file.c_str()) == 0)) return kDone;
     if (!to || status == kDone) err_ << "helioctl: " << command_.file << ": " << std::strerror(errno) << "\n";

@@ -124,6 +124,27 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden{{"config", "diff", "--impact"}, "config_diff.txt"},
                     Golden{{"config", "reload", "--confirm", "5m"}, "config_reload.txt"}));
 
+// Every line is an answer; peers that are down are explained; a file is there as a whole or not at all.
+TEST_F(RunTest, SupportHasEveryAnswer) {
+  EXPECT_EQ(run_words({"dump", "support", "-"}), 0) << err_.str();
+  std::istringstream lines(out_.str());
+  std::string line;
+  std::vector<std::string> asked;
+  while (std::getline(lines, line)) {
+    boost::json::value value = boost::json::parse(line);
+    if (const auto* what = value.as_object().if_contains("asked")) asked.emplace_back(what->as_string());
+    else EXPECT_EQ(value.at("support"), "heliograph");
+    if (value.as_object().contains("status")) EXPECT_EQ(value.at("status"), 200) << line;
+  }
+  EXPECT_THAT(asked, testing::IsSupersetOf({"/v1/version", "/v1/config", "/v1/peers", "/v1/latency", "/v1/explain/peer?peer=192.0.2.12"}));
+  std::string file = testing::TempDir() + "/support.json";
+  EXPECT_EQ(run_words({"dump", "support", file.c_str()}), 0);
+  std::ifstream written(file);
+  EXPECT_TRUE(std::getline(written, line));
+  EXPECT_EQ(run_words({"dump", "support", "/nonexistent/support.json"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("No such file or directory"));
+}
+
 TEST_F(RunTest, LogLevelIsSet) {
   EXPECT_EQ(run_words({"log", "level", "debug"}), 0);
   EXPECT_EQ(out_.str(), "log level is debug\n");
