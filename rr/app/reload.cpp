@@ -110,6 +110,7 @@ ConfigReport Reloads::reload(const control::ReloadRequest& request) {
     report.file = running_->file;
     report.message = "the last reload waits to be confirmed";
     report.hint = "helioctl config confirm or helioctl config rollback first";
+    if (metrics_ != nullptr) metrics_->on_reload(false);
     log_report(report);
     return report;
   }

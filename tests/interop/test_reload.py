@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import bgp
-from harness import check, group_toml, quiet, range_toml, reflector_toml, test, wait_until
+from harness import Skip, check, group_toml, quiet, range_toml, reflector_toml, test, wait_until
 
 RTC = (bgp.VPNV4, bgp.RTC)
 MAN_PAGE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "man" / "heliograph.toml.5.scd"
@@ -169,7 +169,7 @@ EDITS = {
     "peer-groups[].passive": ("#pe", "passive = true"),
     "peer-groups[].local-address": ("#pe", 'local-address = "127.0.0.1"'),
     "peer-groups[].auth-password-file": ("#pe", 'auth-password-file = "key"'),
-    "peer-groups[].auth-method": None,
+    "peer-groups[].auth-method": None,  # takes a kernel with TCP-AO: see refused()
     "peer-groups[].auth-key-id": None,
     "peer-groups[].ttl-min": ("#pe", "ttl-min = 254"),
     "peer-groups[].multihop": ("#far", "multihop = 4"),
@@ -544,6 +544,25 @@ def keys_and_levels(t):
     report = run(heliod, "reload")
     check([c["path"] for c in report["changes"]] == ["listen-ranges[127.1.0.0/16].auth-password-file"] and "another-key" not in json.dumps(report), "new contents of the file", report)
     signed("127.1.0.9", b"another-key").close()
+
+
+@test("H5 E: what the system refuses in the middle of a reload (a key for TCP-AO, RFC 5925) leaves everything as it was, policies too")
+def refused(t):
+    heliod, pe1, pe2 = policy_world(t)
+    (heliod.folder / "key").write_text("the-key\n")
+    (heliod.folder / "key").chmod(0o600)
+    good = heliod.config.read_text()
+    edit(heliod, '"65000:2"', '"65000:1"')
+    edit(heliod, 'name = "clients"', 'name = "clients"\nauth-password-file = "key"\nauth-method = "tcp-ao"')
+    said = text(heliod, "config", "reload")
+    if "applied" in said:
+        raise Skip("this kernel has TCP-AO")
+    check("TCP-AO" in said and "nothing is changed" in said, "the reason", said)
+    quiet(pe1, pe2)
+    check(pe2.route("65000:1", "10.1.0.0/24") and not pe2.route("65000:1", "10.2.0.0/24"), "the old policy is in force")
+    check(heliod.show("config")["config"]["policy"]["sets"][0]["route-targets"] == ["65000:2"] and not pe1.notification, "and the old configuration")
+    heliod.config.write_text(good)
+    check(run(heliod, "reload")["message"] == "nothing has changed", "the file as it was")
 
 
 @test("H5 I: the log level at run time, and a reload that does not touch it leaves it")

@@ -18,7 +18,11 @@ std::string impact_text(const json::value& change) {
   if (impact == nullptr) return {};
   std::string effect = text(*impact, "effect");
   if (effect == "none") return "no session, no route";
-  std::string out = fmt::format("{}: {} peers, {} sessions", as_words(effect), format_count(integer(*impact, "peers")), format_count(integer(*impact, "sessions")));
+  auto counted = [&](std::string_view key, const char* one, const char* many) {
+    std::int64_t n = integer(*impact, key);
+    return fmt::format("{} {}", format_count(n), n == 1 ? one : many);
+  };
+  std::string out = fmt::format("{}: {}, {}", as_words(effect), counted("peers", "peer", "peers"), counted("sessions", "session", "sessions"));
   std::int64_t in = integer(*impact, "routes_received"), sent = integer(*impact, "routes_sent");
   if (effect != "settings" && in + sent != 0) out += fmt::format(", {} routes received, {} sent", format_count(in), format_count(sent));
   return out;
