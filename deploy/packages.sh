@@ -10,7 +10,7 @@ build_packages=(
 # To build and run the tests as well: the daemons are the real PEs of tests/interop.
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 iproute2 util-linux tcpdump tshark iputils-ping traceroute iperf3 procps gobgpd frr bird2 openbgpd exabgp prometheus bgpdump pmacct
+  python3 python3-jsonschema zsh fish iproute2 util-linux tcpdump tshark iputils-ping traceroute iperf3 procps gobgpd frr bird2 openbgpd exabgp prometheus bgpdump pmacct
 )
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }

@@ -6,8 +6,8 @@
 #include <boost/json.hpp>
 #include <charconv>
 
-#include "rr/config/suggest.hpp"
 #include "rr/control/config_api.hpp"
+#include "rr/control/endpoints.hpp"
 #include "rr/control/event_stream.hpp"
 #include "rr/control/json_text.hpp"
 #include "rr/control/parameters.hpp"
@@ -18,15 +18,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kPaths[] = {"/v1/summary", "/v1/peers",    "/v1/routes",   "/v1/rt",     "/v1/rtc",              "/v1/explain", "/v1/history", "/v1/events", "/v1/churn", "/v1/rd", "/v1/shards", "/v1/explain/rt", "/v1/explain/peer",
-                                       "/v1/memory",  "/v1/latency",  "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/health", "/v1/encoding-classes", "/v1/config",  "/v1/version",
-                                       "/v1/bmp",     "/v1/mrt",      "/v1/dump/mrt"};
 constexpr std::string_view kPeerPrefix = "/v1/peers/";
 constexpr std::string_view kLogPrefix = "/v1/log:";
-
-Unexpected<ApiProblem> not_found(std::string_view path) {
-  return problem(404, "not_found", fmt::format("there is nothing at {}", path), config::suggestion(path, kPaths));
-}
 
 std::optional<bool> parse_flag(std::string_view text) {
   if (text == "true" || text == "1" || text.empty()) return true;
@@ -50,8 +43,6 @@ std::optional<wire::Family> parse_any_family(std::string_view text) {
 }
 
 Result<reflector::RouteQuery, ApiProblem> parse_route_query(const Target& target) {
-  if (auto bad = check_parameters(target, {"family", "rd", "rt", "prefix", "longer", "from", "to", "rib", "limit", "cursor", "stream"}))
-    return Unexpected(*bad);
   reflector::RouteQuery query;
   auto bad = read(target, "family", query.family, parse_any_family, "a family such as \"vpnv4\" or \"l3vpn-ipv6-unicast\"");
   if (!bad) bad = read(target, "rd", query.rd, wire::parse_rd, "a route distinguisher such as \"65000:101\"");
@@ -137,21 +128,23 @@ ApiResponse Api::handle(const ApiRequest& request) {
   auto run = [&]() -> Answer {
     auto target = parse_target(request.target);
     if (!target) return Unexpected(target.error());
-    if (request.method == "GET" && target->path == "/v1/dump/mrt") return dump(*target, response);
-    if (is_config_action(*target) && (request.method == "GET" || request.method == "POST"))
-      return config_action(actions_ != nullptr ? actions_->config() : nullptr, request.method, *target, request.body);
+    if (auto bad = check_request(request.method, *target)) return Unexpected(*bad);
+    if (target->path == "/v1/dump/mrt") return dump(*target, response);
+    if (is_config_action(*target)) return config_action(actions_ != nullptr ? actions_->config() : nullptr, *target, request.body);
     bool wants_stream = false;
     if (target->path == "/v1/routes")
       if (auto bad = read(*target, "stream", wants_stream, parse_flag, "true or false")) return Unexpected(*bad);
-    if (request.method == "GET" && (wants_stream || target->path == "/v1/events")) {
+    if (wants_stream || target->path == "/v1/events") {
       auto made = stream(std::move(*target));
       if (!made) return Unexpected(made.error());
       response.stream = std::move(*made);
       return nullptr;
     }
-    if (request.method == "GET") return get(*target);
-    if (request.method == "POST") return post(*target, request.body);
-    return problem(405, "method_not_allowed", fmt::format("{} is not used here", request.method), "GET or POST");
+    if (target->path == "/v1/openapi") {
+      response.body = openapi_document();
+      return nullptr;
+    }
+    return request.method == "GET" ? get(*target) : post(*target, request.body);
   };
   Answer answer = run();
   if (response.stream) return response;
@@ -162,7 +155,7 @@ ApiResponse Api::handle(const ApiRequest& request) {
   if (answer && value.is_object() && value.as_object().contains("alive") && request.target.find("ready") != std::string_view::npos &&
       !value.at("ready").as_bool())
     response.status = 503;
-  if (response.content_type == "application/json") response.body = to_text(value) + "\n";
+  if (response.body.empty() && response.content_type == "application/json") response.body = to_text(value) + "\n";
   return response;
 }
 
@@ -187,23 +180,12 @@ Api::Answer Api::get(const Target& target) {
   if (path == "/v1/peers") return peers(target);
   if (path == "/v1/explain") return target.find("at") != nullptr ? explain_at(target) : explain(target);
   if (path == "/v1/history") return history(target);
-  if (path == "/v1/churn") return churn(target);
+  if (path == "/v1/churn") return churn();
   if (path == "/v1/rd") return rds(target);
   if (path == "/v1/explain/rt") return explain_rt(target);
   if (path == "/v1/explain/peer") return explain_peer(target);
-  if (path == "/v1/health") return health(target);
-  if (path.starts_with(kPeerPrefix)) {
-    std::string_view address = path.substr(kPeerPrefix.size());
-    if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
-    for (const PeerVerb& verb : kPeerVerbs)
-      if (address.ends_with(fmt::format(":{}", verb.name)))
-        return problem(405, "method_not_allowed", fmt::format("{} changes something", path), "use POST");
-    return peer(address);
-  }
-  if (path == "/v1/maintenance:on" || path == "/v1/maintenance:off" || path.starts_with(kLogPrefix))
-    return problem(405, "method_not_allowed", fmt::format("{} changes something", path), "use POST");
-  if (std::ranges::find(kPaths, path) == std::end(kPaths)) return not_found(path);
-  if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
+  if (path == "/v1/health") return health();
+  if (path.starts_with(kPeerPrefix)) return peer(path.substr(kPeerPrefix.size()));
   if (path == "/v1/summary") return summary_json(state_.summary(), rates_);
   if (path == "/v1/rt") return route_targets_json(state_.route_targets());
   if (path == "/v1/rtc") return rtc_json(state_.rtc_routes());
@@ -217,23 +199,18 @@ Api::Answer Api::get(const Target& target) {
   if (path == "/v1/config") return config_json(*config_());
   if (path == "/v1/bmp") return bmp_json(exports_ ? exports_->bmp_stations() : std::vector<BmpStationView>());
   if (path == "/v1/mrt") return mrt_json(exports_ ? exports_->mrt() : std::nullopt);
-  return version_json();
+  if (path == "/v1/version") return version_json();
+  return problem(404, "not_found", fmt::format("there is nothing at {}", path));
 }
 
 Api::Answer Api::post(const Target& target, std::string_view body) {
   std::string_view path = target.path;
-  if (path == "/v1/maintenance:on" || path == "/v1/maintenance:off") return maintenance(target, path.ends_with(":on"), body);
-  if (path.starts_with(kLogPrefix)) return log_level(target, std::string_view(path).substr(kLogPrefix.size()));
-  if (std::ranges::find(kPaths, path) != std::end(kPaths))
-    return problem(405, "method_not_allowed", fmt::format("{} can only be read", path), "use GET");
-  if (!path.starts_with(kPeerPrefix)) return not_found(path);
-  if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
+  if (path == "/v1/maintenance:on" || path == "/v1/maintenance:off") return maintenance(path.ends_with(":on"), body);
+  if (path.starts_with(kLogPrefix)) return log_level(std::string_view(path).substr(kLogPrefix.size()));
   std::string_view rest = path.substr(kPeerPrefix.size());
-  // An IPv6 address has colons of its own: the verb is what follows the last one and is no hex digit group.
+  // An IPv6 address has colons of its own: the verb is what follows the last one.
   std::size_t colon = rest.rfind(':');
-  auto verb = std::ranges::find(kPeerVerbs, colon == std::string_view::npos ? "" : rest.substr(colon + 1), &PeerVerb::name);
-  if (verb == std::end(kPeerVerbs))
-    return problem(404, "unknown_action", fmt::format("there is no such action: {}", path), ":up, :down, :clear or :refresh");
+  auto verb = std::ranges::find(kPeerVerbs, rest.substr(colon + 1), &PeerVerb::name);
   auto address = wire::parse_ip(rest.substr(0, colon));
   if (!address) return bad_parameter("peer", rest.substr(0, colon), "an address");
   auto arguments = parse_action_body(body);
@@ -254,16 +231,14 @@ Api::Answer Api::post(const Target& target, std::string_view body) {
   return problem(409, "refused", result.message);
 }
 
-Api::Answer Api::log_level(const Target& target, std::string_view level) {
-  if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
+Api::Answer Api::log_level(std::string_view level) {
   if (std::ranges::find(kLogLevels, level) == std::end(kLogLevels))
     return problem(404, "unknown_action", fmt::format("there is no log level \"{}\"", level), "trace, debug, info, warn or error");
   if (!actions_) return problem(501, "not_supported", "this daemon takes no actions over the control API");
   return action_json(actions_->log_level(std::string(level)));
 }
 
-Api::Answer Api::maintenance(const Target& target, bool on, std::string_view body) {
-  if (auto bad = check_parameters(target, {})) return Unexpected(*bad);
+Api::Answer Api::maintenance(bool on, std::string_view body) {
   auto arguments = parse_action_body(body);
   if (!arguments) return Unexpected(arguments.error());
   if (!arguments->soft.empty()) return problem(400, "bad_body", "\"soft\" belongs to clear");
@@ -273,7 +248,6 @@ Api::Answer Api::maintenance(const Target& target, bool on, std::string_view bod
 }
 
 Api::Answer Api::peers(const Target& target) {
-  if (auto bad = check_parameters(target, {"group", "state"})) return Unexpected(*bad);
   auto views = state_.peers();
   if (const std::string* group = target.find("group"))
     std::erase_if(views, [&](const reflector::PeerView& view) { return view.group != *group; });
@@ -298,7 +272,6 @@ Api::Answer Api::routes(const Target& target) {
 }
 
 Api::Answer Api::explain(const Target& target) {
-  if (auto bad = check_parameters(target, {"prefix", "rd", "to"})) return Unexpected(*bad);
   std::optional<wire::VpnPrefix> prefix;
   std::optional<wire::RouteDistinguisher> rd;
   reflector::ExplainQuery query;
@@ -315,7 +288,6 @@ Api::Answer Api::explain(const Target& target) {
 }
 
 Api::Answer Api::explain_rt(const Target& target) {
-  if (auto bad = check_parameters(target, {"rt"})) return Unexpected(*bad);
   std::optional<wire::RouteTarget> rt;
   if (auto bad = read(target, "rt", rt, wire::parse_rt, "a route target such as \"65000:101\"")) return Unexpected(*bad);
   if (!rt) return problem(400, "bad_parameter", "rt is needed", "see /v1/rt");
@@ -323,7 +295,6 @@ Api::Answer Api::explain_rt(const Target& target) {
 }
 
 Api::Answer Api::explain_peer(const Target& target) {
-  if (auto bad = check_parameters(target, {"peer"})) return Unexpected(*bad);
   std::optional<wire::IpAddress> address;
   if (auto bad = read(target, "peer", address, wire::parse_ip, "an address")) return Unexpected(*bad);
   if (!address) return problem(400, "bad_parameter", "peer is needed", "see /v1/peers");
@@ -334,7 +305,6 @@ Api::Answer Api::explain_peer(const Target& target) {
 
 // Octets instead of JSON: a page of whole MRT records.
 Api::Answer Api::dump(const Target& target, ApiResponse& response) {
-  if (auto bad = check_parameters(target, {"cursor"})) return Unexpected(*bad);
   if (!exports_) return problem(501, "not_supported", "this daemon hands out no dumps");
   const std::string* cursor = target.find("cursor");
   auto page = exports_->dump(cursor ? *cursor : std::string());
@@ -357,8 +327,7 @@ Api::Answer Api::latency() {
   return latency_json(state_.latencies(), recent, seconds);
 }
 
-Api::Answer Api::health(const Target& target) {
-  if (auto bad = check_parameters(target, {"ready"})) return Unexpected(*bad);
+Api::Answer Api::health() {
   return health_json(state_.summary());
 }
 

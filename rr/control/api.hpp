@@ -1,5 +1,5 @@
 // The control API without its transport: a request in, an answer out. One thread (the control thread) calls it.
-// Paths and parameters are those of ECOSYSTEM §7; README lists them.
+// Paths and parameters are in endpoints.cpp, and with words and schemas in openapi.json.
 #pragma once
 #include <chrono>
 #include <deque>
@@ -66,8 +66,8 @@ class Api {
   using Answer = Result<boost::json::value, ApiProblem>;
   Result<std::unique_ptr<ApiStream>, ApiProblem> stream(Target target);
   Answer get(const Target& target);
-  Answer log_level(const Target& target, std::string_view level);
-  Answer maintenance(const Target& target, bool on, std::string_view body);
+  Answer log_level(std::string_view level);
+  Answer maintenance(bool on, std::string_view body);
   Answer post(const Target& target, std::string_view body);
   Answer peers(const Target& target);
   Answer peer(std::string_view address);
@@ -75,12 +75,12 @@ class Api {
   Answer explain(const Target& target);
   Answer explain_at(const Target& target);
   Answer history(const Target& target);
-  Answer churn(const Target& target);
+  Answer churn();
   Answer rds(const Target& target);
   Answer explain_rt(const Target& target);
   Answer explain_peer(const Target& target);
   Answer latency();
-  Answer health(const Target& target);
+  Answer health();
   Answer dump(const Target& target, ApiResponse& response);
 
   reflector::StateSource& state_;

@@ -5,15 +5,12 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "rr/config/suggest.hpp"
-
 namespace helio::control {
 namespace {
 
 namespace json = boost::json;
 using Answer = Result<json::value, ApiProblem>;
 
-constexpr std::string_view kActions[] = {"/v1/config:diff", "/v1/config:reload", "/v1/config:confirm", "/v1/config:rollback"};
 constexpr std::int64_t kLongestConfirm = 24 * 3600;
 
 Unexpected<ApiProblem> problem(unsigned status, std::string error, std::string message, std::string hint = {}) {
@@ -63,19 +60,9 @@ json::value change_json(const ConfigChange& entry) {
 
 bool is_config_action(const Target& target) { return target.path.starts_with("/v1/config:"); }
 
-Answer config_action(ConfigControl* control, std::string_view method, const Target& target, std::string_view body) {
-  if (std::ranges::find(kActions, target.path) == std::end(kActions))
-    return problem(404, "unknown_action", fmt::format("there is no such action: {}", target.path), config::suggestion(target.path, kActions));
-  bool is_diff = target.path == "/v1/config:diff";
-  if ((method == "GET") != is_diff)
-    return problem(405, "method_not_allowed", fmt::format("{} {}", target.path, is_diff ? "only looks" : "changes something"), is_diff ? "use GET" : "use POST");
-  if (is_diff) {
-    if (auto bad = check_parameters(target, {"impact"})) return Unexpected(*bad);
-  } else if (auto bad = check_parameters(target, {})) {
-    return Unexpected(*bad);
-  }
+Answer config_action(ConfigControl* control, const Target& target, std::string_view body) {
   if (control == nullptr) return problem(501, "not_supported", "this daemon does not reload its configuration");
-  if (is_diff) {
+  if (target.path == "/v1/config:diff") {
     const std::string* impact = target.find("impact");
     return config_report_json(control->diff(impact != nullptr && *impact != "false" && *impact != "0"));
   }

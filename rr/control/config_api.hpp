@@ -12,8 +12,8 @@ namespace helio::control {
 
 // Whether the target is one of them.
 bool is_config_action(const Target& target);
-// `control` may be null: 501.
-Result<boost::json::value, ApiProblem> config_action(ConfigControl* control, std::string_view method, const Target& target, std::string_view body);
+// Method and parameters are checked. `control` may be null: 501.
+Result<boost::json::value, ApiProblem> config_action(ConfigControl* control, const Target& target, std::string_view body);
 
 boost::json::value config_report_json(const ConfigReport& report);
 

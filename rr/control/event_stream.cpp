@@ -53,7 +53,6 @@ class EventStream final : public ApiStream {
 }  // namespace
 
 Result<std::unique_ptr<ApiStream>, ApiProblem> make_event_stream(reflector::StateSource& state, const Target& target) {
-  if (auto bad = check_parameters(target, {"kind", "peer", "rd", "rt", "prefix"})) return Unexpected(*bad);
   reflector::EventQuery query;
   auto bad = read(target, "peer", query.peer, wire::parse_ip, "the address of a peer");
   if (!bad) bad = read(target, "rd", query.rd, wire::parse_rd, "a route distinguisher such as \"65000:101\"");

@@ -64,11 +64,11 @@ Result<Target, ApiProblem> parse_target(std::string_view text) {
   return target;
 }
 
-std::optional<ApiProblem> check_parameters(const Target& target, std::initializer_list<std::string_view> known) {
+std::optional<ApiProblem> check_parameters(const Target& target, std::span<const std::string_view> known) {
   for (const Target::Parameter& parameter : target.parameters) {
     if (std::ranges::find(known, parameter.name) != known.end()) continue;
     return ApiProblem{400, "unknown_parameter", fmt::format("there is no parameter \"{}\" here", parameter.name),
-                      known.size() ? config::suggestion(parameter.name, {known.begin(), known.size()})
+                      known.size() ? config::suggestion(parameter.name, known)
                                    : std::string("this path takes no parameters")};
   }
   return std::nullopt;

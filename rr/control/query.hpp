@@ -2,6 +2,7 @@
 // that what nobody claimed is reported instead of ignored.
 #pragma once
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,6 @@ struct Target {
 Result<Target, ApiProblem> parse_target(std::string_view text);
 
 // An error when a parameter is not in `known`.
-std::optional<ApiProblem> check_parameters(const Target& target, std::initializer_list<std::string_view> known);
+std::optional<ApiProblem> check_parameters(const Target& target, std::span<const std::string_view> known);
 
 }  // namespace helio::control

@@ -53,6 +53,7 @@ struct Parser {
     leaf(show, "bmp", "BMP stations: are they connected, do they keep up", Verb::show_bmp);
     leaf(show, "mrt", "MRT files: the last dump, what was written, what went wrong", Verb::show_mrt);
     leaf(show, "config", "the configuration in force", Verb::show_config);
+    leaf(show, "openapi", "the OpenAPI document of the control API", Verb::show_openapi);
     leaf(show, "version", "of helioctl and of the daemon", Verb::show_version);
 
     explain(app.add_subcommand("explain", "why a route is where it is, or is not; 'rt RT' and 'peer PEER' explain those"));

@@ -23,6 +23,7 @@ enum class Verb : std::uint8_t {
   show_mrt,
   show_config,
   show_version,
+  show_openapi,
   explain,
   explain_at,
   explain_rt,

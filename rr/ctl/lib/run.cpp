@@ -52,6 +52,7 @@ std::string path_of(const Command& command) {
     case Verb::show_mrt: return "/v1/mrt";
     case Verb::show_config: return "/v1/config";
     case Verb::show_version: return "/v1/version";
+    case Verb::show_openapi: return "/v1/openapi";
     case Verb::config_diff: return command.impact ? "/v1/config:diff?impact=1" : "/v1/config:diff";
     case Verb::config_reload: return "/v1/config:reload";
     case Verb::config_confirm: return "/v1/config:confirm";
@@ -172,7 +173,7 @@ class Runner {
   }
 
   int print(const Answer& answer, bool headers) {
-    if (command_.json) {
+    if (command_.json || command_.verb == Verb::show_openapi) {
       out_ << answer.body;
       return kDone;
     }

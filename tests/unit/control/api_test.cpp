@@ -13,6 +13,7 @@
 #include "rr/control/json_text.hpp"
 #include "tests/unit/control/fake_config_control.hpp"
 #include "tests/unit/control/fake_state.hpp"
+#include "tests/unit/control/openapi_check.hpp"
 
 namespace helio::control {
 namespace {
@@ -55,8 +56,14 @@ class ApiTest : public testing::Test {
         "[global]\nas = 65000\nrouter-id = \"192.0.2.1\"\nlisten = [{ address = \"127.0.0.1\" }]\n", "rr.toml", "/etc"));
   }
   void SetUp() override { api_.serve(exports_); }
-  ApiResponse get(std::string_view target) { return api_.handle({"GET", target, ""}); }
-  ApiResponse post(std::string_view target, std::string_view body = "") { return api_.handle({"POST", target, body}); }
+  // Every answer is held against the OpenAPI document, whatever the test is about.
+  ApiResponse handle(const ApiRequest& request) {
+    ApiResponse response = api_.handle(request);
+    EXPECT_EQ(undocumented(request, response), "") << request.method << " " << request.target << ": " << response.body;
+    return response;
+  }
+  ApiResponse get(std::string_view target) { return handle({"GET", target, ""}); }
+  ApiResponse post(std::string_view target, std::string_view body = "") { return handle({"POST", target, body}); }
   static std::string error_of(const ApiResponse& response) {
     return std::string(json::parse(response.body).at("error").as_string());
   }
@@ -174,7 +181,7 @@ class ApiProblems : public ApiTest, public testing::WithParamInterface<Bad> {};
 
 TEST_P(ApiProblems, AreToldPrecisely) {
   const Bad& bad = GetParam();
-  ApiResponse response = api_.handle({bad.method, bad.target, bad.body});
+  ApiResponse response = handle({bad.method, bad.target, bad.body});
   EXPECT_EQ(response.status, bad.status) << response.body;
   EXPECT_THAT(response.body, HasSubstr(bad.part));
   EXPECT_TRUE(json::parse(response.body).as_object().contains("hint"));
