@@ -62,6 +62,7 @@ struct DaemonSample {
   std::uint64_t next_hops_lost = 0, next_hops_returned = 0, next_hop_metric_changes = 0, next_hop_overruns = 0;
   std::vector<MemorySample> memory;
   std::vector<StationSample> bmp_stations;
+  std::uint64_t control_unauthorized = 0, control_forbidden = 0;  // requests to the control API
   MrtSample mrt;                                      // zeros where it is not configured
   std::vector<std::string> groups;                    // all configured, also without peers
   std::vector<PeerSample> peers;                      // sorted by address

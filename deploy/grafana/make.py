@@ -114,6 +114,7 @@ RUNTIME = [
         stat("Started", "dateTimeFromNow", "The process.", "max(process_start_time_seconds{%s}) * 1000" % JOB),
         stat("Series dropped", "short", "By telemetry.max-peer-series. Red above 0.", "max(heliograph_telemetry_series_dropped{%s})" % JOB, red_above=0),
         graph("Reloads", "short", "By result.", ("sum by (result) (increase(heliograph_config_reloads_total{%s}%s))" % (JOB, RATE), "{{result}}")),
+        graph("Control requests refused", "short", "unauthorized: without a token that is known; forbidden: a change by somebody who may only look.", ("sum by (reason) (increase(heliograph_control_requests_refused_total{%s}%s))" % (JOB, RATE), "{{reason}}")),
         graph("Scrape", "s", "Time the daemon took for its last answer to Prometheus.", ("heliograph_scrape_duration_seconds{%s}" % JOB, "{{instance}}")),
         ("table", "Versions", "none", "Binaries and configurations.", [("heliograph_build_info{%s}" % JOB, ""), ("heliograph_config_info{%s}" % JOB, "")], {})]),
 ]

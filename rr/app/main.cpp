@@ -112,14 +112,19 @@ int run(const config::Config& config) {
   api.serve(*exports);
   reloads.then([&](const config::Config& next) { exports->apply(next); });
   metrics.watch(*exports);
+  metrics.watch(api);
   control::ServerOptions options;
   options.socket = config.control.socket;
   options.mode = config.control.mode;
   options.group = config.control.group;
+  options.address = config.control.address;
+  options.port = config.control.port;
+  auto access = control::make_access_rules(config.control.operator_group, config.control.token_file, config.control.read_token_file);
+  if (access) options.access = *access;
   std::optional<MemoryGuard> memory;
   memory.emplace(config.runtime.memory_limit_bytes != 0 ? config.runtime.memory_limit_bytes : cgroup_memory_limit(), reflector, sessions);
   options.on_tick = [&](const reflector::SummaryView& summary) { metrics.tick(summary); };
-  auto server = control::Server::start(options, api);
+  auto server = access ? control::Server::start(options, api) : Unexpected(access.error());
   if (!server) {
     std::fprintf(stderr, "heliod: %s\n", server.error().c_str());
     exports.reset();

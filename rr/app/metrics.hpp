@@ -20,6 +20,7 @@ class Metrics {
   // On the control thread, as ServerOptions::on_tick.
   void tick(const reflector::SummaryView& summary);
   void watch(control::ExportSource& exports) { bridge_.watch(&exports); }
+  void watch(const control::Api& api) { bridge_.watch(&api.refused()); }
   // After a reload was tried. On the control thread, too.
   void on_reload(bool successful);
 

@@ -167,6 +167,10 @@ struct Control {
   std::string socket = "/run/heliograph/control.sock";
   std::uint32_t mode = 0660;
   std::string group;  // empty: leave as it is
+  std::string operator_group;  // empty: who may open the socket may change things
+  wire::IpAddress address = wire::IpAddress::v4(0x7f000001);  // loopback
+  std::uint16_t port = 0;      // 0: no TCP
+  std::string token_file, read_token_file;  // empty: none
 };
 
 struct Telemetry {

@@ -393,6 +393,13 @@ Config decode(const Node& tree, const std::string& directory) {
   config.control.socket = resolve_path(config.control.socket, directory);
   root.parsed("control.mode", config.control.mode, parse_mode);
   root.text("control.group", config.control.group);
+  root.text("control.operator-group", config.control.operator_group);
+  root.parsed("control.address", config.control.address, wire::parse_ip);
+  root.number("control.port", config.control.port);
+  for (auto [key, file] : {std::pair{"control.token-file", &config.control.token_file}, std::pair{"control.read-token-file", &config.control.read_token_file}}) {
+    root.text(key, *file);
+    if (!file->empty()) *file = resolve_path(*file, directory);
+  }
   read_telemetry(root.at("telemetry"), config.telemetry);
   root.size("journal.memory", config.journal.memory_bytes);
   root.text("log.level", config.log.level);

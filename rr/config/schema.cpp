@@ -172,8 +172,13 @@ constexpr Key kKeys[] = {
     {"limits.max-attribute-size", Kind::integer, restart, 0, 65535, "", "0", "Octets the attributes of a route may take; larger ones are treated as withdrawn. 0: no limit."},
 
     {"control.socket", Kind::path, restart, 0, 0, "", "\"/run/heliograph/control.sock\"", "Unix socket of the control API."},
-    {"control.mode", Kind::mode, restart, 0, 0, "", "\"0660\"", "Permissions of the socket; who may write to it may control the daemon."},
+    {"control.mode", Kind::mode, restart, 0, 0, "", "\"0660\"", "Permissions of the socket; who may write to it may look, and change things unless operator-group says otherwise."},
     {"control.group", Kind::name, restart, 0, 0, "", "", "Group that owns the socket."},
+    {"control.operator-group", Kind::name, restart, 0, 0, "", "", "Members of this group, root and heliod's own user may change things over the socket; others who can open it may only look. Absent: all who can open it may change things."},
+    {"control.address", Kind::address, restart, 0, 0, "", "\"127.0.0.1\"", "Loopback address for the control API over TCP (plain HTTP)."},
+    {"control.port", Kind::integer, restart, 0, 65535, "", "0", "Port for the control API over TCP, with a token; 0 turns it off."},
+    {"control.token-file", Kind::path, restart, 0, 0, "", "", "File with the token of those who may change things over TCP, on one line, 16 characters or more, closed to others (chmod 640). It is read for each request: a new token counts at once."},
+    {"control.read-token-file", Kind::path, restart, 0, 0, "", "", "File with the token of those who may only look over TCP."},
 
     {"telemetry.address", Kind::address, restart, 0, 0, "", "\"127.0.0.1\"", "Address of the Prometheus exporter (plain HTTP)."},
     {"telemetry.port", Kind::integer, restart, 0, 65535, "", "9179", "Port of the Prometheus exporter; 0 turns it off."},

@@ -12,6 +12,7 @@
 
 #include "rr/config/decode.hpp"
 #include "rr/config/suggest.hpp"
+#include "rr/config/token_file.hpp"
 #include "rr/policy/compile.hpp"
 #include "rr/policy/imported_targets.hpp"
 #include "rr/policy/patterns.hpp"
@@ -358,6 +359,24 @@ class Validator {
     if (config_.control.socket.size() >= sizeof(sockaddr_un::sun_path))
       error(section("control"), "socket", fmt::format("{} is too long for a Unix socket", config_.control.socket),
             fmt::format("at most {} characters", sizeof(sockaddr_un::sun_path) - 1));
+    Place place = section("control");
+    const Control& control = config_.control;
+    bool is_loopback = control.address.is_v6 ? control.address == *wire::parse_ip("::1") : control.address.v4_value() >> 24 == 127;
+    if (!is_loopback)
+      error(place, "address", fmt::format("{} is not a loopback address: the token would cross the network in the clear", wire::format_ip(control.address)),
+            "127.0.0.1 or ::1; from elsewhere through ssh or a proxy with TLS");
+    if (control.port != 0 && control.token_file.empty() && control.read_token_file.empty())
+      error(place, "port", "everybody on this machine could connect", "set token-file, read-token-file or both");
+    if (control.port != 0 && control.port == config_.telemetry.port && control.address == config_.telemetry.address)
+      error(place, "port", fmt::format("{} is telemetry.port too", control.port), "another port");
+    std::vector<std::string> tokens;
+    for (auto [key, path] : {std::pair{"token-file", &control.token_file}, std::pair{"read-token-file", &control.read_token_file}}) {
+      if (path->empty()) continue;
+      auto token = read_token_file(*path);
+      if (!token) error(place, key, fmt::format("{}: {}", *path, token.error()), "head -c 24 /dev/urandom | base64");
+      else tokens.push_back(*token);
+    }
+    if (tokens.size() == 2 && tokens[0] == tokens[1]) error(place, "read-token-file", "has the same token as token-file: who may look could change things", "another token");
   }
 
   Config& config_;

@@ -128,7 +128,15 @@ ApiResponse Api::handle(const ApiRequest& request) {
   auto run = [&]() -> Answer {
     auto target = parse_target(request.target);
     if (!target) return Unexpected(target.error());
+    if (request.access == Access::none) {
+      ++refused_.unauthorized;
+      return problem(401, "unauthorized", "this needs a token: Authorization: Bearer TOKEN", "helioctl --token-file FILE; the file is [control] token-file or read-token-file");
+    }
     if (auto bad = check_request(request.method, *target)) return Unexpected(*bad);
+    if (request.method != "GET" && request.access != Access::full) {
+      ++refused_.forbidden;
+      return problem(403, "forbidden", fmt::format("{} changes something, and you may only look", target->path), std::string(request.how_to_change));
+    }
     if (target->path == "/v1/dump/mrt") return dump(*target, response);
     if (is_config_action(*target)) return config_action(actions_ != nullptr ? actions_->config() : nullptr, *target, request.body);
     bool wants_stream = false;

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "rr/config/config.hpp"
+#include "rr/control/access.hpp"
 #include "rr/control/actions.hpp"
 #include "rr/control/exports.hpp"
 #include "rr/control/json_views.hpp"
@@ -21,6 +22,8 @@ struct ApiRequest {
   std::string_view method;  // "GET", "POST"
   std::string_view target;  // "/v1/routes?rd=65000:1"
   std::string_view body;
+  Access access = Access::full;
+  std::string_view how_to_change = {};  // a hint for who may only look
 };
 
 // An answer without an end, or one too long to be held: lines of JSON (NDJSON), asked for as the client takes them.
@@ -57,6 +60,8 @@ class Api {
 
   ApiResponse handle(const ApiRequest& request);
 
+  const AccessCounters& refused() const { return refused_; }
+
   // Called every few seconds: keeps what changes-per-second is computed from. Returns the summary it took.
   reflector::SummaryView tick(std::chrono::steady_clock::time_point now);
 
@@ -87,6 +92,7 @@ class Api {
   ControlActions* actions_;
   ConfigSource config_;
   ExportSource* exports_ = nullptr;
+  AccessCounters refused_;
   KernelCounters kernel_at_start_ = read_kernel_counters();
 
   struct Sample {

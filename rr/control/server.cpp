@@ -2,10 +2,13 @@
 // put on the shards bounded; streams are answered a chunk at a time in between. Connections beyond the limit wait in the kernel's queue. The only file that sees Beast.
 #include "rr/control/server.hpp"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <unistd.h>
 
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
@@ -26,7 +29,7 @@ namespace {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
-using Socket = asio::local::stream_protocol::socket;
+using Socket = asio::generic::stream_protocol::socket;  // Unix or TCP
 
 }  // namespace
 
@@ -34,7 +37,10 @@ struct Server::Impl {
   // One client: read a request, answer it, again. Lives in `connections_` from accept to close.
   class Connection {
    public:
-    Connection(Impl& server, Socket socket) : server_(server), socket_(std::move(socket)), deadline_(server.io_) {}
+    Connection(Impl& server, Socket socket, bool over_tcp) : server_(server), socket_(std::move(socket)), over_tcp_(over_tcp), deadline_(server.io_) {
+      if (!over_tcp_) access_ = access_of_socket(server_.options_.access, socket_.native_handle());
+    }
+    bool over_tcp() const { return over_tcp_; }
 
     void read() {
       parser_.emplace();
@@ -63,7 +69,10 @@ struct Server::Impl {
       if (error) return server_.remove(*this);
       const auto& request = parser_->get();
       auto view = [](auto text) { return std::string_view(text.data(), text.size()); };
-      ApiResponse answer = server_.api_.handle({view(request.method_string()), view(request.target()), request.body()});
+      const AccessRules& rules = server_.options_.access;
+      if (over_tcp_) access_ = access_of_token(rules, view(request[http::field::authorization]));
+      std::string hint = access_ == Access::reader ? how_to_change(rules, over_tcp_) : std::string();
+      ApiResponse answer = server_.api_.handle({view(request.method_string()), view(request.target()), request.body(), access_, hint});
       if (answer.stream) stream(std::move(answer));
       else write(answer, parser_->keep_alive());
     }
@@ -81,6 +90,7 @@ struct Server::Impl {
       response_.set(http::field::server, "heliograph");
       response_.set(http::field::content_type, answer.content_type);
       if (!answer.cursor.empty()) response_.set("heliograph-cursor", answer.cursor);
+      if (answer.status == 401) response_.set(http::field::www_authenticate, "Bearer");
       if (!answer.allow.empty()) response_.set(http::field::allow, answer.allow);
       response_.keep_alive(keep_alive);
       response_.body() = std::move(answer.body);
@@ -143,6 +153,8 @@ struct Server::Impl {
 
     Impl& server_;
     Socket socket_;
+    bool over_tcp_;
+    Access access_ = Access::none;
     asio::steady_timer deadline_;
     boost::beast::flat_buffer buffer_;
     std::optional<http::request_parser<http::string_body>> parser_;
@@ -157,20 +169,42 @@ struct Server::Impl {
   Impl(const ServerOptions& options, Api& api, int fd)
       : options_(options), api_(api), acceptor_(io_, asio::local::stream_protocol(), fd), tick_(io_) {}
 
+  // The error is a sentence.
+  std::string listen_on_tcp() {
+    const wire::IpAddress& a = options_.address;
+    asio::ip::tcp::endpoint endpoint(asio::ip::make_address(wire::format_ip(a)), options_.port);
+    error_code error;
+    tcp_acceptor_.open(endpoint.protocol(), error);
+    if (!error) tcp_acceptor_.set_option(asio::ip::tcp::acceptor::reuse_address(true), error);
+    if (!error) tcp_acceptor_.bind(endpoint, error);
+    if (!error) tcp_acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    return error ? fmt::format("control {} port {}: {}", wire::format_ip(a), options_.port, error.message()) : std::string();
+  }
+
   void accept() {
-    accepting_ = true;
-    acceptor_.async_accept([this](error_code error, Socket socket) {
-      accepting_ = false;
+    accept_unix();
+    if (tcp_acceptor_.is_open() && !accepting_tcp_ && over_tcp() < options_.max_connections / 2) accept_from(tcp_acceptor_, accepting_tcp_, true);
+  }
+  void accept_unix() {
+    if (!accepting_ && connections_.size() < options_.max_connections) accept_from(acceptor_, accepting_, false);
+  }
+  std::size_t over_tcp() const { return static_cast<std::size_t>(std::ranges::count_if(connections_, &Connection::over_tcp)); }
+
+  template <class Acceptor>
+  void accept_from(Acceptor& acceptor, bool& accepting, bool tcp) {
+    accepting = true;
+    acceptor.async_accept([this, &accepting, tcp](error_code error, typename Acceptor::protocol_type::socket socket) {
+      accepting = false;
       if (error == asio::error::operation_aborted) return;
       if (error) {
         // Out of descriptors, mostly: try again with the next tick rather than spin.
         log::warn("control: accept failed: {}", error.message());
         return;
       }
-      connections_.emplace_front(*this, std::move(socket));
+      connections_.emplace_front(*this, Socket(std::move(socket)), tcp);
       connections_.front().self = connections_.begin();
       connections_.front().read();
-      if (connections_.size() < options_.max_connections) accept();
+      accept();
     });
   }
   // Not at once: handlers of the connection may still be on their way.
@@ -179,7 +213,7 @@ struct Server::Impl {
     asio::post(io_, [this, self = connection.self] {
       closed_.splice(closed_.begin(), connections_, self);
       asio::post(io_, [this] { closed_.pop_back(); });
-      if (!accepting_ && connections_.size() < options_.max_connections) accept();
+      accept();
     });
   }
   void tick() {
@@ -187,7 +221,7 @@ struct Server::Impl {
     reflector::SummaryView summary = api_.tick(start);
     if (options_.on_tick) options_.on_tick(summary);
     auto cost = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
-    if (!accepting_ && connections_.size() < options_.max_connections) accept();
+    accept();
     tick_.expires_after(std::max(options_.tick_interval, cost * 50));
     tick_.async_wait([this](error_code error) {
       if (!error) tick();
@@ -204,8 +238,9 @@ struct Server::Impl {
   Api& api_;
   asio::io_context io_{1};
   asio::local::stream_protocol::acceptor acceptor_;
+  asio::ip::tcp::acceptor tcp_acceptor_{io_};
   asio::steady_timer tick_;
-  bool accepting_ = false;
+  bool accepting_ = false, accepting_tcp_ = false;
   std::list<Connection> connections_;
   std::list<Connection> closed_;
   std::thread thread_;
@@ -215,6 +250,11 @@ Result<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& 
   auto fd = listen_on_socket_file(options.socket, options.mode, options.group);
   if (!fd) return Unexpected(fd.error());
   auto impl = std::make_unique<Impl>(options, api, *fd);
+  if (options.port != 0)
+    if (std::string error = impl->listen_on_tcp(); !error.empty()) {
+      ::unlink(options.socket.c_str());
+      return Unexpected(error);
+    }
   impl->thread_ = std::thread([&server = *impl] { server.run(); });
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -1,5 +1,5 @@
-// The control API's transport: HTTP/1.1 on a Unix socket, in a thread of its own. Who may write to the socket file may
-// control the daemon; there is no other authentication.
+// The control API's transport: HTTP/1.1 on a Unix socket, in a thread of its own; if wanted also over TCP on loopback. Who may
+// do what is said in access.hpp.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "rr/base/result.hpp"
+#include "rr/control/access.hpp"
 #include "rr/control/api.hpp"
 
 namespace helio::control {
@@ -15,7 +16,10 @@ struct ServerOptions {
   std::string socket;           // absolute path; its directory is made if it is missing
   std::uint32_t mode = 0660;
   std::string group;            // name; empty: leave as it is
-  std::size_t max_connections = 64;
+  AccessRules access;
+  wire::IpAddress address;      // of TCP
+  std::uint16_t port = 0;       // 0: no TCP
+  std::size_t max_connections = 64;      // half of them over TCP, at most
   std::size_t max_header_bytes = 8 << 10;
   std::size_t max_body_bytes = 64 << 10;
   std::chrono::seconds idle_timeout{30};  // for a whole request, an answer, or the pause between two

@@ -101,6 +101,10 @@ void TelemetryBridge::tick(const reflector::SummaryView& summary, double unix_no
     }
     if (auto mrt = exports_->mrt()) sample->mrt = {mrt->records, mrt->dropped_messages, mrt->write_errors, static_cast<double>(mrt->last_dump_at)};
   }
+  if (refused_ != nullptr) {
+    sample->control_unauthorized = refused_->unauthorized;
+    sample->control_forbidden = refused_->forbidden;
+  }
   for (const auto& kind : state_.memory().kinds) sample->memory.push_back({kind.name, kind.bytes});
 
   auto config = config_();

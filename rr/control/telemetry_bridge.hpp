@@ -25,6 +25,7 @@ class TelemetryBridge {
 
   // Before the first tick; it outlives the bridge, or is taken away (null) before it ends.
   void watch(ExportSource* exports) { exports_ = exports; }
+  void watch(const AccessCounters* refused) { refused_ = refused; }
   // Publishes a sample. `unix_now`: seconds.
   void tick(const reflector::SummaryView& summary, double unix_now);
   // A reload of the configuration was tried.
@@ -40,6 +41,7 @@ class TelemetryBridge {
 
   reflector::StateSource& state_;
   ExportSource* exports_ = nullptr;
+  const AccessCounters* refused_ = nullptr;
   Api::ConfigSource config_;
   std::shared_ptr<telemetry::Board> board_;
   std::map<wire::IpAddress, Known> known_;

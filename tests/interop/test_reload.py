@@ -99,6 +99,7 @@ set.local-preference = 100
 #limits
 [control]
 socket = "control.sock"
+token-file = "token"
 #control
 [telemetry]
 port = 0
@@ -243,6 +244,11 @@ EDITS = {
     "control.socket": ('socket = "control.sock"', 'socket = "other.sock"'),
     "control.mode": ("#control", 'mode = "0600"'),
     "control.group": ("#control", 'group = "root"'),
+    "control.operator-group": ("#control", 'operator-group = "root"'),
+    "control.address": ("#control", 'address = "127.0.0.2"'),
+    "control.port": ("#control", 'port = 9191'),
+    "control.token-file": ('token-file = "token"', 'token-file = "other-token"'),
+    "control.read-token-file": ("#control", 'read-token-file = "other-token"'),
     "telemetry.address": ("#telemetry", 'address = "127.0.0.2"'),
     "telemetry.port": ("port = 0", "port = 9200"),
     "telemetry.per-peer": ("#telemetry", 'per-peer = "full"'),
@@ -321,6 +327,10 @@ def every_key(t):
     keys = schema()
     check(len(keys) > 140, "the reference has few keys", len(keys))
     check(set(EDITS) <= set(keys), "keys that are not in the reference", set(EDITS) - set(keys))
+    (t.folder / "heliod").mkdir()
+    for name in ("token", "other-token"):
+        (t.folder / "heliod" / name).write_text("the-%s-of-the-test\n" % name)
+        (t.folder / "heliod" / name).chmod(0o600)
     heliod = t.reflector(BASE, watch=False)
     (heliod.folder / "key").write_text("secret\n")
     (heliod.folder / "key").chmod(0o600)

@@ -1,4 +1,4 @@
-// Asks the daemon: one HTTP request over its Unix socket. The only file of helioctl that sees Beast is client.cpp.
+// Asks the daemon: one HTTP request over its Unix socket, or over TCP with a token. The only file of helioctl that sees Beast is client.cpp.
 #pragma once
 #include <functional>
 #include <memory>
@@ -18,7 +18,8 @@ struct Answer {
 
 class Client {
  public:
-  explicit Client(std::string socket);
+  // `url` ("http://127.0.0.1:9180") takes the place of the socket; the first line of `token_file` is the token.
+  explicit Client(std::string socket, std::string url = {}, std::string token_file = {});
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -33,7 +34,7 @@ class Client {
  private:
   struct Impl;
   std::optional<std::string> connect();
-  std::string socket_;
+  std::string socket_, url_, token_file_, token_;
   std::unique_ptr<Impl> impl_;
 };
 

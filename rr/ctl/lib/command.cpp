@@ -22,6 +22,8 @@ struct Parser {
     app.fallthrough();
     app.set_version_flag("--version", std::string(build_info().version));
     app.add_option("--socket", command.socket, "control socket of the daemon (or HELIOGRAPH_SOCKET)")->type_name("PATH");
+    app.add_option("--url", command.url, "control API over TCP instead, as http://127.0.0.1:PORT")->type_name("URL")->envname("HELIOGRAPH_URL");
+    app.add_option("--token-file", command.token_file, "file with the token for --url")->type_name("FILE")->envname("HELIOGRAPH_TOKEN_FILE");
     app.add_flag("-j,--json", command.json, "print the API's answer");
     app.add_flag("-w,--wide", command.wide, "more columns");
     app.add_flag("--no-headers", command.no_headers, "no column titles");
@@ -205,7 +207,7 @@ void add_values(const CLI::Option& option, const std::string& current, Completio
   else if (name == "rd") out.values = rds;
   else if (name == "rt") out.values = route_targets;
   else if (name == "group") out.values = groups;
-  else if (name == "file" || name == "socket") out.values = files;
+  else if (name == "file" || name == "socket" || name == "token-file") out.values = files;
 }
 
 }  // namespace

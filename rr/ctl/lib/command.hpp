@@ -58,6 +58,7 @@ struct Command {
   bool no_headers = false;
   unsigned watch_seconds = 0;  // 0: once
   // show peer, peer
+  std::string url, token_file;  // TCP instead of the socket
   std::string peer;
   std::string action;          // up | down | clear | refresh; maintenance: on | off
   std::string soft;            // "", in, out

@@ -110,7 +110,7 @@ std::string render(const Command& command, const json::value& answer, bool heade
 class Runner {
  public:
   Runner(const Command& command, std::ostream& out, std::ostream& err)
-      : command_(command), client_(command.socket), out_(out), err_(err) {}
+      : command_(command), client_(command.socket, command.url, command.token_file), out_(out), err_(err) {}
 
   int once() {
     if (command_.verb == Verb::top) return top(command_, client_, out_, err_);
