@@ -1,13 +1,16 @@
 #include "rr/base/log.hpp"
 
 #include <spdlog/async.h>
+#include <spdlog/details/null_mutex.h>
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <memory>
 #include <mutex>
 
 #include "rr/base/log_limit.hpp"
+#include "rr/base/log_tail.hpp"
 #include "rr/base/utf8.hpp"
 
 namespace helio::log {
@@ -41,6 +44,16 @@ class JsonMessage : public spdlog::custom_flag_formatter {
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
 };
 
+// Beside standard error: what helioctl log tail shows.
+class TailSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg& msg) override {
+    auto level = spdlog::level::to_string_view(msg.level);
+    tail().add(std::chrono::time_point_cast<std::chrono::milliseconds>(msg.time), {level.data(), level.size()}, {msg.payload.data(), msg.payload.size()});
+  }
+  void flush_() override {}
+};
+
 std::mutex limiter_mutex;
 LogLimiter limiter;
 
@@ -49,7 +62,8 @@ LogLimiter limiter;
 void start(const Options& options) {
   spdlog::init_thread_pool(8192, 1);
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  auto logger = std::make_shared<spdlog::async_logger>("heliograph", sink, spdlog::thread_pool(),
+  spdlog::sinks_init_list sinks{sink, std::make_shared<TailSink>()};
+  auto logger = std::make_shared<spdlog::async_logger>("heliograph", sinks, spdlog::thread_pool(),
                                                        spdlog::async_overflow_policy::overrun_oldest);
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   if (options.format == "json") {

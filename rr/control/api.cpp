@@ -10,6 +10,7 @@
 #include "rr/control/endpoints.hpp"
 #include "rr/control/event_stream.hpp"
 #include "rr/control/json_text.hpp"
+#include "rr/control/log_stream.hpp"
 #include "rr/control/parameters.hpp"
 #include "rr/control/route_stream.hpp"
 
@@ -113,9 +114,10 @@ Result<PeerActionBody, ApiProblem> parse_action_body(std::string_view body) {
 
 }  // namespace
 
-// Answers that are streams: /v1/events, and /v1/routes with stream=true.
+// Answers that are streams: /v1/events, /v1/routes with stream=true, /v1/log with follow=true.
 Result<std::unique_ptr<ApiStream>, ApiProblem> Api::stream(Target target) {
   if (target.path == "/v1/events") return make_event_stream(state_, target);
+  if (target.path == "/v1/log") return make_log_stream(target);
   std::erase_if(target.parameters, [](const Target::Parameter& p) { return p.name == "stream"; });
   auto query = parse_route_query(target);
   if (!query) return Unexpected(query.error());
@@ -142,6 +144,8 @@ ApiResponse Api::handle(const ApiRequest& request) {
     bool wants_stream = false;
     if (target->path == "/v1/routes")
       if (auto bad = read(*target, "stream", wants_stream, parse_flag, "true or false")) return Unexpected(*bad);
+    if (target->path == "/v1/log")
+      if (auto bad = read(*target, "follow", wants_stream, parse_flag, "true or false")) return Unexpected(*bad);
     if (wants_stream || target->path == "/v1/events") {
       auto made = stream(std::move(*target));
       if (!made) return Unexpected(made.error());
@@ -193,6 +197,7 @@ Api::Answer Api::get(const Target& target) {
   if (path == "/v1/explain/rt") return explain_rt(target);
   if (path == "/v1/explain/peer") return explain_peer(target);
   if (path == "/v1/health") return health();
+  if (path == "/v1/log") return log_lines(target);
   if (path.starts_with(kPeerPrefix)) return peer(path.substr(kPeerPrefix.size()));
   if (path == "/v1/summary") return summary_json(state_.summary(), rates_);
   if (path == "/v1/rt") return route_targets_json(state_.route_targets());

@@ -48,6 +48,7 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/v1/dump/mrt", {"cursor"}},
     {"POST", "/v1/maintenance:on", {}},
     {"POST", "/v1/maintenance:off", {}},
+    {"GET", "/v1/log", {"lines", "follow"}},
     {"POST", "/v1/log:{level}", {}},
 };
 

@@ -1,4 +1,5 @@
 """helioctl in a shell and on a terminal: completion with live values, top (H5 C)."""
+import json
 import os
 import pty
 import select
@@ -36,6 +37,24 @@ def completion(t):
         check("completion words" in heliod.control("completion", shell), "a script for " + shell)
     shards = heliod.show("shards")["shards"]
     check(len(shards) == 2 and sum(s["peers"] for s in shards) == 1 and sum(s["paths"] for s in shards) == 1, "shards add up", shards)
+
+
+@test("ECOSYSTEM 4: log tail shows the last lines and follows those that come, also as JSON")
+def log_tail(t):
+    heliod = t.reflector(groups=group_toml("clients") + range_toml("127.1.0.0/16", "clients"))
+    said = heliod.control("log", "tail", "--lines", "1000")
+    check(" info  ready as=65000" in said and said.splitlines()[0][:2] == "20", "from the beginning", said)
+    check(len(heliod.control("log", "tail", "--lines", "2").splitlines()) == 2, "two lines")
+    follow = t.process([heliod.binaries / "helioctl", "--socket", heliod.folder / "control.sock", "-j", "log", "tail", "--lines", "1", "--follow"], "tail")
+    follow.wait_log("listening")
+    heliod.control("log", "level", "warn")
+    heliod.control("log", "level", "info")
+    follow.wait_log("log level=info")
+    lines = [json.loads(line) for line in follow.text().splitlines()[1:]]
+    numbers = [line["number"] for line in lines]
+    check(numbers == list(range(numbers[0], numbers[0] + len(numbers))) and "log level=warn" in [l for l in lines if "level=warn" in l["message"]][0]["message"], "each line once, in order", lines)
+    log = heliod.text().splitlines()
+    check(lines[-1]["message"] in log[-1] and len(heliod.control("log", "tail", "--lines", "1000").splitlines()) == len(log), "the same as in the log", log[-1], lines[-1])
 
 
 @test("H5 C: top on a terminal of 80x24: keys sort, q and SIGINT end it, the terminal is as it was")

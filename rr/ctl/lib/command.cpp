@@ -96,6 +96,10 @@ struct Parser {
     CLI::App* level = leaf(log, "level", "how much is logged from now on", Verb::log_level);
     level->add_option("level", command.action, "trace, debug, info, warn or error")->required()->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
 
+    CLI::App* tail = leaf(log, "tail", "its last lines", Verb::log_tail);
+    tail->add_option("--lines", command.lines, "the last N of them (20)")->type_name("N")->check(CLI::Range(0u, 1000u));
+    tail->add_flag("--follow", command.follow, "then those that come; ends with Ctrl-C");
+
     CLI::App* health = leaf(&app, "health", "for probes: exit status 0 when the daemon answers", Verb::health);
     health->add_flag("--ready", command.ready, "and is converged");
 

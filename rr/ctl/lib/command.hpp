@@ -39,6 +39,7 @@ enum class Verb : std::uint8_t {
   peer_action,
   maintenance,
   log_level,
+  log_tail,
   health,
   config_check,
   dump_mrt,
@@ -74,6 +75,9 @@ struct Command {
   // monitor
   std::string what;            // peers | updates | stats
   std::uint32_t count = 0;     // lines; 0: without end
+  // log tail
+  std::uint32_t lines = 20;
+  bool follow = false;
   // top
   bool once = false;
   std::string sort;            // lag | churn | flaps

@@ -111,6 +111,40 @@ int monitor(const Command& command, Client& client, std::ostream& out, std::ostr
   return answer->status == 200 ? kDone : report_problem(*answer, err);
 }
 
+namespace {
+
+std::string log_line(const json::value& line) {
+  if (text(line, "kind") == "listening") return {};
+  if (text(line, "kind") == "lost") return fmt::format("lost: {} lines came faster than they could be shown\n", format_count(integer(line, "count")));
+  return fmt::format("{} {:<5} {}\n", text(line, "time"), text(line, "level"), text(line, "message"));
+}
+
+}  // namespace
+
+int log_tail(const Command& command, Client& client, std::ostream& out, std::ostream& err) {
+  std::string target = target_of("/v1/log", {{"lines", fmt::format("{}", command.lines)}, {"follow", command.follow ? "true" : ""}});
+  auto answer = command.follow ? client.listen(target,
+                                               [&](std::string_view line) {
+                                                 out << (command.json ? std::string(line) + "\n" : log_line(json::parse(json::string_view(line.data(), line.size()))));
+                                                 out.flush();
+                                                 return out.good();
+                                               })
+                               : client.ask("GET", target);
+  if (!answer) {
+    err << "helioctl: " << answer.error() << "\n";
+    return kNoAnswer;
+  }
+  if (answer->status != 200) return report_problem(*answer, err);
+  if (command.follow) return kDone;
+  if (command.json) {
+    out << answer->body;
+    return kDone;
+  }
+  json::value parsed = json::parse(answer->body);
+  for (const json::value& line : list(parsed, "lines")) out << log_line(line);
+  return kDone;
+}
+
 int all_routes(const Command& command, Client& client, std::ostream& out, std::ostream& err) {
   constexpr std::size_t kTogether = 1000;  // rows that share the widths of their columns
   json::array rows;

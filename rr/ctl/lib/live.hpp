@@ -16,6 +16,7 @@ inline constexpr int kDone = 0, kNo = 1, kNoAnswer = 2;  // exit statuses
 int monitor(const Command& command, Client& client, std::ostream& out, std::ostream& err);
 // Everything that helps somebody else to see what is the matter, as lines of JSON.
 int support(Client& client, std::ostream& to, std::ostream& err);
+int log_tail(const Command& command, Client& client, std::ostream& out, std::ostream& err);
 int all_routes(const Command& command, Client& client, std::ostream& out, std::ostream& err);
 
 // "path?name=value&…" of the parameters that are set.

@@ -122,6 +122,7 @@ class Runner {
       out_ << completion_lines(command_.words, client_);
       return kDone;
     }
+    if (command_.verb == Verb::log_tail) return log_tail(command_, client_, out_, err_);
     if (command_.verb == Verb::monitor) return monitor(command_, client_, out_, err_);
     if (command_.verb == Verb::show_routes) return command_.all ? all_routes(command_, client_, out_, err_) : routes();
     if (command_.verb == Verb::config_check) return config_check();

@@ -18,7 +18,7 @@ namespace json = boost::json;
 
 constexpr std::string_view kAnswers[] = {"/v1/version", "/v1/summary",  "/v1/health",   "/v1/config",       "/v1/config:diff", "/v1/peers", "/v1/shards",
                                          "/v1/memory",  "/v1/latency",  "/v1/churn",    "/v1/rt",           "/v1/rtc",         "/v1/rd",    "/v1/encoding-classes",
-                                         "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/bmp",      "/v1/mrt"};
+                                         "/v1/policies", "/v1/nexthops", "/v1/legacy-peers", "/v1/bmp",      "/v1/mrt",     "/v1/log?lines=1000"};
 constexpr std::size_t kMostDiagnoses = 100;  // of peers that are not Established
 
 json::object line(std::string_view what, const Answer& answer) {

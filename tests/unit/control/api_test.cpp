@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "rr/base/log_tail.hpp"
 #include "rr/config/load.hpp"
 #include "rr/control/json_text.hpp"
 #include "tests/unit/control/fake_config_control.hpp"
@@ -242,6 +243,29 @@ constexpr Bad kBad[] = {
     {"POST", "/v1/config:rollback", "", 409, "no reload waits"},
 };
 INSTANTIATE_TEST_SUITE_P(Each, ApiProblems, testing::ValuesIn(kBad));
+
+// ECOSYSTEM §4: log tail.
+TEST_F(ApiTest, LogLinesComeAndGoOn) {
+  using Time = std::chrono::sys_time<std::chrono::milliseconds>;
+  log::tail().add(Time(std::chrono::milliseconds(1795370400123)), "info", "one");
+  log::tail().add(Time(std::chrono::milliseconds(1795370401000)), "warning", "two");
+  json::value answer = json::parse(get("/v1/log?lines=1").body);
+  ASSERT_EQ(answer.at("lines").as_array().size(), 1u);
+  EXPECT_EQ(answer.at("lines").at(0).at("message"), "two");
+  EXPECT_EQ(answer.at("lines").at(0).at("time"), "2026-11-22T18:00:01.000Z");
+  EXPECT_EQ(get("/v1/log?lines=1001").status, 400u);
+  ApiResponse followed = get("/v1/log?lines=1&follow=true");
+  ASSERT_TRUE(followed.stream);
+  std::string out;
+  followed.stream->next(out);
+  EXPECT_THAT(out, testing::AllOf(testing::StartsWith("{\"kind\":\"listening\"}\n"), HasSubstr("two"), testing::Not(HasSubstr("one"))));
+  out.clear();
+  EXPECT_EQ(followed.stream->next(out), ApiStream::State::wait);
+  EXPECT_EQ(out, "");
+  for (int i = 0; i < 1300; ++i) log::tail().add({}, "debug", "more");
+  EXPECT_EQ(followed.stream->next(out), ApiStream::State::more);
+  EXPECT_THAT(out, testing::StartsWith("{\"kind\":\"lost\",\"count\":300}\n"));
+}
 
 TEST_F(ApiTest, LogLevelReachesTheDaemon) {
   EXPECT_EQ(post("/v1/log:debug").status, 200u);
