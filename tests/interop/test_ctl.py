@@ -3,11 +3,14 @@ import json
 import os
 import pty
 import select
+import shlex
+import signal
 import subprocess
 import termios
 import time
 
 import bgp
+from daemons import need
 from harness import check, group_toml, range_toml, test, wait_until
 
 WITH_RTC = (bgp.VPNV4, bgp.RTC)
@@ -33,10 +36,67 @@ def completion(t):
                            ("helioctl show peer 127.", ["127.1.0.1"]), ("helioctl explain rt 65000:7", ["65000:7"]), ("helioctl peer 127.1.0.1 re", ["refresh"])):
         said = complete(heliod, line)
         check(said == expected, "%s: %s" % (line, expected), said)
-    for shell in ("zsh", "fish"):
-        check("completion words" in heliod.control("completion", shell), "a script for " + shell)
     shards = heliod.show("shards")["shards"]
     check(len(shards) == 2 and sum(s["peers"] for s in shards) == 1 and sum(s["paths"] for s in shards) == 1, "shards add up", shards)
+
+
+SHELL_LINES = (("helioctl show sh", ["shards"]), ("helioctl explain 10.1.1.0/24 --rd 65", ["65000:101"]), ("helioctl show peer 127.", ["127.1.0.1"]), ("helioctl explain rt 65000:7", ["65000:7"]),
+               ("helioctl peer 127.1.0.1 re", ["refresh"]))
+
+
+def with_route(t):
+    heliod = t.reflector(groups=group_toml("clients") + range_toml("127.1.0.0/16", "clients"))
+    t.peer("127.1.0.1", "65000:101", families=WITH_RTC).announce("65000:101", "10.1.1.0/24", ["65000:7"])
+    wait_until(lambda: heliod.show("rd")["total"] == 1, "the RD", 5)
+    return heliod, dict(os.environ, HELIOGRAPH_SOCKET=str(heliod.folder / "control.sock"), PATH="%s:%s" % (heliod.binaries, os.environ["PATH"]), HOME=str(heliod.folder), XDG_CONFIG_HOME=str(heliod.folder),
+                        XDG_DATA_HOME=str(heliod.folder), TERM="dumb")
+
+
+@test("H5 C: completion in a real fish")
+def fish(t):
+    need("fish")
+    heliod, environment = with_route(t)
+    for line, expected in SHELL_LINES:
+        done = subprocess.run(["fish", "--no-config", "-c", "helioctl completion fish | source; complete -C %s" % shlex.quote(line)], capture_output=True, text=True, timeout=20, env=environment)
+        said = [w.split("\t")[0] for w in done.stdout.splitlines() if w]
+        check(done.returncode == 0 and said == expected, "%s: %s" % (line, expected), said, done.stderr)
+
+
+@test("H5 C: completion in a real zsh, on a terminal: Tab completes the word")
+def zsh(t):
+    need("zsh")
+    heliod, environment = with_route(t)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvpe("zsh", ["zsh", "-f", "-i"], environment)
+    said = ""
+
+    def type_in(text, until, deadline=10):
+        """What the terminal shows, from here on, until the word is there."""
+        nonlocal said
+        said, end = "", time.monotonic() + deadline
+        os.write(terminal, text.encode())
+        while until not in said:
+            check(time.monotonic() < end, "'%s' after '%s'" % (until, text), repr(said))
+            if select.select([terminal], [], [], 0.05)[0]:
+                said += os.read(terminal, 1 << 16).decode(errors="replace")
+    try:
+        type_in("PS1='%% '; unsetopt zle_bracketed_paste; autoload -Uz compinit; compinit -u -D; source <(helioctl completion zsh); echo load''ed\r", "loaded")
+        for line, expected in SHELL_LINES:
+            # The completed word is written out; ^U empties the line.
+            type_in("echo be''gun\r", "begun")
+            type_in(line + "\t", expected[0] if expected[0] not in line else line)
+            time.sleep(0.2)
+            type_in("\x01echo '[\x05]'\r", "]", 5)
+            end = time.monotonic() + 5
+            while "[%s %s" % (line.rsplit(" ", 1)[0], expected[0]) not in said.replace("\r", "").replace("\n", " ") and time.monotonic() < end:
+                if select.select([terminal], [], [], 0.05)[0]:
+                    said += os.read(terminal, 1 << 16).decode(errors="replace")
+            check("[%s %s" % (line.rsplit(" ", 1)[0], expected[0]) in said.replace("\r", "").replace("\n", " "), "%s: %s" % (line, expected), repr(said))
+    finally:
+        os.kill(child, signal.SIGHUP)
+        os.close(terminal)
+        os.waitpid(child, 0)
 
 
 @test("ECOSYSTEM 4: log tail shows the last lines and follows those that come, also as JSON")
