@@ -74,6 +74,10 @@ struct ShardCounters {
   Grid<Counter, kLatencyStages, kLatencyBuckets> latency;
   std::array<Counter, kLatencyStages> latency_sum_us;
 
+  // Markers of the canary; zeros where there is none.
+  std::array<Counter, kLatencyBuckets> canary;
+  Counter canary_sum_us, canary_in_time, canary_late, canary_wrong;
+
   Counter loop_busy_ns;
   std::array<Counter, static_cast<std::size_t>(Refused::count_)> refused;
   std::array<Counter, kDirections> bfd_packets;

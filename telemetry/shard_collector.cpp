@@ -27,6 +27,7 @@ class ShardCollector : public prometheus::Collectable {
     add_rib(out);
     add_loops(out);
     add_latency(out);
+    add_canary(out);
     return out;
   }
 
@@ -143,6 +144,25 @@ class ShardCollector : public prometheus::Collectable {
       latency.add_histogram({{"stage", names.latency_stages[stage]}}, names.latency_bounds, counts, static_cast<double>(sum_us) * 1e-6);
     }
     latency.finish(out);
+  }
+
+  void add_canary(std::vector<prometheus::MetricFamily>& out) const {
+    const Labels& names = board_->labels();
+    std::vector<std::uint64_t> counts(names.latency_bounds.size() + 1);
+    std::uint64_t sum_us = 0;
+    for (std::size_t shard = 0; shard < board_->shards(); ++shard) {
+      const ShardCounters& c = board_->counters(shard);
+      for (std::size_t i = 0; i < std::min(counts.size(), ShardCounters::kLatencyBuckets); ++i) counts[i] += c.canary[i].get();
+      sum_us += c.canary_sum_us.get();
+    }
+    FamilyBuilder delay = histogram("canary_delay_seconds", "From the control thread through a shard, the RIB of the next one and back; empty without [telemetry] canary.");
+    delay.add_histogram({}, names.latency_bounds, counts, static_cast<double>(sum_us) * 1e-6);
+    delay.finish(out);
+    FamilyBuilder markers = counter("canary_markers_total", "Markers of the canary: back before the next one, late, or back with something else in them.");
+    markers.add({{"result", "in_time"}}, sum([](const auto& c) -> const Counter& { return c.canary_in_time; }));
+    markers.add({{"result", "late"}}, sum([](const auto& c) -> const Counter& { return c.canary_late; }));
+    markers.add({{"result", "wrong"}}, sum([](const auto& c) -> const Counter& { return c.canary_wrong; }));
+    markers.finish(out);
   }
 
   void add_loops(std::vector<prometheus::MetricFamily>& out) const {

@@ -123,7 +123,10 @@ int run(const config::Config& config) {
   if (access) options.access = *access;
   std::optional<MemoryGuard> memory;
   memory.emplace(config.runtime.memory_limit_bytes != 0 ? config.runtime.memory_limit_bytes : cgroup_memory_limit(), reflector, sessions);
-  options.on_tick = [&](const reflector::SummaryView& summary) { metrics.tick(summary); };
+  options.on_tick = [&](const reflector::SummaryView& summary) {
+    metrics.tick(summary);
+    reflector.send_canaries();
+  };
   auto server = access ? control::Server::start(options, api) : Unexpected(access.error());
   if (!server) {
     std::fprintf(stderr, "heliod: %s\n", server.error().c_str());

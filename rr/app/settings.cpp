@@ -38,6 +38,7 @@ reflector::EngineSettings engine_settings(const config::Config& config) {
   engine.distribution.stall = config.slow_peer_limits.stall_time;
   engine.distribution.stall_alone = config.slow_peer_limits.stall_time * 10;
   engine.rib.tombstones = config.slow_peer_limits.tombstones;
+  engine.canary = config.telemetry.canary;
   engine.journal_bytes = config.journal.memory_bytes;
   engine.attribute_bytes = config.limits.max_attribute_size;
   engine.rib.quotas = {config.limits.max_paths_per_rd, config.limits.max_prefixes_per_rt_set};

@@ -179,6 +179,7 @@ struct Telemetry {
   std::uint16_t port = 9179;  // 0: off
   PerPeer per_peer = PerPeer::essential;
   std::uint64_t max_peer_series = 200000;
+  bool canary = false;
 };
 
 struct Journal {

@@ -344,6 +344,7 @@ void read_telemetry(const Reader& in, Telemetry& out) {
       {"off", PerPeer::off}, {"essential", PerPeer::essential}, {"full", PerPeer::full}};
   in.parsed("address", out.address, wire::parse_ip);
   in.number("port", out.port);
+  in.boolean("canary", out.canary);
   in.choice("per-peer", out.per_peer, kPerPeer);
   in.number("max-peer-series", out.max_peer_series);
 }

@@ -184,6 +184,7 @@ constexpr Key kKeys[] = {
     {"telemetry.port", Kind::integer, restart, 0, 65535, "", "9179", "Port of the Prometheus exporter; 0 turns it off."},
     {"telemetry.per-peer", Kind::choice, applied, 0, 0, "off|essential|full", "\"essential\"", "Series per peer: none, about ten, about twenty-five."},
     {"telemetry.max-peer-series", Kind::integer, applied, 0, 10000000, "", "200000", "Bound for all series of peers; peers beyond it are left out and counted."},
+    {"telemetry.canary", Kind::boolean, restart, 0, 0, "", "false", "Send a marker through each shard every two seconds, by mail, RIB, decision and packing, and report how long it takes. It goes through a RIB of its own: no peer, count, BMP station or file has it."},
 
     {"journal.memory", Kind::size, restart, 0, 0, "", "\"64MiB\"", "Ring of best-path, RT membership and session changes that helioctl history, explain --at and monitor read, for all shards together; 0: none is kept. About 20 octets per change when many come together, 100 to 200 for one alone."},
 

@@ -337,7 +337,7 @@ Api::Answer Api::latency() {
     for (std::size_t i = 0; i < recent.size(); ++i) recent[i] -= latencies_.front().counts[i];
     seconds = std::chrono::duration<double>(latencies_.back().at - latencies_.front().at).count();
   }
-  return latency_json(state_.latencies(), recent, seconds);
+  return latency_json(state_.latencies(), recent, seconds, state_.canary());
 }
 
 Api::Answer Api::health() {

@@ -26,6 +26,12 @@ void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounte
     for (std::size_t i = 0; i < counts.buckets.size(); ++i) to.latency[stage][i].set(counts.buckets[i]);
     to.latency_sum_us[stage].set(counts.sum_us);
   }
+  reflector::LatencyCounts canary = from.canary.counts();
+  for (std::size_t i = 0; i < canary.buckets.size(); ++i) to.canary[i].set(canary.buckets[i]);
+  to.canary_sum_us.set(canary.sum_us);
+  to.canary_in_time.set(from.canary_in_time.get());
+  to.canary_late.set(from.canary_late.get());
+  to.canary_wrong.set(from.canary_wrong.get());
   using telemetry::Discarded;
   auto discarded = [&](Discarded reason, const reflector::Counter& n) { to.discarded[static_cast<std::size_t>(reason)].set(n.get()); };
   discarded(Discarded::prefix_limit, from.discarded_by_limit);

@@ -325,7 +325,7 @@ json::value memory_json(const reflector::MemoryView& view) {
           {"total_bytes", total}};
 }
 
-json::value latency_json(const reflector::Latencies& all, const reflector::Latencies& recent, double seconds) {
+json::value latency_json(const reflector::Latencies& all, const reflector::Latencies& recent, double seconds, const std::optional<reflector::CanaryView>& canary) {
   auto stages = [](const reflector::Latencies& latencies) {
     json::array out;
     for (std::size_t i = 0; i < latencies.size(); ++i) {
@@ -341,7 +341,18 @@ json::value latency_json(const reflector::Latencies& all, const reflector::Laten
     }
     return out;
   };
-  return {{"recent_seconds", seconds}, {"recent", stages(recent)}, {"since_start", stages(all)}};
+  json::value canary_json = nullptr;
+  if (canary) {
+    std::uint64_t n = canary->delay.count();
+    auto seconds_of = [&](double us) { return n == 0 ? json::value(nullptr) : json::value(us * 1e-6); };
+    canary_json = {{"in_time", canary->in_time},
+                   {"late", canary->late},
+                   {"wrong", canary->wrong},
+                   {"mean_seconds", seconds_of(static_cast<double>(canary->delay.sum_us) / static_cast<double>(std::max<std::uint64_t>(n, 1)))},
+                   {"p50_seconds", seconds_of(canary->delay.quantile(0.5))},
+                   {"p99_seconds", seconds_of(canary->delay.quantile(0.99))}};
+  }
+  return {{"recent_seconds", seconds}, {"recent", stages(recent)}, {"since_start", stages(all)}, {"canary", std::move(canary_json)}};
 }
 
 json::value health_json(const reflector::SummaryView& view) {

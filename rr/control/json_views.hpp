@@ -40,7 +40,7 @@ boost::json::value legacy_peers_json(const std::vector<reflector::LegacyPeerView
 boost::json::value next_hops_json(const reflector::NextHopsView& view);
 boost::json::value memory_json(const reflector::MemoryView& view);
 // `recent` over `seconds`; `all` since the start.
-boost::json::value latency_json(const reflector::Latencies& all, const reflector::Latencies& recent, double seconds);
+boost::json::value latency_json(const reflector::Latencies& all, const reflector::Latencies& recent, double seconds, const std::optional<reflector::CanaryView>& canary);
 boost::json::value health_json(const reflector::SummaryView& view);
 boost::json::value version_json();
 boost::json::value config_json(const config::Config& config);

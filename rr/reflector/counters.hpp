@@ -27,6 +27,8 @@ struct ShardCounters {
   Counter turns, lag_events;
   std::array<LatencyHistogram, static_cast<std::size_t>(LatencyStage::count_)> latency;
   void observe(LatencyStage stage, std::uint64_t us) { latency[static_cast<std::size_t>(stage)].observe(us); }
+  LatencyHistogram canary;                                // of markers, from the control thread and back
+  Counter canary_in_time, canary_late, canary_wrong;      // late: not back before the next one
   // Published at the end of a turn.
   Counter attribute_sets, rt_sets, memory_bytes, walks;
   std::array<Counter, wire::kFamilyCount> prefixes, paths, stale_paths, best_changes;

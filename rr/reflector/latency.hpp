@@ -61,6 +61,12 @@ inline double LatencyCounts::quantile(double share) const {
 
 using Latencies = std::array<LatencyCounts, static_cast<std::size_t>(LatencyStage::count_)>;
 
+// What the canary's markers met with.
+struct CanaryView {
+  LatencyCounts delay;
+  std::uint64_t in_time = 0, late = 0, wrong = 0;
+};
+
 class LatencyHistogram {
  public:
   void observe(std::uint64_t us) {

@@ -250,6 +250,14 @@ struct RtcOutput {
   rib::BatchRef bytes;
 };
 
+// A marker of the canary, on its way to a RIB shard, and back with what came of it.
+struct CanaryMark {
+  std::uint32_t session_shard = 0;
+  std::uint32_t number = 0;
+  std::uint64_t sent_at_us = 0;                        // microseconds since start
+  std::optional<std::vector<std::uint8_t>> update = std::nullopt;  // on its way back
+};
+
 // What follows in the mailbox, up to the next one, is to or from the shard's slice of EVPN.
 struct EvpnMail {
   bool begins;
@@ -257,6 +265,6 @@ struct EvpnMail {
 
 using Message = std::variant<PolicyChange, PeerUp, PeerLimits, PeerDown, PeerPurge, PeerStaleLong, PeerRefresh, Updates, ClassUp, ClassDown, WalkRequest, WalkCancelled,
                              LagMark, Ack, RtSetDefined, ProvenanceDefined, Retired, ClassReady, Output, PolicySwitched, WalkArmed, WalkDone, TombstonesFull,
-                             RtcUpdate, RtcJoin, RtcLeave, RtcRefresh, RtcUnfilteredPeer, RtcComplete, RtcAdmission, RtcOutput, LimitReached, EvpnMail>;
+                             RtcUpdate, RtcJoin, RtcLeave, RtcRefresh, RtcUnfilteredPeer, RtcComplete, RtcAdmission, RtcOutput, LimitReached, EvpnMail, CanaryMark>;
 
 }  // namespace helio::reflector

@@ -417,6 +417,25 @@ Latencies Reflector::latencies() {
   return sum;
 }
 
+std::optional<CanaryView> Reflector::canary() {
+  if (!settings_.canary) return std::nullopt;
+  CanaryView view;
+  for (const auto& shard : shards_) {
+    const ShardCounters& counters = shard->counters();
+    view.delay += counters.canary.counts();
+    view.in_time += counters.canary_in_time.get();
+    view.late += counters.canary_late.get();
+    view.wrong += counters.canary_wrong.get();
+  }
+  return view;
+}
+
+void Reflector::send_canaries() {
+  if (!settings_.canary) return;
+  for (std::uint32_t i = 0; i < shards_.size(); ++i)
+    sessions_.shard(ShardId(i)).post([shard = shards_[i].get(), now = std::chrono::steady_clock::now()] { shard->send_canary(now); });
+}
+
 MemoryView Reflector::memory() {
   rib::MemoryAccount sum;
   for (std::uint32_t i = 0; i < shards_.size(); ++i) {

@@ -45,6 +45,9 @@ class Reflector final : public StateSource {
   std::vector<LegacyPeerView> legacy_peers() override;
   NextHopCounters next_hop_counters() override;
   Latencies latencies() override;
+  std::optional<CanaryView> canary() override;
+  // A marker sets out on each shard, if there is a canary. Waits for nobody.
+  void send_canaries();
 
   // Something that concerns the whole daemon goes into the journal. On the control thread.
   void note(rib::JournalEvent event, const std::string& text);

@@ -39,6 +39,7 @@ Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailb
       distribution_(self.value, mailboxes, settings.distribution, control), canonicaliser_(settings.decision_options), outbox_(mailboxes.shards()), evpn_outbox_(mailboxes.shards()), parts_(mailboxes.shards()) {
   if (mailboxes_.has_evpn()) evpn_ = std::make_unique<RibShard>(self_, mailboxes, settings.rib, settings.policies, RibShard::Kind::evpn);
   distribution_.start_policies(settings_.policies);
+  if (settings.canary) canary_ = std::make_unique<Canary>();
   if (settings.journal_bytes != 0) {
     const rib::RibShared& shared = std::as_const(rib_).shared();
     journal_ = std::make_unique<rib::Journal>(settings.journal_bytes / mailboxes.shards(), shared.attributes, shared.provenances);
@@ -685,6 +686,8 @@ void Shard::dispatch(std::uint32_t source, Message&& message) {
         handle_rtc(std::move(message));
       } else if (auto* reached = std::get_if<LimitReached>(&message)) {
         limit_reached(*reached);
+      } else if (auto* mark = std::get_if<CanaryMark>(&message)) {
+        marks_.push_back(std::move(*mark));
       } else {
         distribution_.handle(source, std::move(message));
       }
@@ -762,10 +765,11 @@ void Shard::post() {
 }
 
 // Since start; 0 when there is no clock, or before the first turn.
-std::uint64_t Shard::microseconds() const {
-  TimePoint now = control_.clock();
-  if (now == TimePoint{} || start_ == TimePoint{}) return 0;
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(std::max(now, start_) - start_).count()) + 1;
+std::uint64_t Shard::microseconds() const { return microseconds_at(control_.clock()); }
+
+std::uint64_t Shard::microseconds_at(TimePoint time) const {
+  if (time == TimePoint{} || start_ == TimePoint{}) return 0;
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(std::max(time, start_) - start_).count()) + 1;
 }
 
 void Shard::seal_and_measure(RibShard& rib) {
@@ -793,6 +797,7 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   if (evpn_ != nullptr) seal_and_measure(*evpn_);
   if (rtc_ != nullptr) rtc_->run_turn();
   move_streams();
+  if (canary_ != nullptr) run_canary();
   session::TurnResult result;
   result.wake_at = distribution_.run_turn(now, now_ms_);
   if (!start_is_over_) {

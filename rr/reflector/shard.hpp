@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 
+#include "rr/reflector/canary.hpp"
 #include "rr/reflector/counters.hpp"
 #include "rr/reflector/distribution.hpp"
 #include "rr/reflector/marked_routes.hpp"
@@ -34,6 +35,7 @@ struct EngineSettings {
   std::uint32_t shards = 1;
   std::shared_ptr<const RoutePolicies> policies;     // null: none
   nexthop::NextHopTracker* next_hops = nullptr;      // null: every next hop is usable
+  bool canary = false;                               // markers are measured (canary.hpp)
   bool evpn = false;                                 // the family is configured somewhere
   RibLimits rib;
   DistributionLimits distribution;
@@ -90,6 +92,8 @@ class Shard final : public session::Engine {
   std::uint32_t owner_of(std::uint64_t rd, std::uint8_t first_octet) const;
   // Other policies are in force from the next turn on; every shard must be told.
   void set_policies(std::shared_ptr<const RoutePolicies> policies);
+  // A marker sets out; `at`: when that was asked for. Without [telemetry] canary nothing happens.
+  void send_canary(TimePoint at);
   struct PeerRecord {
     session::EstablishedPeer info;
     wire::FamilySet end_of_rib_received;
@@ -170,6 +174,9 @@ class Shard final : public session::Engine {
   void drop_stale(PeerId peer, wire::FamilySet families);
   void run_restarts();
   std::uint64_t microseconds() const;
+  std::uint64_t microseconds_at(TimePoint time) const;
+  void run_canary();
+  void canary_returned(const CanaryMark& mark);
   void seal_and_measure(RibShard& rib);
   void to_rib(std::uint32_t shard, Message&& message);
   void to_evpn(std::uint32_t shard, Message&& message);
@@ -203,6 +210,9 @@ class Shard final : public session::Engine {
   std::vector<std::unique_ptr<Peer>> peers_;           // by PeerId
   std::vector<std::unique_ptr<Trouble>> troubles_;     // by PeerId
   RestartHelper restarts_;
+  std::unique_ptr<Canary> canary_;                     // null: it is off
+  std::vector<CanaryMark> marks_;                      // that came in this turn
+  std::uint32_t canary_sent_ = 0, canary_back_ = 0;    // numbers
   std::vector<bool> seen_;                             // by PeerId: was there since our start
   bool start_is_over_ = true;
   // RT membership routes of peers that are expected back: nothing for the filter, but they stay in the RTC RIB.

@@ -201,6 +201,8 @@ class StateSource {
   virtual NextHopCounters next_hop_counters() { return {}; }
   // Over all shards, since the start; waits for nobody.
   virtual Latencies latencies() { return {}; }
+  // Nothing when there is no canary.
+  virtual std::optional<CanaryView> canary() { return std::nullopt; }
 };
 
 }  // namespace helio::reflector

@@ -252,6 +252,7 @@ EDITS = {
     "telemetry.address": ("#telemetry", 'address = "127.0.0.2"'),
     "telemetry.port": ("port = 0", "port = 9200"),
     "telemetry.per-peer": ("#telemetry", 'per-peer = "full"'),
+    "telemetry.canary": ("#telemetry", "canary = true"),
     "telemetry.max-peer-series": ("#telemetry", "max-peer-series = 10"),
     "mrt.directory": ('[mrt]\ndirectory = "mrt"', '[mrt]\ndirectory = "elsewhere"'),
     "mrt.rib-dump-interval": ("#mrt", "rib-dump-interval = 3600"),

@@ -360,6 +360,9 @@ std::string render_latency(const json::value& answer, const RenderOptions& optio
                  short_time(row, "p99_seconds")});
     out += table.text(options.headers);
   }
+  if (const json::value& canary = member(answer, "canary"); canary.is_object())
+    out += fmt::format("\nCanary: {} markers in time, {} late, {} wrong; mean {}, p50 {}, p99 {}\n", format_count(integer(canary, "in_time")), format_count(integer(canary, "late")),
+                       format_count(integer(canary, "wrong")), short_time(canary, "mean_seconds"), short_time(canary, "p50_seconds"), short_time(canary, "p99_seconds"));
   return out;
 }
 

@@ -56,6 +56,12 @@ class FakeState : public reflector::StateSource {
   }
   reflector::MemoryView memory() override { return {{{"paths", 4096, 128}, {"attribute_sets", 2048, 4}}}; }
 
+  std::optional<reflector::CanaryView> canary() override {
+    reflector::CanaryView view{.in_time = 1200, .late = 2, .wrong = 0};
+    view.delay.buckets[2] = 1201;
+    view.delay.sum_us = 216'180;
+    return view;
+  }
   reflector::Latencies latencies() override {
     reflector::Latencies out;
     out[0].buckets[1] = 90 * measured_, out[0].buckets[6] = 10 * measured_, out[0].sum_us = 40'000 * measured_;
