@@ -7,6 +7,10 @@ build_packages=(
   libboost1.81-dev libboost-json1.81-dev libjemalloc-dev prometheus-cpp-dev libtomlplusplus-dev libfmt-dev
   libspdlog-dev libcli11-dev libxxhash-dev libsystemd-dev
 )
+# To make Debian packages (deploy/debian).
+package_packages=(dpkg-dev fakeroot file gzip scdoc)
+# To try packages and image (tests/deploy).
+deploy_packages=(lintian devscripts mmdebstrap systemd buildah docker-compose python3-yaml)
 # To build and run the tests as well: the daemons are the real PEs of tests/interop.
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev

@@ -47,7 +47,7 @@ run_ctest() {
   say "ctest: $((total - bad)) passed, $bad failed ($((SECONDS - started)) s so far)"
 }
 
-install_packages "${build_packages[@]}" "${test_packages[@]}"
+install_packages "${build_packages[@]}" "${test_packages[@]}" "${package_packages[@]}" "${deploy_packages[@]}"
 build $preset "$root/build/release"
 run_ctest "$root/build/release"
 
@@ -79,20 +79,24 @@ run_interop() {
 say "interop: real daemons and scripted peers"
 run_interop "$root/build/release"
 # helio-lab: its topologies with real heliod processes; sites as namespaces with real ping, traceroute and TCP.
-for part in heliod namespaces; do
-  say "the laboratory: $part"
-  lab_log=$root/build/release/lab-$part.log
-  bash "$root/tests/lab/$part.sh" "$root/build/release/bin" >"$lab_log" 2>&1
-  grep -E '^SKIP' "$lab_log"
-  if [[ $(tail -n 1 "$lab_log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+# script LABEL FILE [arguments]: a script that ends with N passed, M failed; its log shows only what failed or was skipped.
+script() {
+  local label=$1 log="$root/build/release/${1// /-}.log"
+  shift
+  say "$label"
+  bash "$@" >"$log" 2>&1
+  grep -E '^SKIP' "$log"
+  if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
     add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
-    [[ ${BASH_REMATCH[2]} -eq 0 ]] || grep -vE '^(PASS|SKIP)' "$lab_log" | head -n 100
+    [[ ${BASH_REMATCH[2]} -eq 0 ]] || grep -vE '^(PASS|SKIP)' "$log" | head -n 100
   else
     add 0 1
-    cat "$lab_log"
+    cat "$log"
   fi
-  say "laboratory, $part: $(tail -n 1 "$lab_log") ($((SECONDS - started)) s so far)"
-done
+  say "$label: $(tail -n 1 "$log") ($((SECONDS - started)) s so far)"
+}
+for part in heliod namespaces; do script "laboratory $part" "$root/tests/lab/$part.sh" "$root/build/release/bin"; done
+for part in package; do script "deploy $part" "$root/tests/deploy/$part.sh" "$root/build/release"; done
 
 if [[ $sanitizers == 1 ]]; then
   say "interop with sanitizers: scripted peers"

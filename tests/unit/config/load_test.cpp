@@ -339,6 +339,12 @@ TEST(ShippedConfigs, Load) {
       for (const ConfigProblem& problem : result.error()) ADD_FAILURE() << format_problem(problem);
       continue;
     }
+    // What package and image come with talks to nobody, and says so.
+    if (auto name = entry.path().filename(); name == "default.toml" || name == "container.toml") {
+      ASSERT_EQ(result->warnings.size(), 1u) << name;
+      EXPECT_THAT(format_problem(result->warnings[0]), HasSubstr("no peer can connect"));
+      continue;
+    }
     for (const ConfigProblem& problem : result->warnings) ADD_FAILURE() << format_problem(problem);
   }
   EXPECT_GE(count, 5u);
