@@ -33,13 +33,14 @@ void Exports::apply_mrt(const config::Config& config) {
   mrt_ = std::make_unique<exporter::MrtWriter>(std::move(settings), watches_, started_);
 }
 
-// Other stations, or one with other settings: all of them are connected anew.
+// Stations that stay as they are stay connected.
 void Exports::apply_bmp(const config::Config& config) {
   std::vector<exporter::StationSettings> stations;
   for (const config::BmpStation& station : config.bmp_stations)
     stations.push_back({station.address, station.port, station.policies, station.queue_limit_bytes, station.stats_interval});
   if (stations == stations_) return;
   stations_ = stations;
+  if (bmp_ != nullptr && !stations.empty() && bmp_->reconfigure(stations)) return;
   bmp_.reset();
   char hostname[256] = {};
   if (gethostname(hostname, sizeof hostname - 1) != 0) hostname[0] = 0;

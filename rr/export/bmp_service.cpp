@@ -30,20 +30,7 @@ constexpr std::uint8_t kAdjRibIn = bit_of(Feed::pre_policy) | bit_of(Feed::post_
 BmpService::BmpService(std::vector<StationSettings> settings, ShardWatches& watches, std::string hostname, std::uint32_t started)
     : watches_(watches), reflector_(watches.reflector()), hostname_(std::move(hostname)), identity_{reflector_.settings().local_as, reflector_.settings().router_id, started} {
   HELIO_CHECK(settings.size() <= kMostStations, "too many BMP stations");
-  BmpStation::Callbacks callbacks;
-  callbacks.connected = [this](BmpStation& station) { on_connected(station); };
-  callbacks.disconnected = [this](BmpStation& station) { on_disconnected(station); };
-  callbacks.drained = [this](BmpStation&) {
-    for (std::uint32_t s = 0; s < reflector_.sessions().shards(); ++s) reflector_.sessions().control(ShardId(s)).wake();
-  };
-  for (StationSettings& one : settings) {
-    auto number = static_cast<unsigned>(stations_.size());
-    hub_.slot(number).feeds = one.feeds();
-    hub_.slot(number).limit = one.queue_limit;
-    stations_.push_back(std::make_unique<BmpStation>(io_, number, std::move(one), hub_.slot(number), callbacks));
-    statistics_.push_back(std::make_unique<asio::steady_timer>(io_));
-  }
-  dumps_.resize(stations_.size());
+  for (StationSettings& one : settings) add_station(std::move(one));
   hub_.wake = [this] { asio::post(io_, [this] { take(); }); };
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "helio-bmp");
@@ -56,13 +43,57 @@ BmpService::BmpService(std::vector<StationSettings> settings, ShardWatches& watc
   });
 }
 
+void BmpService::add_station(StationSettings settings) {
+  BmpStation::Callbacks callbacks;
+  callbacks.connected = [this](BmpStation& station) { on_connected(station); };
+  callbacks.disconnected = [this](BmpStation& station) { on_disconnected(station); };
+  callbacks.drained = [this](BmpStation&) {
+    for (std::uint32_t s = 0; s < reflector_.sessions().shards(); ++s) reflector_.sessions().control(ShardId(s)).wake();
+  };
+  auto number = static_cast<unsigned>(stations_.size());
+  hub_.slot(number).feeds = settings.feeds();
+  hub_.slot(number).limit = settings.queue_limit;
+  stations_.push_back(std::make_unique<BmpStation>(io_, number, std::move(settings), hub_.slot(number), callbacks));
+  statistics_.push_back(std::make_unique<asio::steady_timer>(io_));
+  dumps_.resize(stations_.size());
+}
+
+// With a Termination, "session administratively closed", behind what is queued.
+void BmpService::let_go(BmpStation& station) {
+  std::vector<std::uint8_t> last;
+  encode_termination(last, {{BmpTlv{bmp_tlv::reason, {0, 0}}}});
+  statistics_[station.number()]->cancel();
+  station.finish(std::move(last));
+}
+
+bool BmpService::reconfigure(const std::vector<StationSettings>& wanted) {
+  std::promise<bool> answer;
+  asio::post(io_, [&] {
+    auto is_there = [&](const StationSettings& settings) {
+      return std::ranges::any_of(stations_, [&](const auto& s) { return !s->is_finishing() && s->settings() == settings; });
+    };
+    auto fresh = static_cast<std::size_t>(std::ranges::count_if(wanted, [&](const StationSettings& s) { return !is_there(s); }));
+    if (stations_.size() + fresh > kMostStations) return answer.set_value(false);
+    for (auto& station : stations_) {
+      if (station->is_finishing() || std::ranges::find(wanted, station->settings()) != wanted.end()) continue;
+      on_every_shard([slot = station->number()](ShardFeed& feed) { feed.disarm(slot); });
+      let_go(*station);
+    }
+    for (const StationSettings& settings : wanted) {
+      if (is_there(settings)) continue;
+      add_station(settings);
+      stations_.back()->start();
+    }
+    answer.set_value(true);
+  });
+  return answer.get_future().get();
+}
+
 BmpService::~BmpService() {
   std::promise<void> ended;
   asio::post(io_, [this] {
-    std::vector<std::uint8_t> last;
-    encode_termination(last, {{BmpTlv{bmp_tlv::reason, {0, 0}}}});  // "session administratively closed"
-    for (auto& timer : statistics_) timer->cancel();
-    for (auto& station : stations_) station->finish(last);
+    for (auto& station : stations_)
+      if (!station->is_finishing()) let_go(*station);
   });
   auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   auto all_finished = [this] {
@@ -83,7 +114,8 @@ std::vector<StationStatus> BmpService::status() {
   std::promise<std::vector<StationStatus>> answer;
   asio::post(io_, [&] {
     std::vector<StationStatus> all;
-    for (const auto& station : stations_) all.push_back(station->status());
+    for (const auto& station : stations_)
+      if (!station->is_finishing()) all.push_back(station->status());
     answer.set_value(std::move(all));
   });
   return answer.get_future().get();

@@ -24,6 +24,9 @@ class BmpService {
 
   // Any thread but the shards'.
   std::vector<StationStatus> status();
+  // Other stations from now on: those that are among them with the same settings are left as they are. False, and nothing happens,
+  // when all slots have been used: a new service is needed.
+  bool reconfigure(const std::vector<StationSettings>& wanted);
 
  private:
   struct Session {
@@ -42,6 +45,8 @@ class BmpService {
   };
 
   void run();
+  void add_station(StationSettings settings);
+  void let_go(BmpStation& station);
   void take();
   void handle(ExportHub::SessionUp& up);
   void handle(ExportHub::SessionDown& down);
@@ -73,7 +78,7 @@ class BmpService {
   std::vector<std::unique_ptr<ShardFeed>> feeds_;      // by shard
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
-  std::vector<std::unique_ptr<BmpStation>> stations_;
+  std::vector<std::unique_ptr<BmpStation>> stations_;  // by slot, which nobody has again: what is on its way is for the first one
   std::vector<std::unique_ptr<boost::asio::steady_timer>> statistics_;
   std::vector<Dump> dumps_;                            // by station
   std::map<PeerId, Session> sessions_;

@@ -59,6 +59,7 @@ class BmpStation {
   void reset(const std::string& why);
   // Sends what is queued, then ends for good.
   void finish(std::vector<std::uint8_t> last);
+  bool is_finishing() const { return finishing_; }
   bool is_finished() const { return finishing_ && !connected_; }
   StationStatus status() const;
 

@@ -270,6 +270,37 @@ def reload(t):
     finish(heliod, listening)
 
 
+@test("H5 E, H: a reload that changes one station leaves the connection of the other alone; after many of them all are told right")
+def reload_of_one(t):
+    bare = reflector_toml(families=FAMILIES)
+    heliod = t.reflector(config=bare)
+    loaded(t, heliod)
+    stays, changes = station(t), station(t, address="127.9.0.2")
+
+    def reload_with(*stations):
+        heliod.config.write_text(bare + stations_toml(*stations))
+        heliod.control("config", "reload")
+    reload_with(("127.9.0.1", (PRE, LOC)), ("127.9.0.2", (PRE,)))
+    up_to_date(heliod, 2)
+    for round_, policies in enumerate(((LOC,), (PRE, LOC), (PRE,)) * 2):
+        reload_with(("127.9.0.1", (PRE, LOC)), ("127.9.0.2", policies))
+        wait_until(lambda: changes.connections == round_ + 2, "the other one is connected anew")
+        up_to_date(heliod, 2)
+        check(stays.connections == 1 and stays.termination is None, "the first one stays")
+        check((names(changes.rib("127.1.0.1"), bgp.VPNV4) == paths_of(heliod, "127.1.0.1", "vpnv4")) == (PRE in policies), "what it asked for", policies, changes.rib("127.1.0.1"))
+        check(len(heliod.show("bmp")["stations"]) == 2, "two stations", heliod.show("bmp"))
+    reload_with(("127.9.0.1", (PRE, LOC)))
+    wait_until(lambda: changes.termination is not None, "the other one is let go")
+    check(stays.connections == 1 and [s["address"] for s in heliod.show("bmp")["stations"]] == ["127.9.0.1"], "one is left")
+    for n in range(20):  # more than there are slots: then all are connected anew, once
+        reload_with(("127.9.0.1", (PRE, LOC)), ("127.9.0.2", ((LOC,), (PRE,))[n % 2]))
+    up_to_date(heliod, 2)
+    check(stays.connections == 2, "the first one once more", stays.connections)
+    check(names(stays.rib("127.1.0.1"), bgp.VPNV4) == paths_of(heliod, "127.1.0.1", "vpnv4") == names(changes.rib("127.1.0.1"), bgp.VPNV4), "and told all")
+    finish(heliod, stays)
+    finish(heliod, changes)
+
+
 @test("H5 H: pmacct's pmbmpd, an independent station, logs what was announced; tshark finds nothing malformed in what was sent")
 def pmbmpd(t):
     need("pmbmpd", "tcpdump", "tshark")
