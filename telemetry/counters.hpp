@@ -39,10 +39,15 @@ inline constexpr std::size_t kDirections = 2;
 enum class Suppressed : std::uint8_t { originator_loop, cluster_loop, as_loop, count_ };
 
 // Why a route was not taken in though nothing is wrong with it.
-enum class Discarded : std::uint8_t { prefix_limit, rd_quota, rt_set_quota, attribute_size, count_ };
+enum class Discarded : std::uint8_t { prefix_limit, rd_quota, rt_set_quota, attribute_size, message_size, count_ };
 
-// Why a connection was not taken.
-enum class Refused : std::uint8_t { stranger, range_full, rate, memory, wrong_address, count_ };
+// Why a connection was not taken, or was dropped before it was a session: pending, it said nothing and another one came when
+// there were too many of them; superseded, the same for one of the same address; busy, its address has a session or one on
+// its way; held, its address is shut down or held down.
+enum class Refused : std::uint8_t { stranger, range_full, rate, memory, wrong_address, pending, superseded, busy, held, count_ };
+
+// Why a line is not in the log: too many of its cause at once, or the log's reader did not keep up.
+enum class LogLost : std::uint8_t { limited, overrun, count_ };
 
 struct ShardCounters {
   static constexpr std::size_t kMessageTypes = 6;    // index: BGP message type 1..5
@@ -66,6 +71,7 @@ struct ShardCounters {
   std::array<Gauge, kFamilies> rib_prefixes, rib_paths, rib_stale_paths;
   std::array<Counter, kFamilies> best_changes;
   Counter decisions;
+  Counter oversize_updates;
   Counter memberships_refused;
   Gauge attribute_sets;
 
@@ -80,6 +86,8 @@ struct ShardCounters {
 
   Counter loop_busy_ns;
   std::array<Counter, static_cast<std::size_t>(Refused::count_)> refused;
+  Counter descriptors_exhausted;
+  std::array<Counter, static_cast<std::size_t>(LogLost::count_)> log_lost;
   std::array<Counter, kDirections> bfd_packets;
   Counter bfd_discarded;
 
@@ -95,6 +103,7 @@ struct ShardCounters {
                  [subcode < kErrorSubcodes ? subcode : kErrorSubcodes - 1]
                      .add();
   }
+  void count_refused(Refused reason) { refused[static_cast<std::size_t>(reason)].add(); }
   void count_suppressed(Suppressed reason, std::uint64_t n = 1) { suppressed[static_cast<std::size_t>(reason)].add(n); }
 };
 

@@ -13,8 +13,10 @@ constexpr const char* kMessageNames[ShardCounters::kMessageTypes] = {"other",   
 constexpr std::size_t kUpdate = 2;
 constexpr const char* kActionNames[ShardCounters::kUpdateActions] = {"discard", "withdraw", "disable_family", "reset"};
 constexpr const char* kSuppressedNames[] = {"originator_loop", "cluster_loop", "as_loop"};
-constexpr const char* kDiscardedNames[] = {"prefix_limit", "rd_quota", "rt_set_quota", "attribute_size"};
-constexpr const char* kRefusedNames[] = {"stranger", "range_full", "rate", "memory", "wrong_address"};
+constexpr const char* kDiscardedNames[] = {"prefix_limit", "rd_quota", "rt_set_quota", "attribute_size", "message_size"};
+constexpr const char* kRefusedNames[] = {"stranger", "range_full", "rate", "memory", "wrong_address",
+                                         "pending",  "superseded", "busy", "held"};
+constexpr const char* kLogLostNames[] = {"limited", "overrun"};
 
 class ShardCollector : public prometheus::Collectable {
  public:
@@ -87,11 +89,21 @@ class ShardCollector : public prometheus::Collectable {
     for (std::size_t i = 0; i < std::size(kDiscardedNames); ++i)
       unwanted.add({{"reason", kDiscardedNames[i]}}, sum([&](const auto& c) -> const Counter& { return c.discarded[i]; }));
     unwanted.finish(out);
+    FamilyBuilder oversize = counter("oversize_updates_total", "UPDATEs whose attributes fit no message of 4096 octets: their routes go to peers with extended messages alone (RFC 8654).");
+    oversize.add({}, sum([](const auto& c) -> const Counter& { return c.oversize_updates; }));
+    oversize.finish(out);
 
     FamilyBuilder refused = counter("connections_refused_total", "Connections that were not taken, by reason.");
     for (std::size_t i = 0; i < std::size(kRefusedNames); ++i)
       refused.add({{"reason", kRefusedNames[i]}}, sum([&](const auto& c) -> const Counter& { return c.refused[i]; }));
     refused.finish(out);
+    FamilyBuilder exhausted = counter("descriptors_exhausted_total", "Times that there was no descriptor for a connection.");
+    exhausted.add({}, sum([](const auto& c) -> const Counter& { return c.descriptors_exhausted; }));
+    exhausted.finish(out);
+    FamilyBuilder lines = counter("log_lost_lines_total", "Lines that are not in the log: too many of their cause, or its reader did not keep up.");
+    for (std::size_t i = 0; i < std::size(kLogLostNames); ++i)
+      lines.add({{"reason", kLogLostNames[i]}}, sum([&](const auto& c) -> const Counter& { return c.log_lost[i]; }));
+    lines.finish(out);
 
     FamilyBuilder bfd = counter("bfd_packets_total", "BFD Control packets by direction.");
     for (std::size_t d = 0; d < kDirections; ++d)

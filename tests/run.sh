@@ -78,6 +78,18 @@ run_interop() {
 
 say "interop: real daemons and scripted peers"
 run_interop "$root/build/release"
+say "abuse, in short form: a pair of PEs must not notice"
+abuse_log=$root/build/release/abuse.log
+python3 "$root/tests/abuse/run.py" --bin "$root/build/release/bin" >"$abuse_log" 2>&1
+abuse_status=$?
+grep -E '^SKIP' "$abuse_log"
+if [[ $(tail -n 1 "$abuse_log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+  add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+else
+  add 0 1
+fi
+[[ $abuse_status -eq 0 ]] || grep -vE '^(PASS|SKIP)' "$abuse_log" | head -n 200
+say "abuse: $(tail -n 1 "$abuse_log") ($((SECONDS - started)) s so far)"
 # helio-lab: its topologies with real heliod processes; sites as namespaces with real ping, traceroute and TCP.
 # script LABEL FILE [arguments]: a script that ends with N passed, M failed; its log shows only what failed or was skipped.
 script() {

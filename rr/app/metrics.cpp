@@ -44,6 +44,7 @@ void Metrics::tick(const reflector::SummaryView& summary) {
     counters.loop_busy_ns.set(static_cast<std::uint64_t>(sessions_.shard(ShardId(i)).busy_time().count()));
   }
   control::carry_refused(sessions_.accept_counters(), board_->counters(0));
+  control::carry_log(log::suppressed_lines(), log::dropped_lines(), board_->counters(0));
   control::carry_bfd(sessions_.bfd_counters(), board_->counters(0));
   bridge_.tick(summary, unix_now());
 }

@@ -1,11 +1,16 @@
 #include "rr/base/log.hpp"
 
+#include <poll.h>
 #include <spdlog/async.h>
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <climits>
 #include <memory>
 #include <mutex>
 
@@ -54,6 +59,46 @@ class TailSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
   void flush_() override {}
 };
 
+// Standard error. A pipe or socket that nobody reads blocks the log's own thread, as long as the daemon runs; when that ends,
+// for a second and no longer.
+class StandardError : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  void begin_end() {
+    gives_up_at_ = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    ending_.store(true, std::memory_order_release);
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    write_all({line.data(), line.size()});
+  }
+  void flush_() override {}
+
+  // poll(2) promises room for PIPE_BUF octets, so that no write blocks.
+  void write_all(std::string_view text) {
+    constexpr int kLook = 100;  // milliseconds after which the end is looked for
+    while (!text.empty()) {
+      pollfd wanted{STDERR_FILENO, POLLOUT, 0};
+      int ready = ::poll(&wanted, 1, is_given_up() ? 0 : kLook);
+      if (ready > 0) {
+        ssize_t n = ::write(STDERR_FILENO, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
+        if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
+        else if (errno != EAGAIN && errno != EINTR) return;  // closed, or its disk is full
+      } else if (is_given_up()) {
+        return;
+      }
+    }
+  }
+  bool is_given_up() const { return ending_.load(std::memory_order_acquire) && std::chrono::steady_clock::now() >= gives_up_at_; }
+
+  std::chrono::steady_clock::time_point gives_up_at_{};  // written before ending_
+  std::atomic<bool> ending_{false};
+};
+
+std::shared_ptr<StandardError> standard_error;
+
 std::mutex limiter_mutex;
 LogLimiter limiter;
 
@@ -61,8 +106,8 @@ LogLimiter limiter;
 
 void start(const Options& options) {
   spdlog::init_thread_pool(8192, 1);
-  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  spdlog::sinks_init_list sinks{sink, std::make_shared<TailSink>()};
+  standard_error = std::make_shared<StandardError>();
+  spdlog::sinks_init_list sinks{std::make_shared<TailSink>(), standard_error};
   auto logger = std::make_shared<spdlog::async_logger>("heliograph", sinks, spdlog::thread_pool(),
                                                        spdlog::async_overflow_policy::overrun_oldest);
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
@@ -84,6 +129,7 @@ void set_level(const std::string& level) { spdlog::set_level(spdlog::level::from
 
 void stop() {
   tell_suppressed();
+  if (standard_error) standard_error->begin_end();
   spdlog::shutdown();
 }
 

@@ -18,7 +18,7 @@ struct Options {
 void start(const Options& options);
 // Another level from now on, on any thread.
 void set_level(const std::string& level);
-// Flushes and ends the log thread.
+// Writes what is left, for a second at most when nobody reads it, and ends the log thread.
 void stop();
 // Lines dropped because the reader of the log did not keep up.
 std::uint64_t dropped_lines();

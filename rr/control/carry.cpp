@@ -38,6 +38,8 @@ void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounte
   discarded(Discarded::rd_quota, from.discarded_by_rd);
   discarded(Discarded::rt_set_quota, from.discarded_by_rt_set);
   discarded(Discarded::attribute_size, from.discarded_by_size);
+  discarded(Discarded::message_size, from.discarded_by_message);
+  to.oversize_updates.set(from.oversize.get());
   to.memberships_refused.set(from.memberships_refused.get());
   to.attribute_sets.set(from.attribute_sets.get());
   to.decisions.set(from.decisions.get());
@@ -51,6 +53,13 @@ void carry_refused(const session::AcceptCounters& from, telemetry::ShardCounters
   set(Refused::rate, from.over_rate);
   set(Refused::memory, from.out_of_memory);
   set(Refused::wrong_address, from.wrong_address);
+  set(Refused::pending, from.pending_dropped);
+  to.descriptors_exhausted.set(from.exhausted);
+}
+
+void carry_log(std::uint64_t limited, std::uint64_t overrun, telemetry::ShardCounters& to) {
+  to.log_lost[static_cast<std::size_t>(telemetry::LogLost::limited)].set(limited);
+  to.log_lost[static_cast<std::size_t>(telemetry::LogLost::overrun)].set(overrun);
 }
 
 void carry_bfd(const session::BfdCounters& from, telemetry::ShardCounters& to) {

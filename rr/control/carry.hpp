@@ -13,6 +13,8 @@ void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounte
 
 // Connections refused; of the whole daemon, so to one shard's counters.
 void carry_refused(const session::AcceptCounters& from, telemetry::ShardCounters& to);
+// Lines that the log does not have.
+void carry_log(std::uint64_t limited, std::uint64_t overrun, telemetry::ShardCounters& to);
 void carry_bfd(const session::BfdCounters& from, telemetry::ShardCounters& to);
 
 }  // namespace helio::control

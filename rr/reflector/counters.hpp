@@ -23,6 +23,8 @@ struct ShardCounters {
   std::array<Counter, static_cast<std::size_t>(Exclusion::count_)> excluded;  // UPDATEs by loop check
   Counter rtc_invalid;                                    // RT membership NLRIs of 1..31 bits or unreadable
   Counter discarded_by_limit, discarded_by_rd, discarded_by_rt_set, discarded_by_size;  // routes
+  Counter discarded_by_message;                           // UPDATEs whose attributes fit no message as we would send them
+  Counter oversize;                                       // UPDATEs whose attributes fit none of 4096 octets
   Counter memberships_refused;                            // by import policies
   Counter turns, lag_events;
   std::array<LatencyHistogram, static_cast<std::size_t>(LatencyStage::count_)> latency;

@@ -460,6 +460,7 @@ void Shard::announce(Peer& peer, const wire::UpdateView& view, const wire::Reach
     }
     remember_attributes(peer, view, reach);
     peer.last_owned.reset();
+    if (exclusion == Exclusion::too_long || (!peer.last_excluded && (canonical_.scope & rib::scope::extended_size) != 0)) note_oversize(peer);
     if (peer.last_excluded) counters_.excluded[static_cast<std::size_t>(exclusion)].add();
     else if (mailboxes_.shards() > 1) peer.last_owned = std::make_shared<const OwnedAttributes>(canonical_);
   }

@@ -12,9 +12,11 @@
 //                                                  └─► mailbox ─► Distribution of another shard
 #pragma once
 #include <boost/unordered/unordered_flat_set.hpp>
+#include <array>
 #include <map>
 #include <memory>
 
+#include "rr/base/log_pace.hpp"
 #include "rr/reflector/canary.hpp"
 #include "rr/reflector/counters.hpp"
 #include "rr/reflector/distribution.hpp"
@@ -132,7 +134,7 @@ class Shard final : public session::Engine {
     // RT memberships from before a restart (RFC 4724) or a BoRR (RFC 7313): those that are not said again until the
     // End-of-RIB or the EoRR are gone.
     std::optional<Membership> not_said_again;
-    std::optional<TimePoint> limit_logged;             // prefix limits are logged once a minute at most
+    std::array<std::optional<TimePoint>, 2> limit_logged;  // near and above prefix limits: each once a minute at most
     wire::FamilySet start_awaits;                      // families whose End-of-RIB our own start waits for
     // RT memberships that the import policy refuses, with their attributes where they are known.
     std::map<wire::RtMembership, std::shared_ptr<const OwnedAttributes>> refused;
@@ -156,6 +158,7 @@ class Shard final : public session::Engine {
   void announce(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
   bool same_attributes(const Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
   void remember_attributes(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
+  void note_oversize(const Peer& peer);
   void refuse(const Peer& peer, Refusal refusal, wire::Family family, Bytes nlri);  // for explain; nothing else
   void withdraw(Peer& peer, wire::Family family, Bytes nlri, Bytes not_these, bool nlri_is_announcement);
   void receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri);
@@ -234,6 +237,7 @@ class Shard final : public session::Engine {
   bool walks_waiting_ = false;
   std::uint64_t routes_limited_ = 0;                   // of the RIB's count, in counters_
   ShardCounters counters_;
+  std::array<log::LogPace, 2> oversize_pace_;
   TimePoint start_{};
   TimePoint now_{};
   std::uint64_t now_ms_ = 0;

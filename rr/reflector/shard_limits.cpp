@@ -65,6 +65,16 @@ bool Shard::admits_membership(Peer& peer, const wire::RtMembership& membership) 
   return true;
 }
 
+// Routes that some peers or none can be sent would be missing without a trace: counted and said; `helioctl explain` tells of one.
+void Shard::note_oversize(const Peer& peer) {
+  bool fits = !peer.last_excluded;
+  (fits ? counters_.oversize : counters_.discarded_by_message).add();
+  auto more = oversize_pace_[fits].admit(now_);
+  if (!more) return;
+  log::warn("peer={} attributes too large: they fit no message {}({} more since the last line)", wire::format_ip(peer.record.info.address),
+            fits ? "of 4096 octets, their routes go to peers with extended messages alone " : "as we would send them, their routes are not taken in ", *more);
+}
+
 // RFC 4486 §4: the data names the family and the limit.
 void Shard::limit_reached(const LimitReached& reached) {
   Peer* peer = find(reached.peer);
@@ -73,8 +83,9 @@ void Shard::limit_reached(const LimitReached& reached) {
   if (!limit) return;
   tell(reached.exceeded ? rib::JournalEvent::limit_exceeded : rib::JournalEvent::limit_warning, reached.peer,
        fmt::format("{} {}", wire::family_label(reached.family), limit->max_prefixes));
-  if (!peer->limit_logged || now_ - *peer->limit_logged >= std::chrono::minutes(1)) {
-    peer->limit_logged = now_;
+  auto& logged = peer->limit_logged[reached.exceeded];
+  if (!logged || now_ - *logged >= std::chrono::minutes(1)) {
+    logged = now_;
     log::warn("peer={} family={} {} its prefix limit of {}", wire::format_ip(peer->record.info.address), wire::family_label(reached.family),
               reached.exceeded ? "is above" : "comes near", limit->max_prefixes);
   }

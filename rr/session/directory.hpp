@@ -47,6 +47,8 @@ class Directory {
   Admission admit(const wire::IpAddress& address);
   // The longest waiting connection that has no session, or an invalid id. It is not named again unless it comes again.
   PeerId take_oldest_pending();
+  // At most; some may have become sessions meanwhile.
+  std::size_t pending() const { return pending_.size(); }
 
   template <class Function>
   void for_each(Function function) {

@@ -54,7 +54,10 @@ void Peer::accept(int fd) {
 }
 
 bool Peer::take_accepted(int fd) {
-  if (settings_.admin_down || shard_.now() < limit_hold_until_) return false;
+  if (settings_.admin_down || shard_.now() < limit_hold_until_) {
+    count_refused(telemetry::Refused::held);
+    return false;
+  }
   if (auto done = apply_session_options(fd, group(), settings_.address.is_v6); !done) {
     on_connect_failed(done.error().step, done.error().error);
     return false;
@@ -62,6 +65,7 @@ bool Peer::take_accepted(int fd) {
   // §8.2.2 refuses connections in Idle. An idle hold is our own pause between tries; a neighbour that comes ends it.
   Attempt* slot = slot_for_accepted();
   if (slot) slot->accept(fd);
+  else count_refused(telemetry::Refused::busy);
   return slot != nullptr;
 }
 
@@ -70,8 +74,23 @@ bool Peer::take_accepted(int fd) {
 Attempt* Peer::slot_for_accepted() {
   Attempt& slot = established_ == &attempts_[1] ? attempts_[0] : attempts_[1];
   if (!slot.is_running()) return &slot;
-  if (slot.is_silent()) slot.raise(Event::collision_dump, wire::make_cease(wire::cease::collision), CloseReason::collision);
+  if (slot.is_silent()) {
+    slot.raise(Event::collision_dump, wire::make_cease(wire::cease::collision), CloseReason::collision);
+    count_refused(telemetry::Refused::superseded);
+  }
   return slot.is_running() ? nullptr : &slot;
+}
+
+void Peer::count_refused(telemetry::Refused reason) {
+  shard_.counters().count_refused(reason);
+  auto more = refusals_.admit(shard_.now());
+  if (!more) return;
+  using telemetry::Refused;
+  const char* why = reason == Refused::superseded ? "dropped: it said nothing, and another one came"
+                    : reason == Refused::busy     ? "refused: there is one of it already"
+                    : settings_.admin_down        ? "refused: the peer is shut down here"
+                                                  : "refused: the peer is held down after its prefix limit";
+  log::warn("connection from {} {} ({} more since the last line)", wire::format_ip(settings_.address), why, *more);
 }
 
 void Peer::stop_all(wire::Notification notification, CloseReason reason, bool manual) {

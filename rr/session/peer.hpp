@@ -11,6 +11,7 @@
 #include <atomic>
 #include <string>
 
+#include "rr/base/log_pace.hpp"
 #include "rr/session/attempt.hpp"
 #include "rr/session/bfd_service.hpp"
 
@@ -143,6 +144,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   Attempt& other_of(const Attempt& attempt) { return &attempt == &attempts_[0] ? attempts_[1] : attempts_[0]; }
   bool take_accepted(int fd);
   Attempt* slot_for_accepted();
+  void count_refused(telemetry::Refused reason);
   void start_connector();
   void hold_idle(bool connect_failed);
   void hold_for_limit(const wire::Notification& notification);
@@ -176,6 +178,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   TimePoint established_at_{};
   TimePoint state_since_{};
   TimePoint quiet_until_{};     // no log line about failed tries before
+  log::LogPace refusals_;
   std::uint32_t failures_ = 0;  // in a row
   std::uint32_t unlogged_ = 0;
   fsm::State last_shown_ = fsm::State::idle;

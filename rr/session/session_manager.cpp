@@ -13,7 +13,6 @@ namespace helio::session {
 namespace {
 
 constexpr int kMostRooms = 8;  // connections tried to make room for one
-constexpr auto kRefusedQuiet = std::chrono::seconds(10);
 
 std::string describe(const char* what, const wire::IpAddress& address, const SocketError& error) {
   return fmt::format("{} {}: {}: {}", what, wire::format_ip(address), error.step, std::strerror(error.error));
@@ -27,11 +26,7 @@ SessionManager::SessionManager(SessionSettings settings)
       directory_(settings_.max_pending),
       rate_(settings_.session_rate),
       listener_([this](int fd, const wire::IpAddress& from) { on_accepted(fd, from); },
-                [this] {
-                  std::lock_guard lock(mutex_);
-                  ++counters_.exhausted;
-                  if (PeerId oldest = directory_.take_oldest_pending(); oldest.valid()) drop_silent(oldest);
-                }) {
+                [this] { on_exhausted(); }) {
   std::uint32_t shards = std::max(settings_.shards, 1u);
   for (std::uint32_t i = 0; i < shards; ++i)
     loops_.push_back(std::make_unique<ShardLoop>(ShardId(i), shards, settings_.limits));
@@ -82,12 +77,13 @@ void SessionManager::on_accepted(int fd, const wire::IpAddress& from) {
   bool in_rate = rate_.take(std::chrono::steady_clock::now());
   if (!in_rate || refusing_) {
     ++(in_rate ? counters_.out_of_memory : counters_.over_rate);
+    log_refused(in_rate ? telemetry::Refused::memory : telemetry::Refused::rate, from);
     ::close(fd);
     return;
   }
   if (!is_right_address(fd, from)) {
     ++counters_.wrong_address;
-    log_refused("it came to another address than the neighbor's local-address", from);
+    log_refused(telemetry::Refused::wrong_address, from);
     ::close(fd);
     return;
   }
@@ -99,13 +95,13 @@ void SessionManager::on_accepted(int fd, const wire::IpAddress& from) {
       Peer* peer = crowded.find(admission.to_drop);
       return peer != nullptr && peer->drop_silent();
     });
-    if (dropped) ++counters_.pending_dropped;
+    if (dropped) count_dropped();
     admission = directory_.admit(from);
   }
   if (!admission.entry) {
     bool full = admission.verdict != Directory::Verdict::stranger;
     ++(full ? counters_.range_full : counters_.strangers);
-    log_refused(full ? "the listen range has all its max-peers" : "no neighbour and no listen range has this address", from);
+    log_refused(full ? telemetry::Refused::range_full : telemetry::Refused::stranger, from);
     ::close(fd);
     return;
   }
@@ -130,9 +126,29 @@ void SessionManager::on_accepted(int fd, const wire::IpAddress& from) {
   });
 }
 
+// On the accepting thread, which then waits a moment: no descriptor for what waits to be accepted.
+// Why a quarter of what said nothing: a neighbour behind hundreds of silent connections is not to wait for each of them, and has
+// three such moments for its OPEN.
+void SessionManager::on_exhausted() {
+  std::lock_guard lock(mutex_);
+  ++counters_.exhausted;
+  if (auto more = exhaustions_.admit(std::chrono::steady_clock::now()))
+    log::error("no descriptors left: connections wait, silent ones are dropped; raise the limit of open files ({} more since the last line)", *more);
+  for (std::size_t left = directory_.pending() / 4 + 1; left != 0; --left)
+    if (PeerId oldest = directory_.take_oldest_pending(); oldest.valid()) drop_silent(oldest);
+}
+
+// Under the lock.
+void SessionManager::count_dropped() {
+  ++counters_.pending_dropped;
+  if (auto more = refusals_[static_cast<std::size_t>(telemetry::Refused::pending)].admit(std::chrono::steady_clock::now()))
+    log::warn("silent connections are dropped to make room for others: the listen range, security.max-pending-sessions or the descriptors "
+              "are used up ({} more since the last line)", *more);
+}
+
 // Under the lock.
 void SessionManager::drop_silent(PeerId id) {
-  ++counters_.pending_dropped;
+  count_dropped();
   ShardLoop& loop = loop_of(id);
   loop.post([&loop, id] {
     if (Peer* peer = loop.find(id)) peer->drop_silent();
@@ -147,15 +163,17 @@ void SessionManager::on_bfd_failed(PeerId id, std::uint32_t generation) {
   });
 }
 
-void SessionManager::log_refused(const char* why, const wire::IpAddress& from) {
-  TimePoint now = std::chrono::steady_clock::now();
-  if (now < quiet_until_) {
-    ++unlogged_;
-    return;
-  }
-  quiet_until_ = now + kRefusedQuiet;
-  log::warn("connection from {} refused: {} ({} more since the last line)", wire::format_ip(from), why,
-            std::exchange(unlogged_, 0));
+// One of each reason in ten seconds: a flood of strangers hides nothing else.
+void SessionManager::log_refused(telemetry::Refused reason, const wire::IpAddress& from) {
+  auto more = refusals_[static_cast<std::size_t>(reason)].admit(std::chrono::steady_clock::now());
+  if (!more) return;
+  using telemetry::Refused;
+  const char* why = reason == Refused::stranger     ? "no neighbour and no listen range has this address"
+                    : reason == Refused::range_full ? "the listen range has all its max-peers"
+                    : reason == Refused::rate       ? "more connections than security.session-rate"
+                    : reason == Refused::memory     ? "memory is short (runtime.memory-limit)"
+                                                    : "it came to another address than the neighbor's local-address";
+  log::warn("connection from {} refused: {} ({} more since the last line)", wire::format_ip(from), why, *more);
 }
 
 // The listening sockets hold a key per neighbour and per range; of those that hold an address the longest counts. Keys of

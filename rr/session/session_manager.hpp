@@ -7,9 +7,11 @@
 // Call order: constructor; engines made with control(shard); start(); …; stop(). All methods from any one thread at a time,
 // except the loops' own.
 #pragma once
+#include <array>
 #include <mutex>
 #include <string_view>
 
+#include "rr/base/log_pace.hpp"
 #include "rr/session/directory.hpp"
 #include "rr/session/listener.hpp"
 #include "rr/session/shard_loop.hpp"
@@ -76,8 +78,10 @@ class SessionManager {
   ShardLoop& loop_of(PeerId id) { return *loops_[id.value % loops_.size()]; }
   void add_neighbor(const NeighborSettings& settings);
   void on_accepted(int fd, const wire::IpAddress& from);
+  void on_exhausted();
   void drop_silent(PeerId id);
-  void log_refused(const char* why, const wire::IpAddress& from);
+  void count_dropped();
+  void log_refused(telemetry::Refused reason, const wire::IpAddress& from);
   bool is_right_address(int fd, const wire::IpAddress& from);
   void on_bfd_failed(PeerId peer, std::uint32_t generation);
   Result<void, std::string> change_keys(const SessionSettings& settings, const SessionSettings& before);
@@ -93,8 +97,8 @@ class SessionManager {
   AcceptCounters counters_;
   TokenBucket rate_;
   bool refusing_ = false;
-  TimePoint quiet_until_{};
-  std::uint64_t unlogged_ = 0;
+  std::array<log::LogPace, static_cast<std::size_t>(telemetry::Refused::count_)> refusals_;
+  log::LogPace exhaustions_;
   bool running_ = false;
   Listener listener_;  // last: its thread ends before what it uses
 };

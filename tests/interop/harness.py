@@ -107,7 +107,7 @@ def range_toml(prefix, group):
 
 
 def reflector_toml(listen=(("127.0.0.1", 1790),), router_id="10.255.0.1", cluster_id="10.255.0.1", shards=2, rtc="", timers="",
-                   groups=None, tail="", families=ALL_FAMILIES):
+                   groups=None, tail="", families=ALL_FAMILIES, telemetry=0, log_level="debug"):
     """The foreign configuration of the test plan: AS 65000, 127.1/16 clients, 127.2/16 non-clients, 127.3/16 AS 65100."""
     if groups is None:
         groups = (group_toml("clients", families=families) + group_toml("mesh", "non-client", families=families) +
@@ -117,8 +117,8 @@ def reflector_toml(listen=(("127.0.0.1", 1790),), router_id="10.255.0.1", cluste
     return ('[global]\nas = 65000\nrouter-id = "%s"\ncluster-id = "%s"\nlisten = [%s]\n\n[runtime]\nshards = %d\n\n'
             '[timers]\nhold-time = 90\nkeepalive-interval = 30\nconnect-retry = 1\n%s\n' % (router_id, cluster_id, listen_text, shards, timers) +
             "".join('[[families]]\nname = "%s"\n' % f for f in families) +
-            '\n[rt-constrain]\n%s\n\n[control]\nsocket = "control.sock"\n\n[telemetry]\nport = %d\n\n[log]\nlevel = "debug"\nformat = "text"\n\n' %
-            (rtc or 'advertise = "auto"', 0) + groups + tail)
+            '\n[rt-constrain]\n%s\n\n[control]\nsocket = "control.sock"\n\n[telemetry]\nport = %d\n\n[log]\nlevel = "%s"\nformat = "text"\n\n' %
+            (rtc or 'advertise = "auto"', telemetry, log_level) + groups + tail)
 
 
 class Heliod(Process):

@@ -121,6 +121,28 @@ TEST(Refusing, ConnectionsAboveTheRate) {
   EXPECT_FALSE(remotes.back().timed_out()) << "closed quietly";
 }
 
+// HOSTILE-INPUT §3, connection flood: what is closed without a session is counted by its reason.
+TEST(Refusing, SilentConnectionsThatMakeRoomForTheirOwnAddress) {
+  Counted c;
+  auto refused = [&](telemetry::Refused reason) { return c.counters().refused[static_cast<std::size_t>(reason)].get(); };
+  std::vector<RawPeer> silent;
+  for (int i = 0; i < 5; ++i) silent.push_back(RawPeer::connect(ip("127.0.0.2"), c.sessions.endpoint()));
+  ASSERT_TRUE(Sessions::eventually([&] { return refused(telemetry::Refused::superseded) == 4; }));
+  RawPeer opening = RawPeer::connect(ip("127.0.0.2"), c.sessions.endpoint());
+  opening.send_open(make_remote_open());
+  ASSERT_TRUE(opening.receive(2000ms)) << "its OPEN is answered";
+  ASSERT_TRUE(opening.receive(2000ms));
+  RawPeer late = RawPeer::connect(ip("127.0.0.2"), c.sessions.endpoint());
+  EXPECT_FALSE(late.receive(2000ms));
+  EXPECT_EQ(refused(telemetry::Refused::busy), 1u);
+  EXPECT_EQ(refused(telemetry::Refused::superseded), 5u);
+  EXPECT_EQ(refused(telemetry::Refused::held), 0u);
+  c.sessions.manager.take_down(ip("127.0.0.2"), "");
+  RawPeer unwanted = RawPeer::connect(ip("127.0.0.2"), c.sessions.endpoint());
+  EXPECT_FALSE(unwanted.receive(2000ms));
+  EXPECT_EQ(refused(telemetry::Refused::held), 1u);
+}
+
 // runtime.memory-limit: at 90 %
 TEST(Refusing, NewSessionsWhileMemoryIsShort) {
   SessionSettings settings = one_neighbor();

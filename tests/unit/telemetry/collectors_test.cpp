@@ -66,6 +66,11 @@ class CollectorsTest : public testing::Test {
     b.decisions.set(4);
     a.attribute_sets.set(10);
     a.bfd_packets[1].set(7);
+    b.count_refused(Refused::held);
+    b.count_refused(Refused::held);
+    a.descriptors_exhausted.set(6);
+    a.log_lost[1].set(8);
+    b.oversize_updates.set(5);
     a.loop_busy_ns.add(1'500'000'000);
     auto sample = std::make_shared<DaemonSample>();
     sample->ready = sample->converged = true;
@@ -126,7 +131,8 @@ TEST_F(CollectorsTest, CountersAreSummedOverShards) {
         "heliograph_rib_decisions_total{shard=\"1\"} 4\n",
         "heliograph_loop_busy_seconds_total{thread=\"shard-0\"} 1.5\n",
         "heliograph_bytes_total{direction=\"out\",type=\"update\"} 4096\n",
-        "heliograph_connections_refused_total{reason=\"memory\"} 9\n",
+        "heliograph_connections_refused_total{reason=\"memory\"} 9\n", "heliograph_connections_refused_total{reason=\"held\"} 2\n",
+        "heliograph_descriptors_exhausted_total 6\n", "heliograph_log_lost_lines_total{reason=\"overrun\"} 8\n", "heliograph_oversize_updates_total 5\n",
         "heliograph_peers{state=\"established\",group=\"pe\"} 1\n", "heliograph_peers{state=\"active\",group=\"pe\"} 1\n",
         "heliograph_peers{state=\"idle\",group=\"empty\"} 0\n", "heliograph_bfd_sessions{state=\"up\"} 1\n",
         "heliograph_bfd_sessions{state=\"down\"} 0\n", "heliograph_bfd_packets_total{direction=\"out\"} 7\n", "heliograph_peer_up{peer=\"192.0.2.2\",group=\"pe\"} 0\n",
