@@ -18,6 +18,12 @@ struct PeerQuota {
   session::PrefixLimits limits;                                          // fixed
   std::array<std::atomic<std::int64_t>, wire::kFamilyCount> routes{};    // in all RIB shards
   std::array<std::atomic<std::uint64_t>, wire::kFamilyCount> discarded{};
+  // discard_new, which never exceeds its limit: what was reported, until there is room again.
+  struct Told {
+    std::atomic<bool> near{false}, full{false};
+    std::atomic<std::uint64_t> discarded{0};
+  };
+  std::array<Told, wire::kFamilyCount> told{};
 };
 
 struct RibQuotas {

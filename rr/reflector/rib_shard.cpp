@@ -292,14 +292,28 @@ void RibShard::settle_quota(PeerId id) {
     const auto& limit = peer.quota->limits[wire::index(family)];
     auto ours = static_cast<std::int64_t>(shared_.peers[id.value].paths[wire::index(family)]);
     std::int64_t delta = ours - std::exchange(peer.counted[i], ours);
-    if (!limit || delta == 0) continue;
+    if (!limit) continue;
     std::int64_t before = peer.quota->routes[wire::index(family)].fetch_add(delta);
     std::int64_t most = limit->max_prefixes, warned = most * limit->warning_threshold_pct / 100;
     auto crosses = [&](std::int64_t bound) { return before < bound && before + delta >= bound; };
     auto& stream = streams_[id.value % mailboxes_.shards()];  // where the peer lives
     if (crosses(most + 1)) stream.push_back(LimitReached{id, family, true});
     else if (crosses(warned)) stream.push_back(LimitReached{id, family, false});
+    if (limit->action == session::PrefixLimit::Action::discard_new) report_discards(id, family, *limit, *peer.quota);
   }
+}
+
+// Routes are counted one by one as they are let in, so that no step over the limit is ever seen.
+void RibShard::report_discards(PeerId id, Family family, const session::PrefixLimit& limit, PeerQuota& quota) {
+  PeerQuota::Told& told = quota.told[wire::index(family)];
+  std::int64_t routes = quota.routes[wire::index(family)].load(), most = limit.max_prefixes, warned = most * limit.warning_threshold_pct / 100;
+  std::uint64_t discarded = quota.discarded[wire::index(family)].load(std::memory_order_relaxed);
+  bool more = discarded > told.discarded.exchange(discarded);
+  auto& stream = streams_[id.value % mailboxes_.shards()];
+  if (routes < most) told.full = false;
+  else if (more && !told.full.exchange(true)) return stream.push_back(LimitReached{id, family, true});
+  if (routes < warned) told.near = false;
+  else if (!told.near.exchange(true)) stream.push_back(LimitReached{id, family, false});
 }
 
 template <class Address>

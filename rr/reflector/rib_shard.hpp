@@ -245,6 +245,7 @@ class RibShard final : public rib::TurnSealer {
   void forget_attributes(Peer& peer);
 
   void settle_quota(PeerId peer);
+  void report_discards(PeerId peer, wire::Family family, const session::PrefixLimit& limit, PeerQuota& quota);
   void set_stale(rib::RibPeer& peer, wire::Family family, std::uint32_t below, std::uint64_t paths);
   void send_events();
   template <class Address>

@@ -907,6 +907,7 @@ void Shard::publish() {
   counters_.memory_bytes.set(static_cast<std::uint64_t>(memory().total_bytes()));
   counters_.walks.set(walks);
   counters_.lag_events.set(distribution_.lag_events());
+  if (discarded.by_rd > counters_.discarded_by_rd.get() || discarded.by_rt_set > counters_.discarded_by_rt_set.get()) note_quotas(discarded.by_rd, discarded.by_rt_set);
   counters_.discarded_by_rd.set(discarded.by_rd);
   counters_.discarded_by_rt_set.set(discarded.by_rt_set);
   if (discarded.by_limit != routes_limited_) {

@@ -159,6 +159,7 @@ class Shard final : public session::Engine {
   bool same_attributes(const Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
   void remember_attributes(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
   void note_oversize(const Peer& peer);
+  void note_quotas(std::uint64_t by_rd, std::uint64_t by_rt_set);
   void refuse(const Peer& peer, Refusal refusal, wire::Family family, Bytes nlri);  // for explain; nothing else
   void withdraw(Peer& peer, wire::Family family, Bytes nlri, Bytes not_these, bool nlri_is_announcement);
   void receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri);
@@ -238,6 +239,7 @@ class Shard final : public session::Engine {
   std::uint64_t routes_limited_ = 0;                   // of the RIB's count, in counters_
   ShardCounters counters_;
   std::array<log::LogPace, 2> oversize_pace_;
+  log::LogPace quota_pace_;
   TimePoint start_{};
   TimePoint now_{};
   std::uint64_t now_ms_ = 0;

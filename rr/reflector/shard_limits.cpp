@@ -75,6 +75,12 @@ void Shard::note_oversize(const Peer& peer) {
             fits ? "of 4096 octets, their routes go to peers with extended messages alone " : "as we would send them, their routes are not taken in ", *more);
 }
 
+// Against one customer's leak: which one, helioctl explain and show rd tell.
+void Shard::note_quotas(std::uint64_t by_rd, std::uint64_t by_rt_set) {
+  if (quota_pace_.admit(now_))
+    log::warn("routes kept out so far by limits.max-paths-per-rd: {}, by limits.max-prefixes-per-rt-set: {}", by_rd, by_rt_set);
+}
+
 // RFC 4486 §4: the data names the family and the limit.
 void Shard::limit_reached(const LimitReached& reached) {
   Peer* peer = find(reached.peer);

@@ -32,22 +32,26 @@ class Session:
     """One side: a socket with messages cut from its stream, and its keepalives."""
 
     def __init__(self, address, options):
-        self.address, self.hold, self.buffer = address, options.hold, b""
+        self.address, self.hold, self.buffer, self.octets = address, options.hold, b"", 0
         self.socket = socket.socket()
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.bind((address, 0))
         self.socket.settimeout(15)
         self.socket.connect((options.target, options.port))
         caps = bgp.capabilities((bgp.VPNV4, bgp.RTC), 65000)
-        self.socket.sendall(bgp.open_message(65000, self.hold, address, caps))
+        self.send(bgp.open_message(65000, self.hold, address, caps))
         while not any(kind == bgp.OPEN for kind, _ in self.messages()):
             self.fill()
-        self.socket.sendall(bgp.message(bgp.KEEPALIVE))
+        self.send(bgp.message(bgp.KEEPALIVE))
         nlri = bgp.rtc_nlri(65000, TARGET)
-        self.socket.sendall(bgp.update(bgp.path_attributes() + bgp.mp_reach(bgp.RTC, bgp.ip(address), nlri)) +
-                            bgp.end_of_rib(bgp.RTC) + bgp.end_of_rib(bgp.VPNV4))
+        self.send(bgp.update(bgp.path_attributes() + bgp.mp_reach(bgp.RTC, bgp.ip(address), nlri)) +
+                  bgp.end_of_rib(bgp.RTC) + bgp.end_of_rib(bgp.VPNV4))
         self.next_keepalive = time.monotonic() + self.hold / 3
         self.heard = time.monotonic()
+
+    def send(self, octets):
+        self.socket.sendall(octets)
+        self.octets += len(octets)
 
     def fill(self):
         data = self.socket.recv(262144)
@@ -66,7 +70,7 @@ class Session:
 
     def keep_alive(self, now):
         if now >= self.next_keepalive:
-            self.socket.sendall(bgp.message(bgp.KEEPALIVE))
+            self.send(bgp.message(bgp.KEEPALIVE))
             self.next_keepalive = now + self.hold / 3
         if now - self.heard > self.hold:
             raise OSError("%s heard nothing for its hold time of %d s" % (self.address, self.hold))
@@ -104,7 +108,7 @@ class Pair:
             self.said[key] = self.label
             octets = bgp.update(bgp.path_attributes([TARGET]) + bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.77.0.1"), bgp.vpn_nlri(RD, prefix, (self.label,))))
         self.pending[key] = (self.said.get(key), now)
-        self.a.socket.sendall(octets)
+        self.a.send(octets)
 
     # ------------------------------------------------------------ B
 
@@ -166,7 +170,7 @@ class Pair:
             self.problem("%d changes never reached B" % len(self.pending))
         if self.has != self.said:
             self.problem("B has %d markers, A announces %d, %d differ" % (len(self.has), len(self.said), len(set(self.has.items()) ^ set(self.said.items()))))
-        self.answer(routes=len(self.has), changes=self.changes)
+        self.answer(routes=len(self.has), changes=self.changes, octets=self.a.octets + self.b.octets)
 
     def run(self):
         poll = selectors.DefaultSelector()

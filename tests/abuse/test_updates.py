@@ -111,8 +111,8 @@ def oversize_attributes(a):
             a.crowd.run(lambda: list(own(short).values()).count(label) == 1, 20)
         check(not any(l.closed for l in (sender, reader, short)), "a session was lost", [l.notification for l in (sender, reader, short)])
         a.notes.update(reader_has=len(own(reader)), short_has=len(own(short)))
-        # Lengths beyond what was negotiated, or beyond the message.
-        for octets in (bgp.MARKER + b"\xff\xff\2" + bytes(65516), bgp.MARKER + b"\x10\x01\2" + bytes(4078)):
+        # Lengths that the type does not have, whatever was negotiated (RFC 8654 §4).
+        for octets in (bgp.MARKER + b"\xff\xff\4" + bytes(65516), bgp.MARKER + b"\x10\x01\1" + bytes(4078), bgp.MARKER + b"\0\x16\2" + bytes(3)):
             bad, = a.establish(["127.4.101.4"])
             a.crowd.send(bad, octets)
             a.crowd.run(lambda: bad.closed, 10)

@@ -40,6 +40,10 @@ class Metrics:
     def __init__(self, port):
         self.values = scrape(port)
 
+    def has(self, name):
+        """Some metrics are there only once they have counted something."""
+        return any(n in ("heliograph_" + name, name) for n, _ in self.values)
+
     def sum(self, name, **labels):
         found = [v for (n, have), v in self.values.items() if n in ("heliograph_" + name, name) and set(labels.items()) <= set(have)]
         check(found or labels, "no metric %s" % name)
