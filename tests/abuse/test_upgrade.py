@@ -12,7 +12,7 @@ from harness import Heliod, group_toml, reflector_toml
 
 FAMILIES = (bgp.VPNV4, bgp.RTC)
 TARGET = "65000:5"
-FULL = '[graceful-restart]\nmode = "full"\nrestart-time = 120\nselection-deferral-time = 120\n\n[journal]\nmemory = "1MiB"\n'
+FULL = '[graceful-restart]\nmode = "full"\nrestart-time = 120\nselection-deferral-time = 120\n'
 
 
 def routes_of(pe, count):

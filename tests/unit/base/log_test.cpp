@@ -1,8 +1,11 @@
 // A log line is one line, whatever a peer put into it.
 #include "rr/base/log.hpp"
 #include "rr/base/log_limit.hpp"
+#include "rr/base/log_pace.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 namespace helio {
 namespace {
@@ -67,6 +70,37 @@ TEST(Log, AFloodOfOneCauseLeavesRoomForOthersAndIsToldAtTheEnd) {
   EXPECT_THAT(text, testing::HasSubstr("something else"));
   EXPECT_THAT(text, testing::HasSubstr("lines were not logged: \"flood of peer={}\""));
   EXPECT_EQ(static_cast<std::uint64_t>(std::ranges::count(text, '\n')), 2000 - left_out + 2);
+}
+
+// HOSTILE-INPUT §3, log blocked: the process ends though nobody reads what it logs.
+TEST(Log, AReaderThatHangsDoesNotHoldUpTheEnd) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  ASSERT_GT(fcntl(ends[1], F_SETPIPE_SZ, 4096), 0);
+  int standard_error = dup(STDERR_FILENO);
+  dup2(ends[1], STDERR_FILENO);
+  log::start({});
+  for (int i = 0; i < 400; ++i) log::warn("a line of which four hundred do not fit into the pipe, number {}", i);
+  log::stop();
+  dup2(standard_error, STDERR_FILENO);
+  close(ends[1]);
+  std::string text;
+  char part[4096];
+  for (ssize_t n; (n = read(ends[0], part, sizeof part)) > 0;) text.append(part, static_cast<std::size_t>(n));
+  close(ends[0]);
+  close(standard_error);
+  EXPECT_THAT(text, testing::HasSubstr("number 0\n"));
+  EXPECT_LT(std::ranges::count(text, '\n'), 400);
+}
+
+TEST(LogPace, OneLineInTenSecondsTellsOfTheOthers) {
+  using namespace std::chrono_literals;
+  log::LogPace pace;
+  log::LogPace::TimePoint now = std::chrono::steady_clock::now();
+  EXPECT_EQ(pace.admit(now), 0u);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(pace.admit(now + 9s));
+  EXPECT_EQ(pace.admit(now + 10s), 3u);
+  EXPECT_FALSE(pace.admit(now + 19s));
 }
 
 }  // namespace
