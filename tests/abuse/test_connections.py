@@ -39,7 +39,7 @@ def connection_flood(a):
                 a.crowd.close()
         a.newcomer()
     a.notes["connections"] = made
-    a.over(counts=[("connections_refused_total", {"reason": "stranger"}, made // 12)], log=["connection from 127.66.* refused"], lines=1000)
+    a.over(counts=[("connections_refused_total", {"reason": "stranger"}, made // 12)], log=["connection from 127.66.* refused"], lines=a.size(1000, 2000))
 
 
 @abuse("[security] session-rate: what comes faster is refused, counted and said; who was there stays, who waits a moment gets in")
@@ -76,7 +76,7 @@ def half_open(a):
             a.crowd.run(seconds=0.15 if not a.long else 1)
         a.newcomer()
         check(all(l.notification and l.notification[0] == 1 for l in a.crowd.lines if l.address in noise), "octets without BGP's marker are answered with 1/1 (RFC 4271 §6.1)")
-    a.over(counts=[("notifications_total", {"direction": "out", "code": "1"}, 50)], lines=800, log=["Message Header Error"])
+    a.over(counts=[("notifications_total", {"direction": "out", "code": "1"}, 50)], lines=a.size(800, 3000), log=["Message Header Error"])
 
 
 def syn(source, port, target, target_port):

@@ -146,7 +146,7 @@ def disk_full(a):
         for file in disk.iterdir():
             if not file.name.startswith("."):
                 file.unlink()
-        a.over(counts=[("mrt_write_errors_total", {}, 1), ("mrt_dropped_messages_total", {}, 1)], log=["mrt.*No space left"], lines=100, mib=48)
+        a.over(counts=[("mrt_write_errors_total", {}, 1), ("mrt_dropped_messages_total", {}, 1)], log=["mrt.*No space left"], lines=a.size(100, 400), mib=48)
     finally:
         a.heliod and a.heliod.alive() and a.reflectors.remove(a.heliod) is None and a.heliod.end()
         subprocess.run(["umount", "-l", str(disk)])

@@ -40,7 +40,7 @@ def flap_storm(a):
             a.crowd.forget_closed()
             # Without a route target of its own the observer, which has no RT-Constrain, holds the pair's too.
             a.crowd.run(lambda: mine() == 0, 40)
-    a.over(counts=[("session_closes_total", {}, count * rounds)], lines=2500, mib=64,
+    a.over(counts=[("session_closes_total", {}, count * rounds)], lines=a.size(2500, 20000), mib=64,
            log=["session closed reason=tcp-"])
 
 

@@ -86,7 +86,7 @@ def mutated_updates(a):
     a.notes.update(sent=sent, resets=resets - len(addresses))
     a.over(counts=[("messages_total", {"direction": "in", "type": "update"}, wanted * 0.6), ("update_errors_total", {"action": "withdraw"}, 100),
                    ("update_errors_total", {"action": "discard"}, 5), ("notifications_total", {"direction": "out", "code": "3"}, 100)],
-           lines=6000, mib=64, log=["reason=update-error"])
+           lines=a.size(6000, 30000), mib=64, log=["reason=update-error"])
 
 
 @abuse("RFC 7606 §4, RFC 8654 §4: UPDATEs of 65,535 octets, attributes larger than any message of those they are for; oversize is counted, said, and nobody else's business")
