@@ -110,7 +110,7 @@ def refresh_storm(a):
     a.notes["answers_of_%d" % each] = answers
     check(answers < each, "the storm was answered one by one: %d times" % answers)
     check(all(not l.closed and not l.notification for l in lines + [source]), "a session was lost")
-    a.over(counts=[("messages_total", {"direction": "in", "type": "route_refresh"}, pes * each)], mib=64, lines=100)
+    a.over(counts=[("messages_total", {"direction": "in", "type": "route_refresh"}, pes * each)], mib=64, lines=a.size(100, 300))
 
 
 @abuse("RFC 4486 §4, CVE-2020-1632: a PE leaks far beyond its prefix limit: idle-hold ends the session, once, discard-new keeps out the rest, warn says so; retries are refused")
