@@ -108,7 +108,7 @@ script() {
   say "$label: $(tail -n 1 "$log") ($((SECONDS - started)) s so far)"
 }
 for part in heliod namespaces; do script "laboratory $part" "$root/tests/lab/$part.sh" "$root/build/release/bin"; done
-for part in package; do script "deploy $part" "$root/tests/deploy/$part.sh" "$root/build/release"; done
+for part in files package container; do script "deploy $part" "$root/tests/deploy/$part.sh" "$root/build/release"; done
 
 if [[ $sanitizers == 1 ]]; then
   say "interop with sanitizers: scripted peers"

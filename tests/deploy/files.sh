@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# What is deployed as text: Kubernetes manifests as kustomize renders them, containerlab topologies, and every configuration in them.
+#
+#   bash tests/deploy/files.sh [build folder]     the last line is N passed, M failed
+# shellcheck source=tests/deploy/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+python3 -c 'import yaml' 2>/dev/null || skip_all "files: no python3-yaml"
+heliod=$build/bin/heliod
+for file in "$root"/deploy/{container,containerlab}/*.toml "$root"/deploy/kubernetes/base/*.toml "$root"/deploy/kubernetes/overlays/*/*/*.toml; do
+  check "${file#"$root/"}" "$heliod" --check --config "$file"
+done
+for topology in "$root"/deploy/containerlab/*.clab.yml; do
+  check "${topology##*/}" python3 "$root/tests/deploy/containerlab.py" "$topology"
+done
+if command -v vtysh >/dev/null; then
+  for file in "$root"/deploy/containerlab/frr/*.conf; do check "FRR reads ${file##*/}" vtysh -C -f "$file"; done
+else echo "SKIP files: no vtysh for the FRR configurations"; fi
+
+# Kubernetes: rendered by kubectl where it is (Debian has no kubectl that knows kustomize), and judged by tests/deploy/kubernetes.py.
+if command -v kubectl >/dev/null && kubectl kustomize --help >/dev/null 2>&1; then
+  for overlay in "$root"/deploy/kubernetes/overlays/*/; do
+    name=$(basename "$overlay")
+    check "kustomize renders $name" bash -c 'kubectl kustomize "$1" >"$2"' - "$overlay" "$work/$name.yaml"
+    check "$name: manifests" python3 "$root/tests/deploy/kubernetes.py" "$work/$name.yaml" "$heliod"
+  done
+  # The judge is no yes-man: each of these is refused.
+  wrong() { sed "$2" "$work/rr-pair.yaml" >"$work/wrong.yaml"; says "refused: $1" "$3" python3 "$root/tests/deploy/kubernetes.py" "$work/wrong.yaml" "$heliod"; }
+  wrong "an unknown key" 's/^\( *\)terminationGracePeriodSeconds:/\1terminationGraceSeconds:/' terminationGraceSeconds
+  wrong "two replicas of an identity" 's/replicas: 1/replicas: 2/' replicas
+  wrong "limits above requests" '0,/memory: 8Gi/s//memory: 9Gi/' Guaranteed
+  wrong "no anti-affinity between nodes" 's,topologyKey: kubernetes.io/hostname,topologyKey: nowhere,' hostname
+  wrong "a configuration that heliod refuses" 's/router-id = /rooter-id = /' rooter-id
+else
+  echo "SKIP files: no kubectl with kustomize; only that every manifest is YAML is checked"
+  for file in "$root"/deploy/kubernetes/*/*.yaml "$root"/deploy/kubernetes/overlays/*/*.yaml; do
+    check "${file#"$root/"}" python3 -c 'import sys, yaml; assert all(yaml.safe_load_all(open(sys.argv[1])))' "$file"
+  done
+fi
+verdict
