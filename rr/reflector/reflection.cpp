@@ -68,6 +68,10 @@ void Canonicaliser::add(const wire::AttributeView& a) {
   std::uint8_t flags = a.flags & 0xe0;
   // RFC 4271 §9: an unrecognised transitive attribute is passed on with the Partial bit set.
   if (wire::find_attribute_rule(a.type) == nullptr) flags |= wire::attr_flag::partial;
+  // RFC 4271 §4.3: "For well-known attributes and for optional non-transitive attributes, the Partial bit MUST be set to 0."
+  // Whoever set it is not told: RFC 7606 §3.c is about the other two bits.
+  constexpr std::uint8_t kMayBePartial = wire::attr_flag::optional | wire::attr_flag::transitive;
+  if ((flags & kMayBePartial) != kMayBePartial) flags &= kMayBePartial;
   wire::encode_attribute(bytes_, flags, a.type, a.value);
 }
 

@@ -197,6 +197,16 @@ TEST_F(ReflectionTest, UnknownAttributes) {
   EXPECT_EQ(find(32)->flags, 0xe0);
 }
 
+// RFC 4271 §4.3: Partial is for optional transitive attributes alone; a peer's mistake is not passed on.
+TEST_F(ReflectionTest, PartialIsNotPassedOnWhereItMustNotBe) {
+  in[0].flags |= 0x20;
+  const std::uint8_t first = in[0].type;
+  add(0xa0, 4, {0, 0, 0, 7});
+  ASSERT_EQ(build(), Exclusion::none);
+  EXPECT_EQ(find(first)->flags, 0x40);
+  EXPECT_EQ(find(4)->flags, 0x80);
+}
+
 // RFC 4271 §4.3: the low four flag bits are ours to leave zero, whatever they were on reception.
 TEST_F(ReflectionTest, UnusedFlagBitsAreNotPassedOn) {
   in[0].flags |= 0x0f;
