@@ -193,7 +193,7 @@ constexpr Key kKeys[] = {
 
     {"bmp.stations[].address", Kind::address, applied, 0, 0, "", "required", "BMP station (RFC 7854)."},
     {"bmp.stations[].port", Kind::integer, applied, 1, 65535, "", "11019", "TCP port of the station."},
-    {"bmp.stations[].policies", Kind::texts, applied, 0, 0, "pre-policy|post-policy|loc-rib", "[\"pre-policy\"]", "What is sent to the station: routes as received, behind the import policies, and the best paths (RFC 9069)."},
+    {"bmp.stations[].policies", Kind::texts, applied, 0, 0, "pre-policy|post-policy|loc-rib|adj-rib-out", "[\"pre-policy\"]", "What is sent to the station: routes as received, behind the import policies, the best paths (RFC 9069), and what each peer is sent (RFC 8671)."},
     {"bmp.stations[].queue-limit", Kind::size, applied, 1 << 20, 0, "", "\"64MiB\"", "Bytes that may wait for a slow station; above, its connection is made anew and it is told everything again."},
     {"bmp.stations[].stats-interval", Kind::integer, applied, 0, kDay, "", "60", "Seconds between Statistics Reports; 0 turns them off."},
 

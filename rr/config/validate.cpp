@@ -346,7 +346,7 @@ class Validator {
     for (std::size_t i = 0; i < config_.bmp_stations.size(); ++i) {
       const BmpStation& station = config_.bmp_stations[i];
       std::string key = fmt::format("bmp.stations[{}]", i);
-      if (station.policies.empty()) problems_.error(where_is(key), key + ".policies", "is empty: the station would be told nothing", "pre-policy, post-policy or loc-rib");
+      if (station.policies.empty()) problems_.error(where_is(key), key + ".policies", "is empty: the station would be told nothing", "pre-policy, post-policy, loc-rib or adj-rib-out");
       for (std::size_t j = 0; j < i; ++j)
         if (config_.bmp_stations[j].address == station.address && config_.bmp_stations[j].port == station.port)
           problems_.error(where_is(key), key, fmt::format("{} port {} is there twice", wire::format_ip(station.address), station.port), "one entry with all policies");

@@ -23,7 +23,8 @@ using wire::FamilySet;
 namespace {
 
 constexpr Family kFamilies[] = {Family::vpnv4, Family::vpnv6, Family::evpn, Family::rtc};
-constexpr std::uint8_t kAdjRibIn = bit_of(Feed::pre_policy) | bit_of(Feed::post_policy);
+constexpr std::uint8_t kAdjRibIn = bit_of(Feed::pre_policy) | bit_of(Feed::post_policy), kAdjRibOut = bit_of(Feed::adj_rib_out);
+constexpr std::uint8_t kOfPeers = kAdjRibIn | kAdjRibOut;
 
 }  // namespace
 
@@ -35,7 +36,9 @@ BmpService::BmpService(std::vector<StationSettings> settings, ShardWatches& watc
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "helio-bmp");
   for (std::uint32_t s = 0; s < watches_.shards(); ++s) {
-    feeds_.push_back(std::make_unique<ShardFeed>(reflector_.shard(s), hub_, identity_));
+    FeedIdentity identity = identity_;
+    identity.shard = s;
+    feeds_.push_back(std::make_unique<ShardFeed>(reflector_.shard(s), hub_, identity, [this] { wake_shards(); }));
     watches_.add(s, *feeds_[s], true);
   }
   asio::post(io_, [this] {
@@ -47,9 +50,7 @@ void BmpService::add_station(StationSettings settings) {
   BmpStation::Callbacks callbacks;
   callbacks.connected = [this](BmpStation& station) { on_connected(station); };
   callbacks.disconnected = [this](BmpStation& station) { on_disconnected(station); };
-  callbacks.drained = [this](BmpStation&) {
-    for (std::uint32_t s = 0; s < reflector_.sessions().shards(); ++s) reflector_.sessions().control(ShardId(s)).wake();
-  };
+  callbacks.drained = [this](BmpStation&) { wake_shards(); };
   auto number = static_cast<unsigned>(stations_.size());
   hub_.slot(number).feeds = settings.feeds();
   hub_.slot(number).limit = settings.queue_limit;
@@ -110,6 +111,10 @@ BmpService::~BmpService() {
 
 void BmpService::run() { io_.run(); }
 
+void BmpService::wake_shards() {
+  for (std::uint32_t s = 0; s < reflector_.sessions().shards(); ++s) reflector_.sessions().control(ShardId(s)).wake();
+}
+
 std::vector<StationStatus> BmpService::status() {
   std::promise<std::vector<StationStatus>> answer;
   asio::post(io_, [&] {
@@ -132,7 +137,7 @@ void BmpService::on_connected(BmpStation& station) {
   std::vector<std::uint8_t> hello;
   encode_initiation(hello, {{BmpTlv::of(bmp_tlv::description, "Heliograph " + std::string(build_info().version)), BmpTlv::of(bmp_tlv::name, hostname_)}});
   std::uint8_t feeds = station.settings().feeds();
-  if ((feeds & kAdjRibIn) != 0)
+  if ((feeds & kOfPeers) != 0)
     for (const auto& [id, session] : sessions_) {
       if (!session.is_up) continue;
       std::vector<std::uint8_t> up = peer_up(session);
@@ -143,7 +148,8 @@ void BmpService::on_connected(BmpStation& station) {
     hello.insert(hello.end(), up.begin(), up.end());
   }
   station.queue(std::move(hello));
-  dumps_[station.number()] = {station.epoch(), static_cast<std::uint32_t>(feeds_.size())};
+  // Each shard has a walk of its RIB, and one of what its peers were sent.
+  dumps_[station.number()] = {station.epoch(), static_cast<std::uint32_t>(feeds_.size() * ((feeds & kAdjRibOut) != 0 ? 2 : 1))};
   on_every_shard([slot = station.number(), epoch = station.epoch()](ShardFeed& feed) { feed.arm(slot, epoch); });
   arm_statistics(station.number());
 }
@@ -202,7 +208,7 @@ void BmpService::handle(ExportHub::SessionUp& up) {
   Session& session = sessions_[up.peer.peer];
   if (session.is_up && session.number == up.session) return;  // told again to one who came late
   session = {std::move(up.peer), up.session, up.time, true};
-  to_stations(kAdjRibIn, peer_up(session));
+  to_stations(kOfPeers, peer_up(session));
 }
 
 void BmpService::handle(ExportHub::SessionDown& down) {
@@ -228,7 +234,7 @@ void BmpService::handle(ExportHub::SessionDown& down) {
   std::vector<std::uint8_t> bytes;
   encode_peer_down(bytes, message);
   at->second.is_up = false;
-  to_stations(kAdjRibIn, bytes);
+  to_stations(kOfPeers, bytes);
 }
 
 // The peer's, to be told behind the routes that it is the end of: these are told by all shards.
@@ -259,9 +265,9 @@ void BmpService::handle(ExportHub::WalkDone& done) {
   std::uint8_t feeds = station.settings().feeds();
   std::vector<std::uint8_t> ends;
   auto add = [&](const std::vector<std::uint8_t>& more) { ends.insert(ends.end(), more.begin(), more.end()); };
-  if ((feeds & kAdjRibIn) != 0)
+  if ((feeds & kOfPeers) != 0)
     for (const auto& [id, session] : sessions_)
-      if (session.is_up) add(ends_of_rib(session, session.peer.families, feeds & kAdjRibIn));
+      if (session.is_up) add(ends_of_rib(session, session.peer.families, feeds & kOfPeers));
   if ((feeds & bit_of(Feed::loc_rib)) != 0) add(ends_of_rib({}, loc_rib_families(), bit_of(Feed::loc_rib)));
   station.queue(std::move(ends));
   station.set_has_routes();
@@ -322,13 +328,14 @@ std::vector<std::uint8_t> BmpService::loc_rib_up() const {
 
 std::vector<std::uint8_t> BmpService::ends_of_rib(const Session& session, FamilySet families, std::uint8_t feeds) const {
   std::vector<std::uint8_t> bytes, update;
-  for (Feed feed : {Feed::pre_policy, Feed::post_policy, Feed::loc_rib}) {
+  for (Feed feed : {Feed::pre_policy, Feed::post_policy, Feed::loc_rib, Feed::adj_rib_out}) {
     if ((feeds & bit_of(feed)) == 0) continue;
     BmpPeer peer = feed == Feed::loc_rib ? loc_rib_peer() : peer_of(session);
     peer.time = bmp_now();
     if (feed == Feed::post_policy) peer.flags = bmp_flag::post_policy;
+    if (feed == Feed::adj_rib_out) peer.flags = bmp_flag::post_policy | bmp_flag::adj_rib_out;
     for (Family family : kFamilies) {
-      if (!families.contains(family)) continue;
+      if (!families.contains(family) || (feed == Feed::adj_rib_out && family == Family::rtc)) continue;
       update.clear();
       wire::encode_end_of_rib(update, family);
       encode_route_monitoring(bytes, peer, update);
@@ -388,6 +395,18 @@ void BmpService::send_statistics(BmpStation& station) {
   if ((feeds & kAdjRibIn) != 0)
     for (const auto& [id, session] : sessions_)
       if (session.is_up) encode_statistics(bytes, report(peer_of(session), session.peer.families, received[id], bmp_stat::adj_rib_in, bmp_stat::adj_rib_in_family));
+  // RFC 8671 §6.2: behind the policies; what was before them is not kept. "MUST have the O flag set to zero".
+  if ((feeds & kAdjRibOut) != 0) {
+    std::map<wire::IpAddress, Counts> sent;
+    for (const reflector::PeerView& view : reflector_.peers())
+      for (const reflector::PeerFamilyView& family : view.families) sent[view.address][wire::index(family.family)] = family.sent;
+    for (const auto& [id, session] : sessions_) {
+      if (!session.is_up) continue;
+      FamilySet families = session.peer.families;
+      families.erase(Family::rtc);
+      encode_statistics(bytes, report(peer_of(session), families, sent[session.peer.address], bmp_stat::adj_rib_out_post, bmp_stat::adj_rib_out_post_family));
+    }
+  }
   if ((feeds & bit_of(Feed::loc_rib)) != 0)
     encode_statistics(bytes, report(loc_rib_peer(), loc_rib_families(), prefixes, bmp_stat::loc_rib, bmp_stat::loc_rib_family));
   if (!bytes.empty()) station.queue(std::move(bytes));

@@ -45,6 +45,7 @@ class BmpService {
   };
 
   void run();
+  void wake_shards();
   void add_station(StationSettings settings);
   void let_go(BmpStation& station);
   void take();

@@ -35,7 +35,7 @@ tcp::endpoint endpoint_of(const StationSettings& settings) {
 std::uint8_t StationSettings::feeds() const {
   std::uint8_t feeds = 0;
   for (const std::string& policy : policies)
-    feeds = static_cast<std::uint8_t>(feeds | bit_of(policy == "pre-policy" ? Feed::pre_policy : policy == "post-policy" ? Feed::post_policy : Feed::loc_rib));
+    feeds = static_cast<std::uint8_t>(feeds | bit_of(policy == "pre-policy" ? Feed::pre_policy : policy == "post-policy" ? Feed::post_policy : policy == "loc-rib" ? Feed::loc_rib : Feed::adj_rib_out));
   return feeds;
 }
 

@@ -16,8 +16,8 @@
 namespace helio::exporter {
 
 // What stations can ask for.
-enum class Feed : std::uint8_t { pre_policy, post_policy, loc_rib };
-inline constexpr std::size_t kFeeds = 3;
+enum class Feed : std::uint8_t { pre_policy, post_policy, loc_rib, adj_rib_out };
+inline constexpr std::size_t kFeeds = 4;
 inline constexpr std::uint8_t bit_of(Feed feed) { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(feed)); }
 
 inline constexpr std::size_t kMostStations = 16;

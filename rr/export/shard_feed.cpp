@@ -26,6 +26,7 @@ void ShardFeed::arm(unsigned slot, std::uint32_t epoch) {
   for (std::size_t f = 0; f < kFeeds; ++f)
     if ((feeds >> f & 1) != 0) wanting_[f] |= 1u << slot;
   walks_.push_back({.slot = slot, .epoch = epoch, .feeds = feeds, .at = {}, .last = {}});
+  if ((feeds & bit_of(Feed::adj_rib_out)) != 0) walk_output(slot, epoch);
 }
 
 void ShardFeed::disarm(unsigned slot) {
@@ -34,6 +35,7 @@ void ShardFeed::disarm(unsigned slot) {
   armed_[slot].is_armed = false;
   for (std::uint32_t& mask : wanting_) mask &= ~(1u << slot);
   std::erase_if(walks_, [&](const Walk& walk) { return walk.slot == slot; });
+  end_output_walks(slot);
 }
 
 FeedChunk& ShardFeed::chunk_for(Feed feed) {
@@ -57,16 +59,20 @@ bool ShardFeed::on_turn() {
   ends_.clear();
   for (std::uint64_t token : fences_) hub_.push(ExportHub::FenceReached{token});
   fences_.clear();
-  return !walks_.empty() && walk_some();
+  bool more = !output_walks_.empty() && tell_images();
+  return (!walks_.empty() && walk_some()) || more;
 }
 
 // --- Sessions ---------------------------------------------------------------------------------------------------------
 
 void ShardFeed::on_session_up(const session::EstablishedPeer& peer, std::uint32_t session) {
+  locals_[peer.peer] = {peer.peer, session, peer.address, peer.peer_as, peer.router_id};
   hub_.push(ExportHub::SessionUp{peer, session, bmp_now()});
 }
 
 void ShardFeed::on_session_down(const session::EstablishedPeer& peer, std::uint32_t session, const reflector::SessionEnd& end) {
+  locals_.erase(peer.peer);
+  partial_.erase(peer.peer);
   hub_.push(ExportHub::SessionDown{peer.peer, session, end, bmp_now()});
 }
 

@@ -6,6 +6,8 @@
 // their import policy lets them in, and not for the Loc-RIB.
 #pragma once
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 
 #include "rr/export/export_hub.hpp"
@@ -20,11 +22,13 @@ struct FeedIdentity {
   Asn local_as = 0;
   std::uint32_t router_id = 0;
   std::uint32_t started = 0;             // Unix time that ages are counted from
+  std::uint32_t shard = 0;               // that is watched
 };
 
 class ShardFeed final : public reflector::ShardObserver {
  public:
-  ShardFeed(reflector::Shard& shard, ExportHub& hub, const FeedIdentity& identity) : shard_(shard), hub_(hub), identity_(identity) {}
+  // `wake`: has all shards take a turn.
+  ShardFeed(reflector::Shard& shard, ExportHub& hub, const FeedIdentity& identity, std::function<void()> wake) : shard_(shard), hub_(hub), identity_(identity), wake_(std::move(wake)) {}
 
   // On the shard's thread, like everything here. From now on the station is told of changes; what is there is walked.
   void arm(unsigned slot, std::uint32_t epoch);
@@ -36,6 +40,9 @@ class ShardFeed final : public reflector::ShardObserver {
   void on_session_down(const session::EstablishedPeer& peer, std::uint32_t session, const reflector::SessionEnd& end) override;
   void on_update(const session::EstablishedPeer&, Bytes) override {}
   void on_end_of_rib(PeerId peer, std::uint32_t session, wire::Family family) override;
+  bool wants_output() const override;
+  void on_sent(PeerId peer, std::span<const iovec> octets, std::size_t unsent) override;
+  void on_walk(std::uint32_t source, reflector::Message&& message) override;
   void on_announced(reflector::RibShard& slice, PeerId peer, rib::AttributeId received, std::span<const rib::NlriEntry<rib::Address4>> entries) override;
   void on_announced(reflector::RibShard& slice, PeerId peer, rib::AttributeId received, std::span<const rib::NlriEntry<rib::Address6>> entries) override;
   void on_judged(reflector::RibShard& slice, PeerId peer, rib::AttributeId judged, std::span<const rib::NlriEntry<rib::Address4>> entries) override;
@@ -80,6 +87,34 @@ class ShardFeed final : public reflector::ShardObserver {
     std::uint32_t begin, end;            // in nlri_
   };
 
+  // --- Adj-RIB-Out (output_feed.cpp) ---
+  // A peer of this shard.
+  struct Local {
+    PeerId id;
+    std::uint32_t session = 0;
+    wire::IpAddress address;
+    Asn as = 0;
+    std::uint32_t router_id = 0;
+  };
+  // A message of a peer of which only a part has gone.
+  struct Partial {
+    std::size_t skip = 0;                // octets of one that nobody asked for
+    std::vector<std::uint8_t> bytes;
+  };
+  // What the peers here had been sent before a station came.
+  struct OutputWalk {
+    unsigned slot;
+    std::uint32_t epoch;
+    std::uint32_t walk;                  // id
+    std::uint32_t missing;               // slices of the RIB that are not done
+    std::deque<std::pair<std::uint32_t, rib::BatchRef>> images = {};  // by slice, not told yet
+  };
+  void append_output(FeedChunk& chunk, const Local& peer, Bytes update, BmpTime time);
+  void walk_output(unsigned slot, std::uint32_t epoch);
+  void end_output_walks(unsigned slot);
+  void tell_image(OutputWalk& walk, std::uint32_t source, const rib::Batch& batch);
+  bool tell_images();
+
   std::uint32_t wanting(Feed feed) const { return wanting_[static_cast<std::size_t>(feed)]; }
   FeedChunk& chunk_for(Feed feed);
   void flush(std::unique_ptr<FeedChunk>& chunk);
@@ -107,6 +142,11 @@ class ShardFeed final : public reflector::ShardObserver {
   reflector::Shard& shard_;
   ExportHub& hub_;
   FeedIdentity identity_;
+  std::function<void()> wake_;
+  std::map<PeerId, Local> locals_;
+  std::map<PeerId, Partial> partial_;
+  std::deque<OutputWalk> output_walks_;
+  std::uint32_t next_walk_ = 0;
   std::array<Armed, kMostStations> armed_;
   std::array<std::uint32_t, kFeeds> wanting_{};                // stations, a bit each
   std::array<std::unique_ptr<FeedChunk>, kFeeds> chunks_;      // of this turn

@@ -37,6 +37,13 @@ class ShardWatch final : public reflector::ShardObserver {
   void on_update(const session::EstablishedPeer& peer, Bytes body) override {
     each([&](auto& o) { o.on_update(peer, body); });
   }
+  bool wants_output() const override { return std::ranges::any_of(observers_, [](const auto* o) { return o->wants_output(); }); }
+  void on_sent(PeerId peer, std::span<const iovec> octets, std::size_t unsent) override {
+    each([&](auto& o) { o.on_sent(peer, octets, unsent); });
+  }
+  void on_walk(std::uint32_t source, reflector::Message&& message) override {
+    each([&](auto& o) { o.on_walk(source, reflector::Message(message)); });
+  }
   void on_end_of_rib(PeerId peer, std::uint32_t session, wire::Family family) override {
     each([&](auto& o) { o.on_end_of_rib(peer, session, family); });
   }

@@ -32,6 +32,14 @@ std::string families_text(wire::FamilySet families) {
   return text;
 }
 
+bool is_of_observer(const Message& message) {
+  std::uint32_t walk = 0;
+  if (const auto* output = std::get_if<Output>(&message)) walk = output->batch->walk;
+  else if (const auto* armed = std::get_if<WalkArmed>(&message)) walk = armed->walk;
+  else if (const auto* done = std::get_if<WalkDone>(&message)) walk = done->walk;
+  return walk >= kObserverWalk;
+}
+
 }  // namespace
 
 Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailboxes, session::SessionControl& control)
@@ -687,6 +695,8 @@ void Shard::dispatch(std::uint32_t source, Message&& message) {
         handle_rtc(std::move(message));
       } else if (auto* reached = std::get_if<LimitReached>(&message)) {
         limit_reached(*reached);
+      } else if (is_of_observer(message)) {
+        if (observer_ != nullptr) observer_->on_walk(source, std::move(message));
       } else if (auto* mark = std::get_if<CanaryMark>(&message)) {
         marks_.push_back(std::move(*mark));
       } else {
@@ -839,6 +849,10 @@ bool Shard::may_read() const {
 std::size_t Shard::gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) { return distribution_.gather(peer, out, max_bytes); }
 
 void Shard::consumed(PeerId peer, std::size_t bytes) {
+  if (observer_ != nullptr && observer_->wants_output()) {
+    std::array<iovec, 128> parts;  // more than a write has
+    observer_->on_sent(peer, std::span(parts).first(distribution_.gather(peer, parts, bytes)), rest_of_message(peer).size());
+  }
   PeerOutput::Written written = distribution_.consumed(peer, bytes, now_);
   if (written.read_at_us != 0) {
     std::uint64_t now = microseconds();

@@ -2,6 +2,8 @@
 // and select. Nobody watches by default: then it costs a comparison per message, per batch or per turn. Calls are made on the shard's
 // thread, where things happen, so that for each prefix they come in the order in which the slice took the changes.
 #pragma once
+#include <sys/uio.h>
+
 #include <optional>
 #include <span>
 
@@ -11,6 +13,9 @@
 namespace helio::reflector {
 
 class RibShard;
+
+// Walks with ids from here on are the observer's own (WalkRequest): what they bring is for it, not for peers.
+inline constexpr std::uint32_t kObserverWalk = 0x8000'0000;
 
 // How a session ended, beside the reason: the NOTIFICATION, if there was one.
 struct SessionEnd {
@@ -29,6 +34,12 @@ class ShardObserver {
   // An UPDATE as received, without header; before it is looked at.
   virtual void on_update(const session::EstablishedPeer& peer, Bytes body) = 0;
   virtual void on_end_of_rib(PeerId peer, std::uint32_t session, wire::Family family) = 0;
+  // Whether on_sent is to be called: for octets of UPDATEs that the peer's socket took. `unsent`: of the message that the first
+  // octet is in the middle of; 0: it begins one.
+  virtual bool wants_output() const { return false; }
+  virtual void on_sent(PeerId, std::span<const iovec>, std::size_t /*unsent*/) {}
+  // What a slice of the RIB (as the distribution numbers them) says to a walk of the observer: Output, WalkArmed, WalkDone.
+  virtual void on_walk(std::uint32_t /*source*/, Message&&) {}
 
   // --- slices of the RIB; a family has one of the two forms ---
   // `received`: before the import policy, which applies to the peer or not (RibPolicy::applies_to).

@@ -153,6 +153,7 @@ class Station:
             self.downs.append((peer.address, rest[0], rest[1:]))
         elif kind == STATISTICS:
             assert peer.address in self.sessions, "statistics of a peer that is down"
+            assert peer.kind == 3 or not peer.flags & 0x10, "RFC 8671 6.2: the O flag is zero"
             (count,) = struct.unpack_from("!I", rest)
             values = tlvs(rest[4:])
             assert len(values) == count

@@ -1,11 +1,11 @@
-"""BMP (RFC 7854, RFC 9069): a scripted station checks every message; pmbmpd and tshark read the same; slow stations and restarts."""
+"""BMP (RFC 7854, RFC 8671, RFC 9069): a scripted station checks every message; pmbmpd and tshark read the same; slow stations and restarts."""
 import json
 import subprocess
 import time
 
 import bgp
 import bmp
-from bmp import LOC, POST, PRE, Station
+from bmp import LOC, OUT, POST, PRE, Station
 from daemons import need
 from harness import ALL_FAMILIES, EVPN_NAME, check, reflector_toml, test, wait_until
 from test_evpn import routes as evpn_routes
@@ -301,6 +301,80 @@ def reload_of_one(t):
     finish(heliod, changes)
 
 
+def told(routes):
+    """What matters of routes: labels, next hop and attributes by key; without RT memberships, of which Adj-RIB-Out tells nothing."""
+    return {k: (r.labels, r.next_hop, sorted(r.attributes.items())) for k, r in routes.items() if k[0] != bgp.RTC}
+
+
+def as_sent(listening, peers, what, deadline=20):
+    """The station's Adj-RIB-Out of each peer is the peer's Adj-RIB-In."""
+    def differs():
+        return next((("%s: %d here, %d there" % (p, len(told(listening.rib(p.address, OUT))), len(told(p.adj_in)))) for p in peers if told(listening.rib(p.address, OUT)) != told(p.adj_in)), None)
+    wait_until(lambda: differs() is None, lambda: "%s: %s" % (what, differs()), deadline, 0.2)
+
+
+@test("RFC 8671 §4, §5.1, §6; H5 H: Adj-RIB-Out: what each peer is sent, those that were there before and those that come, through changes, refreshes and lost sessions")
+def adj_rib_out(t):
+    heliod = reflector(t, policies=(OUT,), extra="stats-interval = 1")
+    one, two, mesh, external = loaded(t, heliod)
+    peers = [one, two, mesh, external]
+    wait_until(lambda: len(told(two.adj_in)) > 40 and len(told(one.adj_in)) > 5, lambda: "what peers have: %s" % [len(told(p.adj_in)) for p in peers])
+    listening = station(t)
+    up_to_date(heliod)
+    as_sent(listening, peers, "the beginning")
+    check(not listening.rib("127.1.0.2") and not listening.rib("loc-rib", LOC), "nothing else was asked for")
+    families = {f for _, f in listening.ends("127.1.0.2")}
+    check(bgp.VPNV4 in families and bgp.RTC not in families and {rib for rib, _ in listening.ends("127.1.0.2")} == {OUT}, "End-of-RIBs", listening.ends("127.1.0.2"))
+    one.announce("65000:1", "10.0.0.0/24", ["65000:1"], label=555)
+    one.withdraw("65000:1", "10.0.1.0/24")
+    one.announce("65000:1", "10.60.0.0/24", ["65000:9"])
+    wait_until(lambda: two.route("65000:1", "10.0.0.0/24").labels == [555], "the change")
+    as_sent(listening, peers, "changes")
+    two.rtc("65000:9")
+    wait_until(lambda: two.route("65000:1", "10.60.0.0/24"), "the new membership")
+    as_sent(listening, peers, "a membership")
+    heliod.control("peer", "127.1.0.2", "clear", "soft", "out")
+    late = t.peer("127.1.0.8", families=(bgp.VPNV4,))
+    peers.append(late)
+    wait_until(lambda: len(told(late.adj_in)) > 40, "the table of the new peer")
+    as_sent(listening, peers, "a peer that comes late, and one that is sent everything again")
+    mesh.close()
+    peers.remove(mesh)
+    wait_until(lambda: not two.route("65000:2", "10.9.0.0/24"), "the routes of the lost session")
+    as_sent(listening, peers, "a lost session")
+    wait_until(lambda: any(a == "127.1.0.8" and s.get(15) == len(told(late.adj_in)) == s.get((17, bgp.VPNV4)) for a, s in listening.statistics), lambda: "statistics: %s" % listening.statistics[-4:])
+    finish(heliod, listening)
+
+
+@test("RFC 8671 §5.1; H5 H: Adj-RIB-Out with path ids, filters and two shards, while routes move and the station comes and goes")
+def adj_rib_out_churn(t):
+    paths = '[[families]]\nname = "l3vpn-ipv4-unicast"\nadd-paths = { receive = true, send-max = 2 }\n[[families]]\nname = "rt-constrain"\n'
+    from harness import group_toml, range_toml
+    config = reflector_toml(families=(), shards=2, groups=paths + group_toml("clients", families=("l3vpn-ipv4-unicast", "rt-constrain")) + range_toml("127.1.0.0/16", "clients"), tail=stations_toml(("127.9.0.1", (OUT,))))
+    heliod = t.reflector(config=config, watch=False)  # tshark does not know of path ids in what it has not seen negotiated
+    listening = station(t)
+    sources = [t.peer("127.1.0.%d" % (i + 1), families=(bgp.VPNV4,)) for i in range(2)]
+    filtered, every = t.peer("127.1.0.5", "65000:1", "65000:3", families=(bgp.VPNV4, bgp.RTC)), t.peer("127.1.0.6", families=(bgp.VPNV4,), paths_in=(bgp.VPNV4,))
+    peers = sources + [filtered, every]
+    for n in range(120):
+        rd = "65000:%d" % (n % 7)
+        block = ["10.%d.%d.0/24" % (n % 11, i) for i in range(200)]
+        sources[n % 2].announce(rd, block, ["65000:%d" % (n % 5)], label=16 + n)
+        if n % 4 == 3:
+            sources[n % 2].withdraw(rd, block[:100])
+        if n in (20, 50, 80, 110):
+            wait_until(lambda: listening.connected, "connected", 20)
+            listening.disconnect()
+        if n == 60:
+            filtered.rtc("65000:2")
+        time.sleep(0.02)
+    wait_until(lambda: listening.connections >= 5, "reconnected", 30)
+    up_to_date(heliod)
+    check(len(told(filtered.adj_in)) > 500 and len(told(every.adj_in)) > len(told(sources[0].adj_in)), "something to compare", [len(told(p.adj_in)) for p in peers])
+    as_sent(listening, peers, "quiet", 30)
+    finish(heliod, listening)
+
+
 @test("H5 H: pmacct's pmbmpd, an independent station, logs what was announced; tshark finds nothing malformed in what was sent")
 def pmbmpd(t):
     need("pmbmpd", "tcpdump", "tshark")
@@ -311,7 +385,7 @@ def pmbmpd(t):
     pcap = t.folder / "bmp.pcap"
     capture = t.process(["tcpdump", "-i", "lo", "-U", "--immediate-mode", "-s", "262144", "-Z", "root", "-w", str(pcap), "tcp port 11019"], "bmpdump.log")
     capture.wait_log("listening on")
-    heliod = reflector(t)
+    heliod = reflector(t, policies=(PRE, POST, LOC, OUT))
     one, two, mesh, external = loaded(t, heliod)
     up_to_date(heliod)
     one.withdraw("65000:1", "10.0.5.0/24")
@@ -329,6 +403,8 @@ def pmbmpd(t):
     check({"127.1.0.1", "127.1.0.2", "127.2.0.1", "127.3.0.1"} <= ups, "Peer Ups", ups)
     seen = [e for e in events if e.get("bmp_msg_type") == "route_monitor" and e.get("ip_prefix") == "10.0.7.0/24" and e.get("peer_ip") == "127.1.0.1"]
     check(seen and seen[0]["rd"].endswith("65000:1") and seen[0].get("ecomms") == "RT:65000:1", "a VPN route with RD and RT", seen[:3])
+    out = [e for e in events if e.get("bmp_msg_type") == "route_monitor" and e.get("is_out") == 1]
+    check(out and all(e["is_post"] == 1 for e in out) and any(e.get("ip_prefix") == "10.8.0.0/24" and e["peer_ip"] == "127.1.0.1" and e["rd"].endswith("65100:1") for e in out), "Adj-RIB-Out (RFC 8671)", out[:3])
     time.sleep(0.2)
     capture.stop()
     done = subprocess.run(["tshark", "-n", "-r", str(pcap), "-d", "tcp.port==11019,bmp", "-V"], capture_output=True, text=True, timeout=120)
