@@ -12,7 +12,7 @@ using wire::Family;
 
 namespace {
 
-constexpr std::size_t kImagesAtOnce = 8;
+constexpr std::size_t kItemsAtOnce = 8, kPiece = std::size_t{64} << 10;
 
 // An UPDATE of ours begins with MP_REACH or MP_UNREACH. RT memberships are not told: what was sent of them before is not in any image.
 bool is_about_memberships(Bytes update) {
@@ -94,56 +94,91 @@ void ShardFeed::end_output_walks(unsigned slot) {
 void ShardFeed::on_walk(std::uint32_t source, reflector::Message&& message) {
   auto find = [&](std::uint32_t id) { return std::ranges::find(output_walks_, id, &OutputWalk::walk); };
   if (auto* output = std::get_if<reflector::Output>(&message)) {
-    if (auto walk = find(output->batch->walk); walk != output_walks_.end()) walk->images.push_back({source, std::move(output->batch)});
+    if (auto walk = find(output->batch->walk); walk != output_walks_.end()) walk->items.push_back(portions_of(source, std::move(output->batch)));
   } else if (auto* done = std::get_if<reflector::WalkDone>(&message)) {
     if (auto walk = find(done->walk); walk != output_walks_.end()) --walk->missing;
   }
 }
 
-void ShardFeed::tell_image(OutputWalk& walk, std::uint32_t source, const rib::Batch& batch) {
-  auto chunk = std::make_unique<FeedChunk>();
-  chunk->stations = 1u << walk.slot;
+ShardFeed::OutputWalk::Item ShardFeed::portions_of(std::uint32_t source, rib::BatchRef batch) const {
+  using Barrier = reflector::Distribution::Barrier;
+  OutputWalk::Item item;
   for (const auto& [id, local] : locals_) {
     const reflector::Shard::PeerRecord* record = shard_.peer_record(id);
-    if (record == nullptr || !record->info.families.contains(batch.family)) continue;
-    for (const rib::Segment& segment : batch.segments) {
+    if (record == nullptr || !record->info.families.contains(batch->family)) continue;
+    for (std::uint32_t i = 0; i < batch->segments.size(); ++i) {
+      const rib::Segment& segment = batch->segments[i];
       if (!segment.is_announcement()) continue;
-      auto delivery = shard_.distribution().delivery(id, source, segment.after, batch.family);
-      using Barrier = reflector::Distribution::Barrier;
-      if (!delivery || delivery->encoding_class != batch.encoding_class || delivery->barrier != Barrier::none || !delivery->matches || !delivery->armed || delivery->holding || delivery->deferred) continue;
-      for (Bytes rest(batch.data() + segment.begin, segment.end - segment.begin); !rest.empty();) {
+      auto delivery = shard_.distribution().delivery(id, source, segment.after, batch->family);
+      if (delivery && delivery->encoding_class == batch->encoding_class && delivery->barrier == Barrier::none && delivery->matches && delivery->armed && !delivery->holding && !delivery->deferred)
+        item.portions.push_back({id, local.session, i});
+    }
+  }
+  item.image = std::move(batch);
+  return item;
+}
+
+// Changes for stations that are still being told of the past.
+void ShardFeed::hold_back(FeedChunk& changes) {
+  for (OutputWalk& walk : output_walks_) {
+    if (walk.items.empty() || (changes.stations >> walk.slot & 1) == 0) continue;
+    changes.stations &= ~(1u << walk.slot);
+    StationSlot& slot = hub_.slot(walk.slot);
+    walk.held_bytes += changes.bytes.size();
+    if (walk.held_bytes > slot.limit) {  // it starts over
+      slot.dropped.fetch_add(changes.messages(), std::memory_order_relaxed);
+      slot.overflowed.store(true, std::memory_order_relaxed);
+      hub_.push(ExportHub::FenceReached{0});  // nobody's, so that it is seen
+      continue;
+    }
+    auto copy = std::make_unique<FeedChunk>(changes);
+    copy->stations = 1u << walk.slot;
+    walk.items.push_back({.changes = std::move(copy)});
+  }
+}
+
+bool ShardFeed::tell_item(OutputWalk& walk) {
+  OutputWalk::Item& item = walk.items.front();
+  auto has_room = [&] {
+    const StationSlot& slot = hub_.slot(walk.slot);
+    return slot.queued.load(std::memory_order_relaxed) < slot.limit / 2;
+  };
+  if (!has_room()) return false;
+  if (item.changes != nullptr) {
+    walk.held_bytes -= item.changes->bytes.size();
+    hub_.push_chunk(std::move(item.changes));
+    return true;
+  }
+  while (item.told < item.portions.size() && has_room()) {
+    auto chunk = std::make_unique<FeedChunk>();
+    chunk->stations = 1u << walk.slot;
+    for (; item.told < item.portions.size() && chunk->bytes.size() < kPiece; ++item.told) {
+      const OutputWalk::Portion& portion = item.portions[item.told];
+      auto local = locals_.find(portion.peer);
+      if (local == locals_.end() || local->second.session != portion.session) continue;
+      const rib::Segment& segment = item.image->segments[portion.segment];
+      for (Bytes rest(item.image->data() + segment.begin, segment.end - segment.begin); !rest.empty();) {
         std::size_t size = load_be16(rest.data() + 16);
-        append_output(*chunk, local, rest.first(size), {});
+        append_output(*chunk, local->second, rest.first(size), {});
         rest = rest.subspan(size);
       }
     }
-    if (chunk->bytes.size() >= (std::size_t{256} << 10)) {
-      flush(chunk);
-      chunk = std::make_unique<FeedChunk>();
-      chunk->stations = 1u << walk.slot;
-    }
+    flush(chunk);
   }
-  flush(chunk);
+  return item.told == item.portions.size();
 }
 
 // Returns whether one could go on at once.
 bool ShardFeed::tell_images() {
   bool runnable = false, told = false;
   for (OutputWalk& walk : output_walks_) {
-    auto has_room = [&] {
-      const StationSlot& slot = hub_.slot(walk.slot);
-      return slot.queued.load(std::memory_order_relaxed) < slot.limit / 2;
-    };
-    for (std::size_t n = 0; n < kImagesAtOnce && !walk.images.empty() && has_room(); ++n) {
-      auto [source, batch] = std::move(walk.images.front());
-      walk.images.pop_front();
-      tell_image(walk, source, *batch.get());
-      told = true;
-    }
-    if (walk.missing == 0 && walk.images.empty()) hub_.push(ExportHub::WalkDone{walk.slot, walk.epoch});
-    else runnable = runnable || (!walk.images.empty() && has_room());
+    std::size_t n = 0;
+    for (; n < kItemsAtOnce && !walk.items.empty() && tell_item(walk); ++n) walk.items.pop_front();
+    told = told || n != 0;
+    if (walk.missing == 0 && walk.items.empty()) hub_.push(ExportHub::WalkDone{walk.slot, walk.epoch});
+    runnable = runnable || n == kItemsAtOnce;
   }
-  std::erase_if(output_walks_, [](const OutputWalk& walk) { return walk.missing == 0 && walk.images.empty(); });
+  std::erase_if(output_walks_, [](const OutputWalk& walk) { return walk.missing == 0 && walk.items.empty(); });
   if (told) wake_();  // slices of the RIB wait for images to be taken
   return runnable;
 }

@@ -49,7 +49,10 @@ FeedChunk& ShardFeed::chunk_for(Feed feed) {
 }
 
 void ShardFeed::flush(std::unique_ptr<FeedChunk>& chunk) {
-  if (chunk != nullptr && !chunk->bytes.empty()) hub_.push_chunk(std::move(chunk));
+  if (chunk != nullptr && !chunk->bytes.empty()) {
+    if (&chunk == &chunks_[static_cast<std::size_t>(Feed::adj_rib_out)]) hold_back(*chunk);
+    if (chunk->stations != 0) hub_.push_chunk(std::move(chunk));
+  }
   chunk.reset();
 }
 

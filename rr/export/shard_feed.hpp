@@ -101,18 +101,33 @@ class ShardFeed final : public reflector::ShardObserver {
     std::size_t skip = 0;                // octets of one that nobody asked for
     std::vector<std::uint8_t> bytes;
   };
-  // What the peers here had been sent before a station came.
+  // What the peers here had been sent before a station came. Images wait until the station has room, and what happens meanwhile
+  // waits behind them: the last that is said of a prefix is what came last.
   struct OutputWalk {
+    // Who is sent a segment of an image, as of the moment when it came.
+    struct Portion {
+      PeerId peer;
+      std::uint32_t session, segment;
+    };
+    struct Item {
+      rib::BatchRef image = {};
+      std::vector<Portion> portions = {};
+      std::size_t told = 0;              // portions
+      std::unique_ptr<FeedChunk> changes = nullptr;  // or these
+    };
     unsigned slot;
     std::uint32_t epoch;
     std::uint32_t walk;                  // id
     std::uint32_t missing;               // slices of the RIB that are not done
-    std::deque<std::pair<std::uint32_t, rib::BatchRef>> images = {};  // by slice, not told yet
+    std::deque<Item> items = {};
+    std::size_t held_bytes = 0;          // of changes
   };
   void append_output(FeedChunk& chunk, const Local& peer, Bytes update, BmpTime time);
   void walk_output(unsigned slot, std::uint32_t epoch);
   void end_output_walks(unsigned slot);
-  void tell_image(OutputWalk& walk, std::uint32_t source, const rib::Batch& batch);
+  OutputWalk::Item portions_of(std::uint32_t source, rib::BatchRef batch) const;
+  void hold_back(FeedChunk& changes);
+  bool tell_item(OutputWalk& walk);      // false: there is no room for all of it
   bool tell_images();
 
   std::uint32_t wanting(Feed feed) const { return wanting_[static_cast<std::size_t>(feed)]; }

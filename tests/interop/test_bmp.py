@@ -303,7 +303,7 @@ def reload_of_one(t):
 
 def told(routes):
     """What matters of routes: labels, next hop and attributes by key; without RT memberships, of which Adj-RIB-Out tells nothing."""
-    return {k: (r.labels, r.next_hop, sorted(r.attributes.items())) for k, r in routes.items() if k[0] != bgp.RTC}
+    return {k: (r.labels, r.next_hop, sorted(r.attributes.items())) for k, r in list(routes.items()) if k[0] != bgp.RTC}
 
 
 def as_sent(listening, peers, what, deadline=20):
@@ -372,6 +372,24 @@ def adj_rib_out_churn(t):
     up_to_date(heliod)
     check(len(told(filtered.adj_in)) > 500 and len(told(every.adj_in)) > len(told(sources[0].adj_in)), "something to compare", [len(told(p.adj_in)) for p in peers])
     as_sent(listening, peers, "quiet", 30)
+    finish(heliod, listening)
+
+
+@test("RFC 8671 §5.1; H5 H: a station that reads slowly is told the Adj-RIB-Outs of a table that is larger than its queue, and one that does not read holds up nobody")
+def adj_rib_out_slow(t):
+    heliod = reflector(t, policies=(OUT,), extra='queue-limit = "1MiB"', shards=2)
+    source, two, three = t.peer("127.1.0.1", families=(bgp.VPNV4,)), t.peer("127.1.0.2", "65000:1", families=(bgp.VPNV4, bgp.RTC)), t.peer("127.1.0.3", families=(bgp.VPNV4,))
+    for n in range(150):
+        source.announce("65000:%d" % n, ["10.%d.%d.0/24" % (n, i) for i in range(150)], ["65000:1"], extra=[(200, bytes([n]) * 1500, 0xC0)])
+    wait_until(lambda: len(told(two.adj_in)) == len(told(three.adj_in)) == 22500, "the table", 20)
+    listening = station(t, receive_buffer=4096)
+    listening.may_read.clear()
+    for n in range(150):  # more than its queue has room for
+        source.announce("65000:%d" % n, ["10.%d.%d.0/24" % (n, i) for i in range(150)], ["65000:1"], label=77, extra=[(200, bytes([n]) * 1500, 0xC0)])
+    wait_until(lambda: three.route("65000:149", "10.149.149.0/24").labels == [77], "peers do not wait for it", 10)
+    check(all(s["queue_bytes"] < 4 << 20 for s in heliod.show("bmp")["stations"]), "its queue is bounded", heliod.show("bmp"))
+    listening.may_read.set()
+    as_sent(listening, [source, two, three], "when it reads", 40)
     finish(heliod, listening)
 
 
