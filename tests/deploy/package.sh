@@ -58,7 +58,8 @@ done
 # --- running -----------------------------------------------------------------------------------------------------------------
 unshare --mount --pid --fork --uts --ipc --net --cgroup --kill-child bash "$root/tests/deploy/boot.sh" "$machine" 2>"$work/boot.log" &
 boot=$!
-cleanups+=('kill "$boot" 2>/dev/null; wait "$boot" 2>/dev/null')
+# SIGKILL: unshare ignores SIGTERM while its child runs, and takes the child with it.
+cleanups+=('kill -KILL "$boot" 2>/dev/null; wait "$boot" 2>/dev/null')
 first=""
 booted() { first=$(pgrep -P "$boot") && on test -S /run/systemd/private; }
 on() { nsenter -t "$first" -a -r -w -- env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
