@@ -1,5 +1,5 @@
-// Any request to the control API: "METHOD TARGET", a line feed, the body. The answer is JSON; what is not 200 is a problem
-// object, and nothing reaches the daemon from it.
+// Any request to the control API: "METHOD TARGET", a line feed, the body. The answer is a JSON object, or a stream of them, or
+// an MRT file; what is not 200 is a problem object, and nothing reaches the daemon from it.
 #include <algorithm>
 #include <boost/json.hpp>
 
@@ -90,6 +90,24 @@ class Actions : public control::ControlActions {
   Reloads reloads{calls};
 };
 
+// A client that takes what there is: whole lines, each an object.
+void check_stream(control::ApiStream& stream) {
+  constexpr int kChunks = 8;
+  for (int i = 0; i < kChunks; ++i) {
+    std::string chunk;
+    bool is_over = stream.next(chunk) == control::ApiStream::State::end;
+    HELIO_CHECK(chunk.empty() || chunk.back() == '\n', "whole lines");
+    for (std::size_t at = 0; at < chunk.size();) {
+      std::size_t end = chunk.find('\n', at);
+      boost::json::error_code error;
+      boost::json::value line = boost::json::parse(std::string_view(chunk).substr(at, end - at), error);
+      HELIO_CHECK(!error && line.is_object(), "a line is a JSON object");
+      at = end + 1;
+    }
+    if (is_over) return;
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -102,6 +120,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   control::Api api(state, &actions, [] { return config; });
   auto answer = api.handle({text.substr(0, space), text.substr(std::min(space + 1, line), line - std::min(space + 1, line)),
                             text.substr(std::min(line + 1, text.size()))});
+  if (answer.stream) return check_stream(*answer.stream), 0;
+  if (answer.content_type == "application/octet-stream" && answer.status == 200) return 0;
   boost::json::error_code error;
   boost::json::value value = boost::json::parse(answer.body, error);
   HELIO_CHECK(!error && value.is_object(), "the answer is a JSON object");
