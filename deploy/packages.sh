@@ -5,7 +5,7 @@
 build_packages=(
   g++ cmake ninja-build pkg-config ccache mold
   libboost1.81-dev libboost-json1.81-dev libjemalloc-dev prometheus-cpp-dev libtomlplusplus-dev libfmt-dev
-  libspdlog-dev libcli11-dev libxxhash-dev libsystemd-dev
+  libspdlog-dev libcli11-dev libxxhash-dev libsystemd-dev libseccomp-dev
 )
 # To make Debian packages (deploy/debian).
 package_packages=(dpkg-dev fakeroot file gzip scdoc)

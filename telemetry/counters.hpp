@@ -90,6 +90,7 @@ struct ShardCounters {
   std::array<Counter, static_cast<std::size_t>(LogLost::count_)> log_lost;
   std::array<Counter, kDirections> bfd_packets;
   Counter bfd_discarded;
+  Counter denied_system_calls;  // of the process; counted in shard 0
 
   // UPDATEs are sent as runs of octets that many peers share: what goes out is known in octets only.
   void count_updates_sent(std::uint64_t octets) { bytes[static_cast<std::size_t>(Direction::out)][2].add(octets); }

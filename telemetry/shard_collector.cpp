@@ -114,7 +114,10 @@ class ShardCollector : public prometheus::Collectable {
     refused_memberships.finish(out);
     FamilyBuilder discarded = counter("bfd_discarded_packets_total", "BFD Control packets received that were malformed or of no session.");
     discarded.add({}, sum([](const auto& c) -> const Counter& { return c.bfd_discarded; }));
+    FamilyBuilder denied = counter("system_calls_denied_total", "System calls that the seccomp filter refused: a fault in heliod, or someone in it.");
+    denied.add({}, sum([](const auto& c) -> const Counter& { return c.denied_system_calls; }));
     discarded.finish(out);
+    denied.finish(out);
   }
 
   void add_rib(std::vector<prometheus::MetricFamily>& out) const {

@@ -95,7 +95,8 @@ RUNTIME = [
     ("Memory and descriptors", [
         graph("Allocator", "bytes", "jemalloc's own figures.", ("sum by (kind) (heliograph_allocator_bytes{%s})" % JOB, "{{kind}}")),
         graph("Process", "bytes", "Resident and virtual.", ("sum(process_resident_memory_bytes{%s})" % JOB, "resident"), ("sum(process_virtual_memory_bytes{%s})" % JOB, "virtual")),
-        graph("Descriptors", "short", "Open ones and the limit.", ("sum(process_open_fds{%s})" % JOB, "open"), ("sum(process_max_fds{%s})" % JOB, "limit"))]),
+        graph("Descriptors", "short", "Open ones and the limit.", ("sum(process_open_fds{%s})" % JOB, "open"), ("sum(process_max_fds{%s})" % JOB, "limit")),
+        graph("System calls refused", "short", "By the seccomp filter: always zero, unless heliod has a fault or somebody is in it.", ("sum(increase(heliograph_system_calls_denied_total{%s}%s))" % (JOB, RATE), "refused"))]),
     ("Wire", [
         graph("Messages", "cps", "By type; out is below zero.", ('sum by (type) (rate(heliograph_messages_total{direction="in",%s}%s))' % (JOB, RATE), "in {{type}}"), ('-sum by (type) (rate(heliograph_messages_total{direction="out",%s}%s))' % (JOB, RATE), "out {{type}}")),
         graph("Octets", "Bps", "By direction; out is below zero.", ('sum(rate(heliograph_bytes_total{direction="in",%s}%s))' % (JOB, RATE), "in"), ('-sum(rate(heliograph_bytes_total{direction="out",%s}%s))' % (JOB, RATE), "out")),

@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <optional>
@@ -16,9 +17,12 @@
 #include "rr/app/memory_guard.hpp"
 #include "rr/app/metrics.hpp"
 #include "rr/app/options.hpp"
+#include "rr/app/privileges.hpp"
 #include "rr/app/reload.hpp"
 #include "rr/app/settings.hpp"
+#include "rr/app/system_calls.hpp"
 #include "rr/base/log.hpp"
+#include "rr/base/watchdog.hpp"
 #include "rr/config/load.hpp"
 #include "rr/control/server.hpp"
 #include "rr/nexthop/kernel_routes.hpp"
@@ -40,10 +44,55 @@ void notify_reload(bool begins) {
   else sd_notify(0, "READY=1");
 }
 
+// Tells systemd that all is well (WatchdogSec=) when every shard has ended a turn, and the operator when one has not.
+class Heartbeat {
+ public:
+  explicit Heartbeat(session::SessionManager& sessions) : sessions_(sessions), watchdog_(patience()), turns_(sessions.shards()) {}
+  void beat() {
+    for (std::uint32_t i = 0; i < sessions_.shards(); ++i) {
+      turns_[i] = sessions_.shard(ShardId(i)).turns();
+      sessions_.control(ShardId(i)).wake();
+    }
+    Watchdog::Verdict verdict = watchdog_.look(turns_, std::chrono::steady_clock::now());
+    for (const Watchdog::Stall& stall : verdict.stalls) {
+      if (stall.over) log::warn("shard={} ticks again after {} s", stall.shard, stall.since.count());
+      else log::error("shard={} has not ended a turn for {} s; the watchdog is not fed until it does", stall.shard, stall.since.count());
+    }
+    if (verdict.feed) sd_notify(0, "WATCHDOG=1");
+  }
+
+ private:
+  // Said in time before systemd ends the daemon.
+  static std::chrono::seconds patience() {
+    constexpr std::chrono::seconds kMost{10};
+    std::uint64_t microseconds = 0;
+    if (sd_watchdog_enabled(0, &microseconds) <= 0) return kMost;
+    return std::min(kMost, std::chrono::duration_cast<std::chrono::seconds>(std::chrono::microseconds(microseconds / 2)));
+  }
+  session::SessionManager& sessions_;
+  Watchdog watchdog_;
+  std::vector<std::uint64_t> turns_;
+};
+
+void tell_denied_calls() {
+  for (const DeniedCall& call : take_denied_calls())
+    log::error("seccomp: the system call {} was refused {} times: either a fault in heliod or someone in it; security.seccomp = false "
+               "lets it pass", call.name, call.count);
+}
+
+// Everything is open and every thread is there: from here on the process needs little of the system.
+void give_up_what_is_not_needed(const config::Config& config) {
+  if (std::string error = give_up_capabilities(); !error.empty()) log::warn("capabilities were not given up: {}", error);
+  if (!config.security.seccomp) return;
+  if (!can_restrict_system_calls()) return log::info("seccomp: off in a build with sanitizers");
+  if (std::string error = restrict_system_calls(); !error.empty()) log::warn("system calls are not restricted: {}", error);
+}
+
 // SIGHUP reloads, the clock rolls an unconfirmed reload back, both on the control thread; anything else ends the wait.
-int wait_for_end(const sigset_t& signals, control::Server& server, Reloads& reloads) {
+int wait_for_end(const sigset_t& signals, control::Server& server, Reloads& reloads, session::SessionManager& sessions) {
   constexpr timespec kSecond{1, 0};
   std::uint64_t seconds = 0;
+  Heartbeat heartbeat(sessions);
   while (true) {
     int signal = sigtimedwait(&signals, nullptr, &kSecond);
     if (signal == SIGHUP) {
@@ -56,12 +105,15 @@ int wait_for_end(const sigset_t& signals, control::Server& server, Reloads& relo
       return signal;
     } else {
       server.post([&reloads] { reloads.tick(std::chrono::steady_clock::now()); });
+      heartbeat.beat();
+      tell_denied_calls();
       if (++seconds % 10 == 0) log::tell_suppressed();
     }
   }
 }
 
 int run(const config::Config& config) {
+  begin_with_least_privileges();
   // Each session is a descriptor; the soft limit of a service is often 1024.
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
@@ -135,12 +187,13 @@ int run(const config::Config& config) {
     sessions.stop("control socket not available");
     return 1;
   }
+  give_up_what_is_not_needed(config);
   for (const session::ListenEndpoint& e : sessions.endpoints())
     log::info("listening address={} port={}", wire::format_ip(e.address), e.port);
   log::info("ready as={} router-id={} shards={}", config.global.as, wire::format_ip(wire::IpAddress::v4(config.global.router_id)), sessions.shards());
   sd_notify(0, "READY=1");
 
-  int signal = wait_for_end(ends, **server, reloads);
+  int signal = wait_for_end(ends, **server, reloads, sessions);
   log::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
   sd_notify(0, "STOPPING=1");
   memory.reset();

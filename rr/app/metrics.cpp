@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "rr/app/system_calls.hpp"
 #include "rr/base/log.hpp"
 
 namespace helio::app {
@@ -45,6 +46,7 @@ void Metrics::tick(const reflector::SummaryView& summary) {
   }
   control::carry_refused(sessions_.accept_counters(), board_->counters(0));
   control::carry_log(log::suppressed_lines(), log::dropped_lines(), board_->counters(0));
+  board_->counters(0).denied_system_calls.set(denied_calls());
   control::carry_bfd(sessions_.bfd_counters(), board_->counters(0));
   bridge_.tick(summary, unix_now());
 }

@@ -113,7 +113,7 @@ struct PeerGroup {
   bool client_to_client = true;
   bool passive = false;
   std::optional<wire::IpAddress> local_address;
-  std::string auth_password;  // contents of auth-password-file; never printed
+  Secret auth_password;  // contents of auth-password-file; never printed
   session::AuthMethod auth_method = session::AuthMethod::tcp_md5;
   std::uint8_t auth_key_id = 1;
   std::uint8_t ttl_min = 0;
@@ -136,7 +136,7 @@ struct Neighbor {
   std::uint16_t remote_port = 179;
   std::optional<bool> passive;
   std::optional<wire::IpAddress> local_address;
-  std::string auth_password;  // empty: the group's
+  Secret auth_password;  // empty: the group's
   std::optional<session::BfdSettings> bfd;  // with what the group gives
   PrefixLimits prefix_limits;
   std::optional<std::vector<std::string>> route_targets;  // the group's when absent
@@ -146,14 +146,14 @@ struct ListenRange {
   Prefix prefix;
   std::size_t group = 0;
   std::uint32_t max_peers = 0;
-  std::string auth_password;  // empty: the group's
+  Secret auth_password;  // empty: the group's
 };
 
 struct Security {
   std::uint32_t max_sessions_per_source = 1;
   std::uint32_t max_pending_sessions = 256;
   std::uint32_t session_rate = 0;  // per second; 0: no limit
-  bool seccomp = false;
+  bool seccomp = true;
 };
 
 // Against a leak of one customer: 0 is no limit.

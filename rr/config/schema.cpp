@@ -165,7 +165,7 @@ constexpr Key kKeys[] = {
     {"security.max-sessions-per-source", Kind::integer, applied, 1, 1000, "", "1", "Connections accepted from one address at a time, while none is established."},
     {"security.max-pending-sessions", Kind::integer, applied, 1, 100000, "", "256", "Connections that are open but not established, altogether."},
     {"security.session-rate", Kind::integer, applied, 0, 100000, "", "0", "New connections accepted per second, and as many at once; 0: no limit."},
-    {"security.seccomp", Kind::boolean, restart, 0, 0, "", "false", "Give up the system calls that are not needed."},
+    {"security.seccomp", Kind::boolean, restart, 0, 0, "", "true", "After start the kernel refuses every system call that heliod does not need; starting a program ends the process. What is refused is logged and counted."},
 
     {"limits.max-paths-per-rd", Kind::integer, restart, 0, kU32, "", "0", "Paths one RD may have, from all peers together; new ones beyond are discarded and counted. 0: no limit. With a limit all of an RD is held by one shard."},
     {"limits.max-prefixes-per-rt-set", Kind::integer, restart, 0, kU32, "", "0", "Prefixes whose best path may carry exactly the same route targets; new ones beyond are discarded and counted. 0: no limit."},

@@ -9,7 +9,6 @@ std::span<const Unsupported> unsupported() {
       {"timers.advertise-delay", "\"0ms\"|\"0s\""},
       {"best-path.deterministic-med", "true"},
       {"security.max-sessions-per-source", "1"},
-      {"security.seccomp", "false"},
   };
   return kRows;
 }

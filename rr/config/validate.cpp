@@ -170,7 +170,7 @@ class Validator {
   }
 
   // Keys of TCP-MD5 and TCP-AO; the kernel takes at most TCP_MD5SIG_MAXKEYLEN octets, and as many for TCP-AO.
-  void password(const Place& place, std::string& out) {
+  void password(const Place& place, Secret& out) {
     static constexpr std::string_view kKey = "auth-password-file";
     static constexpr std::size_t kMaxKeyLength = 80;
     std::string name = text_of(place, kKey);
@@ -183,11 +183,9 @@ class Validator {
     if (!S_ISREG(info.st_mode)) return error(place, kKey, fmt::format("{} is not a file", path));
     if (info.st_mode & 077)
       warning(place, kKey, fmt::format("{} can be read by others (mode {:04o})", path, info.st_mode & 07777), "chmod 600");
-    std::ifstream in(path);
-    if (!in || !std::getline(in, out)) {
-      return error(place, kKey, fmt::format("{} is empty or cannot be read", path), "a file with the key on one line");
-    }
-    if (out.ends_with('\r')) out.pop_back();
+    auto read = read_secret(path);
+    if (!read) return error(place, kKey, fmt::format("{} is empty or cannot be read", path), "a file with the key on one line");
+    out = std::move(*read);
     if (out.empty()) error(place, kKey, fmt::format("the first line of {} is empty", path));
     if (out.size() > kMaxKeyLength)
       error(place, kKey, fmt::format("the key in {} has {} octets", path, out.size()), fmt::format("at most {}", kMaxKeyLength));
@@ -275,7 +273,7 @@ class Validator {
     }
   }
 
-  bool has_key(std::size_t group, const std::string& own) const {
+  bool has_key(std::size_t group, const Secret& own) const {
     return !own.empty() || (group != kNoGroup && !config_.peer_groups[group].auth_password.empty());
   }
 

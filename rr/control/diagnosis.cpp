@@ -26,7 +26,7 @@ class Report {
 
 // Which entry of the configuration the address belongs to; false: none.
 bool place(const wire::IpAddress& address, const config::Config& config, Diagnosis& out, bool& has_password, bool& has_gtsm) {
-  auto use = [&](std::size_t group, const std::string& password) {
+  auto use = [&](std::size_t group, const Secret& password) {
     const config::PeerGroup& g = config.peer_groups[group];
     out.group = g.name;
     has_password = !password.empty() || !g.auth_password.empty();

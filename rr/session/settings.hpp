@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "rr/base/secret.hpp"
 #include "rr/wire/types.hpp"
 
 namespace helio::session {
@@ -67,7 +68,7 @@ struct GroupSettings {
   RtcAdvertise rtc_advertise = RtcAdvertise::automatic;
   std::uint8_t rtc_external_paths = 0;             // external: a membership counts if it is among this many best ones of external peers; 0: all
   std::optional<wire::IpAddress> local_address;
-  std::string auth_password;                       // TCP-MD5 or TCP-AO; empty = none; never printed
+  Secret auth_password;                            // TCP-MD5 or TCP-AO; empty = none; never printed
   AuthMethod auth_method = AuthMethod::tcp_md5;
   std::uint8_t auth_key_id = 1;                    // TCP-AO: both ways
   std::uint8_t ttl_min = 0;                        // GTSM (RFC 5082); 0 = off

@@ -79,6 +79,7 @@ void ShardLoop::run() {
     if (!has_work_) io_.run_one();
     io_.poll();
     turn();
+    turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   for (Lingering& entry : lingering_) entry.connection->close();
   lingering_.clear();

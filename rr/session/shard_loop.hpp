@@ -36,6 +36,8 @@ class ShardLoop final : public ShardServices, public SessionControl {
   void allow_connecting(bool allow) { may_connect_.store(allow, std::memory_order_relaxed); }
   // Between start() and join(), any thread: the processor time its thread has used.
   std::chrono::nanoseconds busy_time();
+  // Any thread: turns ended so far. wake() makes a loop that is not stuck end one more.
+  std::uint64_t turns() const { return turns_.load(std::memory_order_relaxed); }
   // Starts the thread. attach() first.
   void start();
   // Any thread. Sends every neighbour `notification`, waits at most `patience` for them to close, ends the loop.
@@ -143,6 +145,7 @@ class ShardLoop final : public ShardServices, public SessionControl {
   std::minstd_rand random_;
 
   std::atomic<bool> wake_pending_{false};
+  std::atomic<std::uint64_t> turns_{0};
   bool stopping_ = false;
   TimePoint stop_at_ = TimePoint::max();
   std::atomic<bool> running_{false};

@@ -173,12 +173,12 @@ Result<int, SocketError> open_connecting(const NeighborSettings& neighbor) {
 }
 
 Result<void, SocketError> set_md5_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length,
-                                      const std::string& password) {
+                                      const Secret& password) {
   tcp_md5sig key{};
   SocketAddress peer = to_socket_address(address, 0);
   std::memcpy(&key.tcpm_addr, &peer.storage, sizeof key.tcpm_addr);
   key.tcpm_keylen = static_cast<std::uint16_t>(std::min<std::size_t>(password.size(), TCP_MD5SIG_MAXKEYLEN));
-  std::memcpy(key.tcpm_key, password.data(), key.tcpm_keylen);
+  if (!password.empty()) std::memcpy(key.tcpm_key, password.data(), key.tcpm_keylen);
   int option = TCP_MD5SIG;
   if (prefix_length != kHost) {
     option = TCP_MD5SIG_EXT;

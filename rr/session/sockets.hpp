@@ -41,7 +41,7 @@ Result<void, SocketError> apply_session_options(int fd, const GroupSettings& gro
 // kHost, for one address. Works on listening sockets too.
 inline constexpr std::uint8_t kHost = 255;
 Result<void, SocketError> set_md5_key(int fd, const wire::IpAddress& address, std::uint8_t prefix_length,
-                                      const std::string& password);
+                                      const Secret& password);
 
 // UDP for BFD (RFC 5883): one receiver per local address, one sender per session with a source port of 49152 and above
 // (RFC 5881 §4) that begins at `seed`; both with TTL 255 and DSCP CS6.
@@ -54,7 +54,7 @@ ssize_t receive_bfd(int fd, std::span<std::uint8_t> buffer, wire::IpAddress& fro
 struct SessionKey {
   AuthMethod method = AuthMethod::tcp_md5;
   std::uint8_t id = 0;  // TCP-AO
-  std::string password;
+  Secret password;
   bool operator==(const SessionKey&) const = default;
 };
 inline SessionKey session_key(const GroupSettings& group) {

@@ -155,6 +155,8 @@ class Heliod(Process):
 
     def end(self):
         check(self.alive(), "heliod died during the test with status %s" % self.child.poll())
+        refused = [line for line in self.text().splitlines() if "seccomp:" in line and "refused" in line]
+        check(not refused, "heliod needs a system call that its filter does not have", *refused)
         started = time.monotonic()
         status = self.stop(deadline=10)
         check(status == 0, "heliod ended with status %s on SIGTERM" % status)

@@ -246,7 +246,7 @@ INSTANTIATE_TEST_SUITE_P(Each, LoadConfigMistakes, testing::ValuesIn(kMistakes))
 
 // What is not built yet is refused, never silently ignored; its harmless values are taken.
 TEST(LoadConfig, RefusesWhatThisVersionCannotDo) {
-  EXPECT_THAT(messages_after_head("[timers]\nadvertise-delay = \"20ms\"\n[security]\nseccomp = true\n"),
+  EXPECT_THAT(messages_after_head("[timers]\nadvertise-delay = \"20ms\"\n[security]\nmax-sessions-per-source = 2\n"),
               ElementsAre("t.toml:5:1: timers.advertise-delay: not supported by this version (it takes \"0ms\" or \"0s\" only)",
                           HasSubstr("t.toml:7:")));
   EXPECT_THAT(messages_after_head("[timers]\nadvertise-delay = \"0ms\"\n[graceful-restart]\nmode = \"off\"\nrestart-time = 60\n"),

@@ -290,7 +290,7 @@ class Md5 : public ::testing::Test {
     if (!works) GTEST_SKIP() << "this kernel has no TCP-MD5";
   }
   // A handshake from `from` with `password`; false when no connection comes about within a second.
-  static bool can_connect(const char* from, const std::string& password, const ListenEndpoint& to) {
+  static bool can_connect(const char* from, const Secret& password, const ListenEndpoint& to) {
     int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     SocketAddress local = to_socket_address(ip(from), 0), remote = to_socket_address(to.address, to.port);
     EXPECT_EQ(::bind(fd, local.get(), local.length), 0);
