@@ -36,7 +36,7 @@ enum class Direction : std::uint8_t { in, out };
 inline constexpr std::size_t kDirections = 2;
 
 // Why the routes of an UPDATE were not taken in, and so not reflected.
-enum class Suppressed : std::uint8_t { originator_loop, cluster_loop, as_loop, count_ };
+enum class Suppressed : std::uint8_t { originator_loop, cluster_loop, as_loop, other_plane, count_ };
 
 // Why a route was not taken in though nothing is wrong with it.
 enum class Discarded : std::uint8_t { prefix_limit, rd_quota, rt_set_quota, attribute_size, message_size, count_ };

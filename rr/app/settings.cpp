@@ -31,6 +31,13 @@ reflector::EngineSettings engine_settings(const config::Config& config) {
     engine.cluster_ids.push_back(group.cluster_id);
     engine.evpn = engine.evpn || group.families.contains(wire::Family::evpn);
   }
+  if (config.partition.count > 1) {
+    engine.slice = std::make_shared<const wire::RtSlice>(wire::RtSlice::plane(config.partition.index, config.partition.count, config.partition.without_route_targets));
+  } else if (!config.partition.route_targets.empty()) {
+    std::vector<wire::RtRange> ranges;
+    for (const std::string& text : config.partition.route_targets) ranges.push_back(*wire::parse_rt_range(text));
+    engine.slice = std::make_shared<const wire::RtSlice>(wire::RtSlice::ranges(std::move(ranges), config.partition.without_route_targets.value_or(false)));
+  }
   engine.decision.always_compare_med = config.best_path.always_compare_med;
   engine.decision.prefer_oldest = config.best_path.prefer_oldest_external;
   engine.decision_options = {config.best_path.aigp, config.best_path.cost_community, config.best_path.missing_as_worst};

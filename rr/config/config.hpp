@@ -149,6 +149,14 @@ struct ListenRange {
   Secret auth_password;  // empty: the group's
 };
 
+// Which route targets are held; neither: all.
+struct Partition {
+  std::uint32_t index = 0, count = 0;
+  std::vector<std::string> route_targets;
+  std::optional<bool> without_route_targets;  // routes that have none
+  bool is_set() const { return count != 0 || !route_targets.empty(); }
+};
+
 struct Security {
   std::uint32_t max_sessions_per_source = 1;
   std::uint32_t max_pending_sessions = 256;
@@ -215,6 +223,7 @@ struct Config {
   Timers timers;
   std::vector<FamilySettings> families;  // as listed; all three VPN families when none is
   RtConstrain rt_constrain;
+  Partition partition;
   SlowPeer slow_peer;
   SlowPeerLimits slow_peer_limits;
   BestPath best_path;

@@ -365,6 +365,10 @@ Config decode(const Node& tree, const std::string& directory) {
   read_timers(root.at("timers"), config.timers);
   read_families(root, config.families);
   read_rt_constrain(root.at("rt-constrain"), config.rt_constrain);
+  root.number("partition.index", config.partition.index);
+  root.number("partition.count", config.partition.count);
+  root.texts("partition.route-targets", config.partition.route_targets);
+  if (root.has("partition.without-route-targets")) root.boolean("partition.without-route-targets", config.partition.without_route_targets.emplace());
   read_slow_peer(root.at("slow-peer"), config.slow_peer);
   root.size("slow-peer.queue-limit", config.slow_peer_limits.queue_limit_bytes);
   root.parsed("slow-peer.stall-time", config.slow_peer_limits.stall_time, parse_duration);

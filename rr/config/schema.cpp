@@ -43,6 +43,11 @@ constexpr Key kKeys[] = {
     {"rt-constrain.advertise", Kind::choice, session_reset, 0, 0, "specific|default|both|auto", "\"auto\"", "Memberships the reflector advertises: those of others, only the default route, both, or specific plus the default while an established VPN peer is not filtered."},
     {"rt-constrain.external-paths", Kind::count, session_reset, 1, 64, "", "\"all\"", "Of the external peers that advertise the same membership (origin AS and target), how many of the best ones are sent the VPN routes (RFC 4684 3.1)."},
 
+    {"partition.index", Kind::integer, restart, 1, 1024, "", "", "Which plane of partition.count this reflector is. A redundant pair has the same."},
+    {"partition.count", Kind::integer, restart, 1, 1024, "", "", "Planes that share the route targets, by a hash of each. A plane holds, and asks PEs for, the routes with a route target of its own."},
+    {"partition.route-targets", Kind::texts, restart, 0, 0, "", "", "Instead of index and count: the route targets that are held, such as \"65000:1-33333\" or \"65001:*\"."},
+    {"partition.without-route-targets", Kind::boolean, restart, 0, 0, "", "true on plane 1", "Whether routes without any route target are held here; true on one plane."},
+
     {"slow-peer.queue-limit", Kind::size, restart, 64 << 10, 1 << 30, "", "\"8MiB\"", "Bytes of changes a shard holds for peers that have not taken them yet; above it reading pauses, and peers that stall are left behind: their queue is dropped and they are caught up from the RIB when they read again."},
     {"slow-peer.stall-time", Kind::duration, restart, 20, 60000, "", "\"200ms\"", "A peer that takes nothing for this long while others do is left behind once the queue limit is reached; ten times as long when nobody takes anything."},
     {"slow-peer.tombstones", Kind::integer, restart, 1024, 1 << 28, "", "1048576", "Withdrawn routes a shard remembers for peers that are behind; above it those furthest behind are closed (Cease, Out of Resources)."},

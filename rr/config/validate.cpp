@@ -16,6 +16,7 @@
 #include "rr/policy/compile.hpp"
 #include "rr/policy/imported_targets.hpp"
 #include "rr/policy/patterns.hpp"
+#include "rr/wire/rt_slice.hpp"
 
 namespace helio::config {
 namespace {
@@ -32,6 +33,7 @@ class Validator {
     timers();
     families();
     graceful_restart();
+    partition();
     for (std::size_t i = 0; i < config_.peer_groups.size(); ++i) peer_group(i);
     neighbors();
     listen_ranges();
@@ -167,6 +169,24 @@ class Validator {
     password(place, group.auth_password);
     if (has(place, "auth-key-id") && group.auth_method != session::AuthMethod::tcp_ao)
       warning(place, "auth-key-id", "has no effect: TCP-MD5 has no key ids", "auth-method = \"tcp-ao\"");
+  }
+
+  void partition() {
+    const Partition& p = config_.partition;
+    Place place = section("partition");
+    if (place.node == nullptr) return;
+    if (!p.route_targets.empty() && (p.index != 0 || p.count != 0))
+      return error(place, "route-targets", "contradicts index and count", "either ranges of route targets, or a plane of so many");
+    for (const std::string& text : p.route_targets)
+      if (auto range = wire::parse_rt_range(text); !range) error(place, "route-targets", range.error(), "such as \"65000:7\", \"65000:1-33333\" or \"65001:*\"");
+    if (!p.route_targets.empty()) return;
+    if (p.count == 0 || p.index == 0) return error(place, p.count == 0 ? "count" : "index", "is missing", "index = 1 and count = 3 make the first of three planes");
+    if (p.index > p.count) return error(place, "index", fmt::format("is {} of {}", p.index, p.count), "1 to count");
+    if (p.count == 1) return warning(place, "count", "one plane holds everything", "remove [partition]");
+    using Advertise = session::GroupSettings::RtcAdvertise;
+    if (Advertise mode = config_.rt_constrain.advertise; mode == Advertise::only_default || mode == Advertise::both)
+      warning(place, "count", "with rt-constrain.advertise = \"default\" or \"both\" PEs send all routes to every plane, which drops those of others",
+              "advertise = \"specific\" or \"auto\", or partition.route-targets");
   }
 
   // Keys of TCP-MD5 and TCP-AO; the kernel takes at most TCP_MD5SIG_MAXKEYLEN octets, and as many for TCP-AO.

@@ -10,7 +10,8 @@ void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounte
       to.update_errors[action][type].set(from.update_errors[action][type].get());
   static constexpr std::pair<Exclusion, Suppressed> kLoops[] = {{Exclusion::originator_loop, Suppressed::originator_loop},
                                                                 {Exclusion::cluster_loop, Suppressed::cluster_loop},
-                                                                {Exclusion::as_loop, Suppressed::as_loop}};
+                                                                {Exclusion::as_loop, Suppressed::as_loop},
+                                                                {Exclusion::other_plane, Suppressed::other_plane}};
   for (auto [exclusion, reason] : kLoops)
     to.suppressed[static_cast<std::size_t>(reason)].set(from.excluded[static_cast<std::size_t>(exclusion)].get());
   for (std::size_t family = 0; family < wire::kFamilyCount; ++family) {

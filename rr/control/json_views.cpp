@@ -95,6 +95,7 @@ json::value summary_json(const reflector::SummaryView& view, const ChangeRates& 
   out["converged"] = view.converged;
   out["converged_seconds"] = view.converged_for.count();
   out["maintenance"] = view.maintenance;
+  out["slice"] = text_or_null(view.slice);
   out["families"] = array_of(view.families, [&](const reflector::FamilyCounters& family) -> json::value {
     return {{"family", std::string(wire::family_label(family.family))},
             {"prefixes", family.prefixes},

@@ -402,6 +402,11 @@ RtExplanation Reflector::explain_rt(wire::RouteTarget rt) {
     if (view.exporters != 0) exported.push_back(view.rt);
     if (view.importers != 0) imported.push_back(view.rt);
   }
+  bool is_held = settings_.slice == nullptr || settings_.slice->holds(rt.value);
+  if (!is_held && settings_.slice->count() > 1)
+    out.hints.push_back(fmt::format("belongs to plane {} of {}, and this reflector is plane {}", wire::plane_of(rt, settings_.slice->count()), settings_.slice->count(), settings_.slice->index()));
+  else if (!is_held)
+    out.hints.push_back(fmt::format("belongs to another plane: this reflector holds {}", settings_.slice->text()));
   if (out.exporters.empty() && out.importers.empty()) out.hints.push_back("nobody exports it and nobody imports it");
   else if (out.importers.empty()) out.hints.push_back("an orphan: exported, but imported by nobody");
   else if (out.exporters.empty()) out.hints.push_back("an orphan: imported, but exported by nobody");

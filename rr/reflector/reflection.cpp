@@ -60,7 +60,7 @@ void sort_unique(std::vector<T>& v) {
 }  // namespace
 
 std::string_view exclusion_name(Exclusion exclusion) {
-  constexpr std::array<std::string_view, 5> kNames = {"none", "originator_loop", "cluster_loop", "as_loop", "too_long"};
+  constexpr std::array<std::string_view, 6> kNames = {"none", "originator_loop", "cluster_loop", "as_loop", "too_long", "other_plane"};
   return kNames[static_cast<std::size_t>(exclusion)];
 }
 

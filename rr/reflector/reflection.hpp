@@ -32,8 +32,9 @@ struct DecisionOptions {
   bool missing_med_is_worst = false;
 };
 
-// Why the routes of an UPDATE are not used (and withdrawn if they were). too_long: fits no message any more.
-enum class Exclusion : std::uint8_t { none, originator_loop, cluster_loop, as_loop, too_long, count_ };
+// Why the routes of an UPDATE are not used (and withdrawn if they were). too_long: fits no message any more. other_plane: none
+// of their route targets is in this reflector's slice (found by Shard, not here).
+enum class Exclusion : std::uint8_t { none, originator_loop, cluster_loop, as_loop, too_long, other_plane, count_ };
 std::string_view exclusion_name(Exclusion exclusion);
 
 class Canonicaliser {

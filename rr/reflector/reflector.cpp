@@ -92,6 +92,7 @@ void Reflector::set_maintenance(bool on) {
 SummaryView Reflector::summary() {
   SummaryView view;
   view.maintenance = maintenance_;
+  if (settings_.slice != nullptr) view.slice = settings_.slice->text();
   view.router_id = settings_.router_id;
   view.cluster_id = settings_.cluster_id;
   view.local_as = settings_.local_as;

@@ -5,7 +5,7 @@
 namespace helio::reflector {
 
 std::string_view refusal_name(Refusal refusal) {
-  static constexpr std::string_view kNames[] = {"originator-loop", "cluster-loop", "as-loop",      "too-long",           "attribute-size",
+  static constexpr std::string_view kNames[] = {"originator-loop", "cluster-loop", "as-loop",      "too-long",           "other-plane", "attribute-size",
                                                 "prefix-limit",    "rd-quota",     "rt-set-quota", "treated-as-withdraw"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(Refusal::count_));
   return kNames[static_cast<std::size_t>(refusal)];
@@ -17,6 +17,7 @@ std::string_view refusal_text(Refusal refusal) {
     case Refusal::cluster_loop: return "has a cluster id of ours in its CLUSTER_LIST: it has been here before (RFC 4456)";
     case Refusal::as_loop: return "has our AS in its AS_PATH (RFC 4271 section 9.1.2)";
     case Refusal::too_long: return "has attributes that fit no message any more";
+    case Refusal::other_plane: return "has no route target of this reflector's slice ([partition]): another plane holds it";
     case Refusal::attribute_size: return "has more attributes than limits.max-attribute-size allows";
     case Refusal::prefix_limit: return "came when the peer had reached its prefix limit (action discard-new)";
     case Refusal::rd_quota: return "came when its RD had reached limits.max-paths-per-rd";

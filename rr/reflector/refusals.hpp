@@ -12,12 +12,13 @@
 
 namespace helio::reflector {
 
-// The first four are those of Exclusion, in its order.
+// The first five are those of Exclusion, in its order.
 enum class Refusal : std::uint8_t {
   originator_loop,      // RFC 4456 §8
   cluster_loop,         // RFC 4456 §8
   as_loop,              // RFC 4271 §9.1.2
   too_long,             // its attributes fit no message
+  other_plane,          // [partition]
   attribute_size,       // limits.max-attribute-size
   prefix_limit,         // discard-new
   rd_quota,             // limits.max-paths-per-rd

@@ -18,8 +18,6 @@ using Advertise = session::GroupSettings::RtcAdvertise;
 
 namespace {
 
-const RtMembership kDefault{};
-
 // Canonical attribute bytes with ORIGINATOR_ID replaced.
 void replace_originator(std::vector<std::uint8_t>& attributes, std::uint32_t router_id) {
   for (std::size_t at = 0; at < attributes.size();) {
@@ -56,8 +54,11 @@ rib::EncodingClass class_of(const RtcGroup& key) {
 
 }  // namespace
 
-RtcRib::RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id, const rib::DecisionRules& rules)
-    : mailboxes_(mailboxes), own_router_id_(own_router_id), rules_(rules), streams_(mailboxes.shards()) {}
+RtcRib::RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id, Asn local_as, const rib::DecisionRules& rules, std::shared_ptr<const wire::RtSlice> slice)
+    : mailboxes_(mailboxes), own_router_id_(own_router_id), slice_(std::move(slice)), own_(slice_ != nullptr ? slice_->wanted(local_as) : std::vector{RtMembership{}}),
+      rules_(rules), streams_(mailboxes.shards()) {
+  std::ranges::sort(own_);
+}
 
 void RtcRib::handle(Message&& message) {
   if (auto* u = std::get_if<RtcUpdate>(&message)) {
@@ -176,7 +177,8 @@ void RtcRib::select(std::vector<Path>& paths) const {
   std::swap(paths[0], paths[best]);
 }
 
-bool RtcRib::default_advert(const Group& group, Advert& out) const {
+// Our own membership; false: this group is not asked for everything that we hold.
+bool RtcRib::own_advert(const Group& group, Advert& out) const {
   Advertise mode = group.key.advertise;
   bool wanted = mode == Advertise::only_default || mode == Advertise::both || (mode == Advertise::automatic && unfiltered_peer_seen_);
   if (!wanted) return false;
@@ -193,8 +195,9 @@ bool RtcRib::default_advert(const Group& group, Advert& out) const {
 
 // What the group is to hold for the membership; false: nothing.
 bool RtcRib::advert(const Group& group, const RtMembership& nlri, Advert& out) const {
+  if (std::ranges::binary_search(own_, nlri) && own_advert(group, out)) return true;
   // A received default is never passed on (DESIGN §3); our own is the only one.
-  if (nlri.is_default()) return default_advert(group, out);
+  if (nlri.is_default() || (slice_ != nullptr && !slice_->may_hold(nlri))) return false;
   if (group.key.advertise == Advertise::only_default) return false;
   auto at = routes_.find(nlri);
   if (at == routes_.end()) return false;
@@ -326,7 +329,7 @@ void RtcRib::join(const RtcJoin& joining) {
       if (advert(*at, nlri, a))
         at->sent[nlri] = XXH3_64bits_withSeed(a.attributes.data(), a.attributes.size(), XXH3_64bits(a.next_hop.data(), a.next_hop.size()));
     };
-    note(kDefault);
+    for (const RtMembership& nlri : own_) note(nlri);
     for (auto& [nlri, paths] : routes_) note(nlri);
   }
   at->members.push_back({joining.peer, joining.incarnation, joining.session_shard, joining.group_name});
@@ -373,7 +376,7 @@ void RtcRib::rank_external() {
 void RtcRib::run_turn() {
   rank_external();
   if (deferred_) return;
-  if (default_changed_) dirty_.insert(kDefault);
+  if (default_changed_) dirty_.insert(own_.begin(), own_.end());
   default_changed_ = false;
   if (!dirty_.empty())
     for (Group& group : groups_) flush_group(group, dirty_);

@@ -16,12 +16,14 @@
 #include <vector>
 
 #include "rr/reflector/mailboxes.hpp"
+#include "rr/wire/rt_slice.hpp"
 
 namespace helio::reflector {
 
 class RtcRib {
  public:
-  RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id, const rib::DecisionRules& rules = {});
+  // `slice`: only memberships that it may hold something for are passed on, and our own ask for no more; null: everything.
+  RtcRib(ShardMailboxes& mailboxes, std::uint32_t own_router_id, Asn local_as, const rib::DecisionRules& rules, std::shared_ptr<const wire::RtSlice> slice);
 
   void handle(Message&& message);
   // Other export policies are in force from the next turn on.
@@ -78,7 +80,7 @@ class RtcRib {
   static rib::Candidate candidate_of(const Path& path);
   void select(std::vector<Path>& paths) const;
   bool advert(const Group& group, const wire::RtMembership& nlri, Advert& out) const;
-  bool default_advert(const Group& group, Advert& out) const;
+  bool own_advert(const Group& group, Advert& out) const;
   void flush_group(Group& group, const std::set<wire::RtMembership>& changed);
   void join(const RtcJoin& joining);
   rib::BatchRef image_of(Group& group);
@@ -87,6 +89,8 @@ class RtcRib {
 
   ShardMailboxes& mailboxes_;
   std::uint32_t own_router_id_;
+  std::shared_ptr<const wire::RtSlice> slice_;
+  std::vector<wire::RtMembership> own_;                // what we ask for ourselves, where we do: the default, or what makes up the slice; sorted
   rib::DecisionRules rules_;
   std::shared_ptr<const RoutePolicies> policies_;
   std::map<wire::RtMembership, std::vector<Path>> routes_;

@@ -61,7 +61,7 @@ Shard::Shard(ShardId self, const EngineSettings& settings, ShardMailboxes& mailb
     if (settings.next_hops != nullptr) rib->track_next_hops(*settings.next_hops);
   }
   settings_.cluster_ids.push_back(settings.cluster_id);
-  if (self_ == 0) rtc_ = std::make_unique<RtcRib>(mailboxes, settings.router_id, settings.decision);
+  if (self_ == 0) rtc_ = std::make_unique<RtcRib>(mailboxes, settings.router_id, settings.local_as, settings.decision, settings.slice);
   if (rtc_ != nullptr) rtc_->set_policies(settings.policies);
   if (self_ == 0) mailboxes_.start_deferral().begin(settings.start);
   start_is_over_ = !settings.start.enabled;
@@ -457,6 +457,8 @@ void Shard::announce(Peer& peer, const wire::UpdateView& view, const wire::Reach
   bool fresh = !same_attributes(peer, view, reach);
   if (fresh) {
     Exclusion exclusion = canonicaliser_.build(view, reach.next_hop, peer.source, canonical_);
+    // By the route targets it came with: what a policy makes of them has no say in where a route is held.
+    if (exclusion == Exclusion::none && settings_.slice != nullptr && !settings_.slice->holds_route(canonical_.targets)) exclusion = Exclusion::other_plane;
     peer.last_excluded = exclusion != Exclusion::none;
     if (!peer.last_excluded && settings_.attribute_bytes != 0 && canonical_.bytes.size() > settings_.attribute_bytes) {
       peer.last_excluded = true;

@@ -34,6 +34,7 @@ struct EngineSettings {
   std::vector<std::uint32_t> cluster_ids;   // of peer groups, where they differ from it
   rib::DecisionRules decision;
   DecisionOptions decision_options;
+  std::shared_ptr<const wire::RtSlice> slice;        // of the route targets, that is held; null: all
   std::uint32_t shards = 1;
   std::shared_ptr<const RoutePolicies> policies;     // null: none
   nexthop::NextHopTracker* next_hops = nullptr;      // null: every next hop is usable

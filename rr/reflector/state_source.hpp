@@ -31,6 +31,7 @@ struct SummaryView {
   std::chrono::seconds uptime{0};
   bool converged = false;                 // every established peer sent its End-of-RIB and was sent ours
   std::chrono::seconds converged_for{0};
+  std::string slice;                      // of the route targets, that is held; empty: all
   bool maintenance = false;               // RFC 8326: everything is sent with GRACEFUL_SHUTDOWN
   std::vector<FamilyCounters> families;
   std::uint64_t attribute_sets = 0, route_targets = 0, rt_sets = 0;

@@ -59,6 +59,10 @@ name = "rt-constrain"
 #rt-constrain
 [slow-peer]
 #slow-peer
+[partition]
+index = 1
+count = 2
+#partition
 [best-path]
 #best-path
 [graceful-restart]
@@ -237,6 +241,11 @@ EDITS = {
     "policy.statements[].set.route-targets-add": ("#statement", 'set.route-targets-add = ["65000:7"]'),
     "policy.statements[].set.route-targets-remove": ("#statement", 'set.route-targets-remove = ["65000:7"]'),
     "security.max-pending-sessions": ("#security", "max-pending-sessions = 10"),
+    "security.seccomp": ("#security", "seccomp = false"),
+    "partition.index": ("index = 1\n", "index = 2\n"),
+    "partition.count": ("count = 2\n", "count = 3\n"),
+    "partition.route-targets": None,  # not beside index and count: planes.ranges
+    "partition.without-route-targets": ("#partition", "without-route-targets = true"),
     "security.session-rate": ("#security", "session-rate = 10"),
     "limits.max-paths-per-rd": ("#limits", "max-paths-per-rd = 10"),
     "limits.max-prefixes-per-rt-set": ("#limits", "max-prefixes-per-rt-set = 10"),
@@ -484,7 +493,8 @@ def confirmation(t):
     check("waits to be confirmed" in run(heliod, "reload", status=1), "no reload meanwhile")
     pe2.wait_gone("65000:1", "10.2.0.0/24")
     pe2.wait_route("65000:1", "10.1.0.0/24")
-    check("was not confirmed in time" in heliod.text() and len(run(heliod, "diff")["changes"]) == 1, "the file still has the change")
+    heliod.wait_log("was not confirmed in time")
+    wait_until(lambda: len(run(heliod, "diff")["changes"]) == 1, "the file still has the change, heliod has not")
     run(heliod, "reload", "--confirm", "2s")
     check(run(heliod, "confirm")["applied"], "confirmed")
     time.sleep(3.5)

@@ -158,6 +158,7 @@ std::string render_summary(const json::value& answer, const RenderOptions& optio
                                 ? fmt::format("READY (converged {})", format_age(integer(answer, "converged_seconds")))
                                 : "CONVERGING";
     if (flag(answer, "maintenance")) readiness += "  MAINTENANCE";
+    if (std::string slice = text(answer, "slice"); !slice.empty()) readiness += "  " + slice;
     out = fmt::format("heliograph {}  router-id {}  cluster-id {}  AS {}  up {}  {}\n", text(answer, "version"),
                       text(answer, "router_id"), text(answer, "cluster_id"), integer(answer, "as"),
                       format_age(integer(answer, "uptime_seconds")), readiness);
