@@ -84,6 +84,7 @@ RIB = [
         graph("Not taken in: limits", "cps", "Routes that limits and quotas kept out.", ("sum by (reason) (rate(heliograph_routes_discarded_total{%s}%s))" % (JOB, RATE), "{{reason}}")),
         graph("Memberships refused", "cps", "RT membership routes that an import policy did not accept.", ("sum(rate(heliograph_memberships_refused_total{%s}%s))" % (JOB, RATE), "refused")),
         graph("Errors in UPDATEs", "cps", "By attribute and what was done about it (RFC 7606).", ("sum by (action, attribute) (rate(heliograph_update_errors_total{%s}%s))" % (JOB, RATE), "{{attribute}}: {{action}}"), may_be_empty=True),
+        graph("UPDATEs too large for some", "cps", "Their attributes fit no message of 4096 octets: their routes go to peers with extended messages alone (RFC 8654).", ("sum(rate(heliograph_oversize_updates_total{%s}%s))" % (JOB, RATE), "UPDATEs")),
         graph("Next hops", "short", "With next-hop-tracking; unreachable ones take their routes with them.", ("sum by (state) (heliograph_next_hops{%s})" % JOB, "{{state}}")),
         graph("Next hop changes", "cps", "Lost, found, other metric; overruns of netlink beside them.", ("sum by (change) (rate(heliograph_next_hop_changes_total{%s}%s))" % (JOB, RATE), "{{change}}"), ("sum(rate(heliograph_next_hop_overruns_total{%s}%s))" % (JOB, RATE), "overruns"))]),
 ]
@@ -101,7 +102,8 @@ RUNTIME = [
         graph("Messages", "cps", "By type; out is below zero.", ('sum by (type) (rate(heliograph_messages_total{direction="in",%s}%s))' % (JOB, RATE), "in {{type}}"), ('-sum by (type) (rate(heliograph_messages_total{direction="out",%s}%s))' % (JOB, RATE), "out {{type}}")),
         graph("Octets", "Bps", "By direction; out is below zero.", ('sum(rate(heliograph_bytes_total{direction="in",%s}%s))' % (JOB, RATE), "in"), ('-sum(rate(heliograph_bytes_total{direction="out",%s}%s))' % (JOB, RATE), "out")),
         graph("NOTIFICATIONs", "short", "By direction, code and subcode.", ("sum by (direction, code, subcode) (increase(heliograph_notifications_total{%s}%s))" % (JOB, RATE), "{{direction}} {{code}}/{{subcode}}"), may_be_empty=True),
-        graph("Connections refused", "short", "Before an OPEN was read.", ("sum by (reason) (increase(heliograph_connections_refused_total{%s}%s))" % (JOB, RATE), "{{reason}}")),
+        graph("Connections refused", "short", "Before an OPEN was read.", ("sum by (reason) (increase(heliograph_connections_refused_total{%s}%s))" % (JOB, RATE), "{{reason}}"), ("sum(increase(heliograph_descriptors_exhausted_total{%s}%s))" % (JOB, RATE), "no descriptor left")),
+        graph("Log lines lost", "short", "limited: more of one cause than its share; overrun: the log could not be written as fast.", ("sum by (reason) (increase(heliograph_log_lost_lines_total{%s}%s))" % (JOB, RATE), "{{reason}}")),
         graph("BFD", "short", "Sessions by state (RFC 5883).", ("sum by (state) (heliograph_bfd_sessions{%s})" % JOB, "{{state}}")),
         graph("BFD packets", "cps", "By direction; discarded ones did not belong to a session or were not as they should be.", ("sum by (direction) (rate(heliograph_bfd_packets_total{%s}%s))" % (JOB, RATE), "{{direction}}"), ("sum(rate(heliograph_bfd_discarded_packets_total{%s}%s))" % (JOB, RATE), "discarded"))]),
     ("BMP and MRT", [

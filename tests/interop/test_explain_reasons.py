@@ -22,7 +22,7 @@ def every_reason(t):
     names = re.search(r"kNames\[\] = \{(.*?)\};", (ROOT / "rr/reflector/refusals.cpp").read_text(), re.S).group(1)
     refusals = set(re.findall(r'"([a-z-]+)"', names))
     check(len(refusals) >= 9, "the refusals are found in the code", refusals)
-    tests = "".join((ROOT / "tests/interop" / f).read_text() for f in ("test_explain.py", "test_explain_reasons.py"))
+    tests = "".join((ROOT / "tests/interop" / f).read_text() for f in ("test_explain.py", "test_explain_reasons.py", "test_planes.py"))
     # A reason counts where it is asked for with words of its sentence, a refusal where it is asked for.
     provoked = set(re.findall(r'asker\.delivery\([^\n]*?, "([a-z-]+)"[,)]', tests))
     refused = set(re.findall(r'asker\.refusal\([^\n]*?"([a-z-]+)"\)', tests))
