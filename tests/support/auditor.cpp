@@ -175,6 +175,7 @@ void Auditor::redundant(const std::string& text) {
 }
 
 void Auditor::on_announced(const ScriptedPeer& peer, const PathKey& prefix, const HeldRoute& route, const HeldRoute* held) {
+  if (silent_) return;
   PeerId to = peer.spec().id;
   PeerRecord& r = record(to);
   r.refresh_vpn.erase(prefix);
@@ -189,6 +190,7 @@ void Auditor::on_announced(const ScriptedPeer& peer, const PathKey& prefix, cons
 }
 
 void Auditor::on_withdrawn(const ScriptedPeer& peer, const PathKey& prefix, bool held) {
+  if (silent_) return;
   PeerId to = peer.spec().id;
   record(to).refresh_vpn.erase(prefix);
   std::string what = fmt::format("peer {} was sent a withdrawal of {}", to.value, format_key(prefix));
@@ -197,19 +199,21 @@ void Auditor::on_withdrawn(const ScriptedPeer& peer, const PathKey& prefix, bool
 }
 
 void Auditor::on_rtc_announced(const ScriptedPeer& peer, const wire::RtMembership& m, const PathAttributes& a, const PathAttributes* held) {
+  if (silent_) return;
   record(peer.spec().id).refresh_rtc.erase(m);
   if (held != nullptr && *held == a && !peer.is_refreshing(wire::Family::rtc))  // pitfall 1.6
     fail(fmt::format("peer {} was sent RTC {} {} again", peer.spec().id.value, wire::format_membership(m), format_attributes(a)));
 }
 
 void Auditor::on_rtc_withdrawn(const ScriptedPeer& peer, const wire::RtMembership& m, bool held) {
+  if (silent_) return;
   record(peer.spec().id).refresh_rtc.erase(m);
   if (!held) fail(fmt::format("peer {} was sent a withdrawal of RTC {} that it does not hold", peer.spec().id.value, wire::format_membership(m)));
 }
 
 void Auditor::on_end_of_rib(const ScriptedPeer& peer, wire::Family family) {
   PeerRecord& r = record(peer.spec().id);
-  if (family == wire::Family::rtc) return;
+  if (family == wire::Family::rtc || silent_) return;
   // Pitfall 1.7, wire 2.7.
   if (oracle_.holds_back(peer.spec().id)) fail(fmt::format("peer {} got a VPN End-of-RIB while its own RTC End-of-RIB was awaited", peer.spec().id.value));
   if (!r.before_end_of_rib) return;

@@ -44,6 +44,8 @@ class Auditor : public ScriptedPeer::Observer {
   // Redundant messages where the slow-reader path makes them legitimate.
   std::uint64_t tolerated() const { return tolerated_; }
   void set_tolerant(bool tolerant) { tolerant_ = tolerant; }
+  // Somebody says what the model does not know: what others are sent is not judged, only how it is written.
+  void set_silent(bool silent) { silent_ = silent; }
 
  private:
   struct PeerRecord {
@@ -72,7 +74,7 @@ class Auditor : public ScriptedPeer::Observer {
   bool next_hops_moved_ = false;                            // since the last quiet point
   std::optional<std::string> failure_;
   std::uint64_t tolerated_ = 0;
-  bool tolerant_ = false;
+  bool tolerant_ = false, silent_ = false;
 };
 
 }  // namespace helio::test

@@ -174,7 +174,7 @@ void Simulation::process_closes() {
     closes_.pop_back();
     if (!peers_[close.peer].end->is_up()) continue;
     bool is_policy = close.reason == session::CloseReason::slow_peer || close.reason == session::CloseReason::out_of_resources;
-    if (!is_policy || !world_.tiny_limits) fail(fmt::format("the engine closed peer {}: {}", close.peer, session::close_reason_name(close.reason)));
+    if ((!is_policy || !world_.tiny_limits) && close.peer != unknown_) fail(fmt::format("the engine closed peer {}: {}", close.peer, session::close_reason_name(close.reason)));
     ++engine_closes_;
     engine_of(close.peer).on_closed(world_.peers[close.peer].id, close.reason);
     // A reader that is too slow gets a NOTIFICATION, other limits reset hard.
@@ -203,6 +203,38 @@ void Simulation::send_body(std::uint32_t peer, Octets body, const NaiveUpdate& m
   std::fill(body.begin(), body.end(), 0xa5);  // the engine must not keep references into the caller's buffer
   if (error) fail(fmt::format("peer {}: legal UPDATE refused with {}", peer, wire::format_notification(*error)));
   process_closes();
+}
+
+void Simulation::let_in(std::uint32_t peer) {
+  check_quiet();
+  auditor_.set_silent(true);
+  unknown_ = peer;
+  up(peer);
+}
+
+void Simulation::send_unknown(std::uint32_t peer, Octets body) {
+  wait_until_readable(peer);
+  if (has_failed() || !peers_[peer].end->is_up()) return;
+  auto error = engine_of(peer).on_update(world_.peers[peer].id, body);
+  std::fill(body.begin(), body.end(), 0xa5);
+  process_closes();
+  if (error) down(peer, Ending::hard_reset);
+}
+
+void Simulation::refresh_unknown(std::uint32_t peer, const session::RefreshRequest& request) {
+  if (has_failed() || !peers_[peer].end->is_up()) return;
+  peers_[peer].end->refresh_requested(request.family);
+  if (engine_of(peer).on_route_refresh(world_.peers[peer].id, request)) down(peer, Ending::hard_reset);
+  process_closes();
+}
+
+void Simulation::throw_out(std::uint32_t peer, Ending ending) {
+  down(peer, ending);
+  settle();
+  unknown_.reset();
+  auditor_.set_silent(false);
+  auditor_.settled();
+  check_quiet();
 }
 
 // A prefix both withdrawn and announced in one message: the announcement wins (wire 2.6).

@@ -53,6 +53,12 @@ class Simulation {
   void send(std::uint32_t peer, const NaiveUpdate& update);
   // Octets as they are, and what they must be taken for.
   void send_body(std::uint32_t peer, Octets body, const NaiveUpdate& meaning);
+  // A peer that says what it likes, from here until throw_out(): octets that the model is not told of. What the others are
+  // sent meanwhile is judged by its form alone; once the peer is gone they must hold what the model says, as if it had never been.
+  void let_in(std::uint32_t peer);
+  void send_unknown(std::uint32_t peer, Octets body);
+  void refresh_unknown(std::uint32_t peer, const session::RefreshRequest& request);
+  void throw_out(std::uint32_t peer, Ending ending);
   void send_end_of_rib(std::uint32_t peer, wire::Family family);
   void send_rtc_end_of_rib(std::uint32_t peer) { send_end_of_rib(peer, wire::Family::rtc); }
   void pause(std::uint32_t peer) { peers_[peer].is_paused = true; }
@@ -121,6 +127,7 @@ class Simulation {
   session::TimePoint now_{std::chrono::seconds{1000}};
   Random random_{1};
   bool has_event_ = false;
+  std::optional<std::uint32_t> unknown_;  // let in
   std::uint64_t engine_closes_ = 0, peak_memory_ = 0;
 };
 
