@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The Debian packages of a build folder: lintian, hardening of the binaries, the unit's exposure; then installed into a bare
-# Debian, where the service runs under a real systemd of its own: reload, keys, MRT, routes on port 179, upgrade,
+# Debian, where the service runs under a real systemd of its own: reload, keys, MRT, watchdog, routes on port 179, upgrade,
 # removal, purge.
 #
 #   bash tests/deploy/package.sh [build folder]     the last line is N passed, M failed
@@ -122,7 +122,15 @@ TOML
   check "starts with the kernel's next hops" on systemctl restart heliod
   check "and knows them" on helioctl show nexthops
 
-  on systemctl restart heliod
+  # The watchdog: heliod feeds it, and one that hangs is replaced.
+  on sh -c 'mkdir -p /run/systemd/system/heliod.service.d && printf "[Service]\nWatchdogSec=2\nWatchdogSignal=SIGKILL\n" >/run/systemd/system/heliod.service.d/watchdog.conf && systemctl daemon-reload && systemctl restart heliod'
+  main=$(state MainPID)
+  sleep 5
+  check "fed, the watchdog is quiet" test "$(state MainPID)" = "$main" -a "$(state NRestarts)" = 0
+  on sh -c 'kill -STOP "$1"' - "$main"
+  replaced() { active && [[ $(state MainPID) != "$main" && $(state NRestarts) -ge 1 ]]; }
+  check "a daemon that hangs is replaced" within 15 replaced
+  on sh -c 'rm -r /run/systemd/system/heliod.service.d && systemctl daemon-reload && systemctl restart heliod'
   main=$(state MainPID)
 fi
 # run COMMAND…: in the running machine, else in the root folder.
