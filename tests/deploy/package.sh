@@ -20,6 +20,12 @@ lab_deb=$packages/heliograph-lab_${version}_amd64.deb
 check "lintian finds no error and no warning" lintian --allow-root --fail-on error,warning "$deb" "$lab_deb"
 dpkg-deb -x "$deb" "$work/files"
 dpkg-deb -x "$lab_deb" "$work/files"
+for program in heliod helioctl helio-pe helio-lab; do
+  # --nofortify: not each of them calls a function that has a checked version. --nocfprotection: see CMakeLists.txt.
+  check "$program: PIE, stack protector and clash protection, RELRO, immediate binding" hardening-check --nofortify --nocfprotection --quiet "$work/files/usr/bin/$program"
+  check "$program: looks for stack clashes" bash -c 'hardening-check "$1" | grep -q "Stack clash protection: yes"' - "$work/files/usr/bin/$program"
+done
+check "heliod: fortified" hardening-check --nocfprotection --quiet "$work/files/usr/bin/heliod"
 unit=$work/files/usr/lib/systemd/system/heliod.service
 # Nothing but the file's own words: the binaries of the unit are those just unpacked.
 sed "s,/usr/bin/heliod,$work/files/usr/bin/heliod," "$unit" >"$work/heliod.service"
