@@ -3,7 +3,8 @@
 # interop tests with real daemons, and closes with one line `N passed, M failed`.
 #
 #   bash tests/run.sh                        about ten minutes the first time
-#   HELIO_CI_SANITIZERS=1 bash tests/run.sh  also unit, property and corpus tests under ASan and UBSan (some 20 minutes more)
+#   HELIO_CI_SANITIZERS=1 bash tests/run.sh  also unit, property and corpus tests under ASan and UBSan, and under TSan, and
+#                                            interop tests under ASan (an hour more on two cores)
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck source=deploy/packages.sh
@@ -54,6 +55,10 @@ run_ctest "$root/build/release"
 if [[ $sanitizers == 1 ]]; then
   build asan "$root/build/asan"
   run_ctest "$root/build/asan"
+  # Shards are threads of their own in few of the property tests: some seeds are enough for races.
+  install_packages clang-19
+  build tsan "$root/build/tsan"
+  HELIO_SEEDS=${HELIO_SEEDS:-4} run_ctest "$root/build/tsan"
 fi
 
 # run_interop FOLDER [arguments of run.py]: adds to the counts, shows only what failed or was skipped.

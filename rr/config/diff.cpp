@@ -100,7 +100,7 @@ class Differ {
 
 // Files of keys whose name stayed and whose contents did not.
 void add_secrets(const Config& running, const Config& wanted, std::vector<Change>& changes) {
-  auto note = [&](std::string entry) {
+  auto note = [&](const std::string& entry) {
     std::string path = entry + ".auth-password-file";
     bool known = std::ranges::any_of(changes, [&](const Change& c) { return c.path == path || c.path == entry; });
     if (!known) changes.push_back({path, Change::Kind::changed, Reload::session_reset, "another key in the file", "another key in the file"});

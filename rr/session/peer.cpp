@@ -93,7 +93,7 @@ void Peer::count_refused(telemetry::Refused reason) {
   log::warn("connection from {} {} ({} more since the last line)", wire::format_ip(settings_.address), why, *more);
 }
 
-void Peer::stop_all(wire::Notification notification, CloseReason reason, bool manual) {
+void Peer::stop_all(const wire::Notification& notification, CloseReason reason, bool manual) {
   Event event = manual ? Event::manual_stop : Event::automatic_stop;
   for (Attempt& attempt : attempts_)
     if (attempt.is_running()) attempt.raise(event, notification, reason);

@@ -148,7 +148,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void start_connector();
   void hold_idle(bool connect_failed);
   void hold_for_limit(const wire::Notification& notification);
-  void stop_all(wire::Notification notification, CloseReason reason, bool manual);
+  void stop_all(const wire::Notification& notification, CloseReason reason, bool manual);
   void update_status();
   void start_bfd();
   void take_next_group();
