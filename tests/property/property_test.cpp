@@ -60,6 +60,12 @@ TEST_P(Seeds, WithEvpn) {
   check_block(150 + GetParam(), 100, {.actions = 80, .next_hops = true, .evpn = true});
 }
 
+// One plane of two ([partition]): what is of the other one is neither held nor asked for.
+TEST_P(Seeds, OfOnePlane) {
+  check_block(160 + GetParam(), 200, {.actions = 70 + 20 * static_cast<std::uint32_t>(GetParam()), .slice = true});
+  check_block(170 + GetParam(), 100, {.actions = 80, .tiny_limits = true, .policies = true, .slice = true});
+}
+
 // Invariant 6: the same seed gives the same octets to every peer.
 TEST(Property, SameSeedSameOctets) {
   for (std::uint64_t seed : seeds(40, 60)) {

@@ -241,6 +241,14 @@ bool Oracle::is_loop(const PeerSpec& from, const PathAttributes& a) const {
   return false;
 }
 
+// [partition]: by the route targets it came with.
+bool Oracle::is_of_another_plane(const PathAttributes& a) const {
+  std::vector<std::uint64_t> targets;
+  for (std::uint64_t c : a.extended_communities)
+    if (wire::is_route_target(c)) targets.push_back(c);
+  return !reflector_.slice.holds_route(targets);
+}
+
 // What reception itself does: iBGP attributes from outside are discarded (RFC 7606 §7.5, §7.9, §7.10), unknown
 // non-transitive ones are ignored, unknown transitive ones get the Partial bit (RFC 4271 §5).
 PathAttributes Oracle::received(const PeerSpec& from, PathAttributes a) const {
@@ -267,7 +275,7 @@ bool Oracle::is_full(const PeerState& p, wire::Family family) const {
 
 bool Oracle::announce(PeerId peer, const PathKey& prefix, const std::vector<std::uint32_t>& labels, const PathAttributes& attributes) {
   PeerState& p = peers_.at(peer.value);
-  if (is_loop(p.spec, attributes)) return withdraw(peer, prefix);
+  if (is_loop(p.spec, attributes) || is_of_another_plane(attributes)) return withdraw(peer, prefix);
   HeldRoute route{labels, received(p.spec, attributes)};
   if (!p.vpn.contains(prefix) && is_full(p, prefix.is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4)) return false;
   p.stale_vpn.erase(prefix);
@@ -543,8 +551,10 @@ std::map<wire::RtMembership, PathAttributes> Oracle::expected_rtc(PeerId to) con
     own.next_hop = bare_next_hop(p.spec.local_address);
     for (std::uint64_t target : targets_without_rtc(p)) all[{96, reflector_.local_as, target}].push_back({&p.spec, {{}, own}, 0, true});
   }
-  for (const auto& [membership, paths] : all)
+  for (const auto& [membership, paths] : all) {
+    if (!reflector_.slice.may_hold(membership)) continue;
     if (auto route = exported_rtc(membership, paths, spec)) out[membership] = route->attributes;
+  }
   return out;
 }
 

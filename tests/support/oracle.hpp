@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "rr/session/settings.hpp"
+#include "rr/wire/rt_slice.hpp"
 #include "tests/support/naive_codec.hpp"
 #include "tests/support/naive_policy.hpp"
 #include "tests/support/peer_spec.hpp"
@@ -18,6 +19,7 @@ struct ReflectorSpec {
   Asn local_as = 65000;
   std::uint32_t router_id = 0, cluster_id = 0;
   bool always_compare_med = false, missing_med_is_worst = false, aigp = false;
+  wire::RtSlice slice;  // of the route targets, that it holds
 };
 
 // How a session ends, as far as it matters for what is kept.
@@ -108,6 +110,7 @@ class Oracle {
   const PeerState& state(PeerId peer) const { return peers_.at(peer.value); }
   std::uint32_t cluster_of(const PeerSpec& peer) const { return peer.cluster_id != 0 ? peer.cluster_id : reflector_.cluster_id; }
   bool is_loop(const PeerSpec& from, const PathAttributes& attributes) const;
+  bool is_of_another_plane(const PathAttributes& attributes) const;
   PathAttributes received(const PeerSpec& from, PathAttributes attributes) const;
   std::optional<Path> imported(const PeerState& from, const PathKey& prefix, const HeldRoute& route, const policy::Definition* with) const;
   std::optional<HeldRoute> reflected(const Path& path, const PeerSpec& to, wire::Family family, const NaiveVerdict* exported = nullptr) const;

@@ -32,6 +32,7 @@ class ReflectorShards : public EngineSet {
     settings.decision_options.missing_med_is_worst = world.reflector.missing_med_is_worst;
     settings.decision_options.aigp = world.reflector.aigp;
     settings.shards = world.shards;
+    if (!world.reflector.slice.is_everything()) settings.slice = std::make_shared<const wire::RtSlice>(world.reflector.slice);
     settings.journal_bytes = world.shards * (world.seed % 2 == 0 ? rib::Journal::kLeast : std::size_t{16} << 20);
     policies_ = world.policies;
     if (!policies_.empty()) settings.policies = program_ = compile(0);

@@ -378,6 +378,7 @@ Script make_script(std::uint64_t seed, const ScriptOptions& options) {
     for (const wire::IpAddress& next_hop : next_hop_pool())
       if (random.percent(75)) world.routes[next_hop] = 1 + random.below(3);
   }
+  if (options.slice) world.reflector.slice = wire::RtSlice::plane(1 + random.below(2), 2);
   world.evpn = options.evpn;
   for (PeerSpec& peer : world.peers) {
     if (!world.evpn) break;

@@ -79,6 +79,7 @@ struct ScriptOptions {
   bool limits = false;       // prefix limits with discard-new; one shard: with more, order between them decides who fits
   bool next_hops = false;    // tracked; their routes come and go
   bool evpn = false;
+  bool slice = false;        // the reflector is one plane of several
 };
 
 Script make_script(std::uint64_t seed, const ScriptOptions& options);
