@@ -46,6 +46,8 @@ class Auditor : public ScriptedPeer::Observer {
   void set_tolerant(bool tolerant) { tolerant_ = tolerant; }
   // Somebody says what the model does not know: what others are sent is not judged, only how it is written.
   void set_silent(bool silent) { silent_ = silent; }
+  // While silent: a peer was sent what the strict decoder here does not take, such as another's odd next hop as it came.
+  bool was_unreadable() const { return unreadable_; }
 
  private:
   struct PeerRecord {
@@ -74,7 +76,7 @@ class Auditor : public ScriptedPeer::Observer {
   bool next_hops_moved_ = false;                            // since the last quiet point
   std::optional<std::string> failure_;
   std::uint64_t tolerated_ = 0;
-  bool tolerant_ = false, silent_ = false;
+  bool tolerant_ = false, silent_ = false, unreadable_ = false;
 };
 
 }  // namespace helio::test

@@ -103,19 +103,37 @@ struct Decoder {
     return found;
   }
 
+  // RFC 8277 §2.2: without the capability there is one label, and its S bit is ignored; others send stacks all the same. Where both
+  // readings fit, the one behind which there is a route distinguisher of a known type; 0: neither fits.
+  static unsigned labels_of(ByteReader in, unsigned bits, bool is_v6) {
+    const unsigned most = is_v6 ? 128 : 32;
+    auto fits = [&](unsigned n) { return bits >= 24 * n + 64 && bits - 24 * n - 64 <= most; };
+    auto has_rd = [](ByteReader at) { return at.u16() <= 2 && at.ok(); };
+    unsigned n = 1;
+    ByteReader behind_one = in;
+    behind_one.u24();
+    bool is_bottom = (in.u24() & 1) != 0;
+    while (!is_bottom && n < 8 && bits >= 24 * (n + 1) + 64 && in.ok()) {
+      is_bottom = (in.u24() & 1) != 0;
+      ++n;
+    }
+    bool stack = n > 1 && is_bottom && fits(n);
+    if (stack && fits(1)) return has_rd(behind_one) && !has_rd(in) ? 1 : n;
+    return stack ? n : fits(1) ? 1 : 0;
+  }
+
   // One VPN NLRI. Announced stacks end at the S bit; a withdrawal from us carries the one field 0x800000.
   bool vpn(ByteReader& in, bool is_v6, bool withdrawal) {
     LabelledPrefix entry;
     entry.prefix.is_v6 = is_v6;
     if (add_path.contains(is_v6 ? wire::Family::vpnv6 : wire::Family::vpnv4)) entry.prefix.path_id = in.u32();
     unsigned bits = in.u8();
-    for (;;) {
+    for (unsigned n = withdrawal ? 1 : labels_of(in, bits, is_v6); n > 0; --n) {
       if (bits < 24) return false;
-      std::uint32_t label = in.u24();
+      entry.labels.push_back(in.u24());
       bits -= 24;
-      entry.labels.push_back(label);
-      if (withdrawal || (label & 1) != 0 || !in.ok()) break;
     }
+    if (entry.labels.empty()) return false;
     if (bits < 64 || bits - 64 > (is_v6 ? 128u : 32u)) return false;
     entry.prefix.rd.value = in.u64();
     entry.prefix.length = static_cast<std::uint8_t>(bits - 64);
