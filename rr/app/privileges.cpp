@@ -98,11 +98,11 @@ void begin_with_least_privileges() {
 
 std::string give_up_capabilities() {
   WithoutAllocatorThreads no_allocator_threads;
-  struct sigaction action {}, before {};
+  struct sigaction action {};
   action.sa_handler = on_give_up;
   action.sa_flags = SA_RESTART;
   const int signal = SIGRTMIN + 3;
-  if (::sigaction(signal, &action, &before) != 0) return std::strerror(errno);
+  if (::sigaction(signal, &action, nullptr) != 0) return std::strerror(errno);
   pid_t self = static_cast<pid_t>(::syscall(SYS_gettid));
   int asked = 0;
   for (pid_t thread : threads())
@@ -113,7 +113,8 @@ std::string give_up_capabilities() {
   std::string error;
   for (pid_t thread : threads())
     if (!has_none(thread)) error = fmt::format("thread {} still has {}", thread, permitted(thread));
-  ::sigaction(signal, &before, nullptr);
+  // The handler stays: a thread that is late (one that the system did not run for a second) follows by it; without it the signal
+  // would end the process.
   return error;
 }
 

@@ -1,4 +1,4 @@
-// RtSlice: the route targets that one reflector of several behind the same PEs holds ("plane", DESIGN §9). Either plane
+// RtSlice: the route targets that one reflector of several behind the same PEs holds ("plane"; README, Beyond one machine). Either plane
 // `index` of `count`, where a hash says which plane a route target is of, or ranges of route targets.
 //
 //   plane(rt) = 1 + jump_hash(mix64(rt), count)      rt: the 8 octets of the extended community, big endian
