@@ -46,6 +46,7 @@ class ThreadedRun {
   explicit ThreadedRun(const Script& script) : script_(script), world_(script.world) {
     std::vector<session::SessionControl*> controls;
     for (std::uint32_t i = 0; i < world_.shards; ++i) {
+      quiet_since_[i].store(busy);
       controls_.push_back(std::make_unique<CountingControl>(activity_));
       controls.push_back(controls_.back().get());
     }
@@ -87,33 +88,45 @@ class ThreadedRun {
     session::Engine& engine = engines_->shard(shard);
     Random random(world_.seed * 31 + shard);
     std::size_t next = 0;
-    bool is_done = false;
+    bool is_done = false, has_jumped = false;
     session::TimePoint now{std::chrono::seconds{1000}};
     std::uint64_t seen = 0;
     int idle = 0;
-    while (idle < 300) {
+    while (!all_are_quiet()) {
       for (std::uint32_t burst = 1 + random.below(4); burst > 0 && !is_done && engine.may_read(); --burst) {
         while (next < script_.actions.size() && script_.actions[next].peer % world_.shards != shard) ++next;
         if (next == script_.actions.size()) {
           is_done = true;
-          running_.fetch_sub(1);
-          now += std::chrono::seconds{1000};  // past every initial wait and restart
           break;
         }
         act(engine, script_.actions[next++], now);
         activity_.fetch_add(1);
       }
       bool is_busy = engine.run_turn(now).more_work;
+      if (is_done && !has_jumped) {  // after that turn: it is the one in which the last loss of a session begins to count
+        has_jumped = true;
+        now += std::chrono::seconds{1000};  // past every initial wait and restart
+        activity_.fetch_add(1);
+      }
       for (std::uint32_t peer = shard; peer < ends_.size(); peer += world_.shards) is_busy |= read(engine, peer, random);
       if (is_busy) activity_.fetch_add(1);
-      // Quiet: everybody has no input left and nothing has moved anywhere for a while.
       std::uint64_t activity = activity_.load();
-      idle = running_.load() == 0 && activity == seen ? idle + 1 : 0;
+      idle = has_jumped && activity == seen ? idle + 1 : 0;
       seen = activity;
+      quiet_since_[shard].store(idle >= 50 ? activity : busy);
       if (idle > 0) std::this_thread::sleep_for(std::chrono::microseconds{100});
       now += std::chrono::milliseconds{1};
     }
     if (shard == 0) now_ = now;
+  }
+
+  // Every thread has no input left and has made turns since the last time that anything moved anywhere. However long one
+  // of them was not scheduled, the others wait for its turns.
+  bool all_are_quiet() const {
+    std::uint64_t activity = activity_.load();
+    for (std::uint32_t shard = 0; shard < world_.shards; ++shard)
+      if (quiet_since_[shard].load() != activity) return false;
+    return true;
   }
 
   bool read(session::Engine& engine, std::uint32_t peer, Random& random) {
@@ -163,7 +176,8 @@ class ThreadedRun {
   const Script& script_;
   const World& world_;
   std::atomic<std::uint64_t> activity_{0};
-  std::atomic<std::uint32_t> running_{script_.world.shards};
+  static constexpr std::uint64_t busy = ~std::uint64_t{0};
+  std::vector<std::atomic<std::uint64_t>> quiet_since_ = std::vector<std::atomic<std::uint64_t>>(script_.world.shards);  // the activity seen, or busy; by shard
   std::vector<std::unique_ptr<CountingControl>> controls_;
   std::unique_ptr<EngineSet> engines_;
   std::vector<Complaints> complaints_;
