@@ -2,7 +2,7 @@
 """Writes the hand-made seed inputs of the wire fuzz targets into tests/fuzz/corpus/<target>/.
 
 Each seed is hex with what it is for; the leading octets are the target's options (see the targets' file heads).
-Findings of fuzz runs are added to the folders as files beside these.
+Findings of fuzz runs, and what real daemons sent (capture.py), are files in the same folders beside these.
 """
 import pathlib
 

@@ -41,6 +41,7 @@ class Gobgp:
     def __init__(self, t, name, address, reflector, port=1790, asn=65000, families=("l3vpn-ipv4-unicast", "rtc"), api_port=None, hold=90, restart_time=0):
         """`restart_time`: graceful restart of all families, RFC 8538 included; 0 is off."""
         need("gobgpd", "gobgp")
+        t.sender("gobgp", address)
         self.t, self.name, self.address = t, name, address
         self.api_port = api_port or 50000 + int(address.split(".")[-1])
         folder = t.folder / name
@@ -122,6 +123,7 @@ class Frr:
         """`routes`: (prefix, rd, label, rt) of VPNv4 or VPNv6; `neighbor`: more of what is said about the reflector; `extra`:
         lines below `router bgp`; `families`: more families."""
         need(self.BGPD, "vtysh")
+        t.sender("frr", address)
         self.t = t
         self.folder = t.folder / "frr"
         self.folder.mkdir()
@@ -183,6 +185,7 @@ class FrrRouter:
         need(self.FOLDER + "zebra", self.FOLDER + "bfdd", self.FOLDER + "bgpd", "vtysh", "nsenter", "ip")
         if not t.isolated or os.geteuid() != 0:
             raise Skip("needs root and a network namespace")
+        t.sender("frr", address)
         self.t, self.name, self.address, self.link = t, name, address, link
         self.folder = t.folder / name
         self.folder.mkdir()
@@ -257,6 +260,7 @@ class Bird:
         """`routes`: (prefix, rd, label, rt). `channel`: more for the vpn4 channel; `options`: of the BGP protocol; `extra`: more protocols."""
         self.channel, self.options, self.extra = channel, options, extra
         need("bird", "birdc")
+        t.sender("bird", address)
         self.t = t
         t.addresses("10.8.0.1/24", "2001:db8:8::1/64")
         self.folder = t.folder / "bird"
@@ -312,6 +316,7 @@ class OpenBgpd:
 
     def __init__(self, t, address, reflector, port=1790, feeder="127.0.0.9", feeder_as=65200):
         need("/usr/sbin/bgpd", "bgpctl")
+        t.sender("openbgpd", address)
         self.folder = t.folder / "openbgpd"
         self.folder.mkdir()
         os.makedirs(pwd.getpwnam("_openbgpd").pw_dir, exist_ok=True)  # it chroots there; the service unit makes it
@@ -344,6 +349,7 @@ class ExaBgp:
 
     def __init__(self, t, address, reflector, port=1790, families=("ipv4 mpls-vpn", "ipv6 mpls-vpn"), announce=""):
         need("exabgp")
+        t.sender("exabgp", address)
         self.folder = t.folder / "exabgp"
         self.folder.mkdir()
         self.pipe = self.folder / "commands"

@@ -235,6 +235,18 @@ class Test:
             self.capture = Capture(self.folder, ports, addresses)
         return self.capture
 
+    def record(self):
+        """Captures whatever passes this namespace from here to the end, all interfaces; `senders` says who is who."""
+        if not self.isolated or os.geteuid() != 0 or not shutil.which("tcpdump"):
+            raise Skip("a record needs root, a network namespace and tcpdump")
+        argv = ["tcpdump", "-i", "any", "-U", "--immediate-mode", "-B", "16384", "-s", "262144", "-Z", "root", "-w", str(self.folder / "record.pcap"), "tcp or udp"]
+        self.process(argv, "record.log").wait_log("listening on")
+
+    def sender(self, daemon, address):
+        """A daemon (by its name in tests/fuzz/capture.py) sends from this address."""
+        with open(self.folder / "senders", "a") as out:
+            out.write("%s %s\n" % (address, daemon))
+
     def reflector(self, config=None, watch=True, listen=(("127.0.0.1", 1790),), folder="heliod", **options):
         """The reflector under test with the foreign configuration, changed by options, or with `config` as it is."""
         if watch and self.capture is None:

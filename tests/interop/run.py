@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the interop tests: each in a process and a network namespace of its own, one line per test.
 
-    tests/interop/run.py [--bin DIR] [--jobs N] [--list] [--keep] [name…]
+    tests/interop/run.py [--bin DIR] [--jobs N] [--list] [--keep] [--record] [name…]
 
 A name is `module`, `module.test` or any part of one. The closing line is `N passed, M failed`; exit status 0 when M is 0.
 """
@@ -10,6 +10,7 @@ import concurrent.futures
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,21 +24,24 @@ SKIPPED = 77
 
 
 def namespace_prefix():
-    """The command that puts a child into its own network namespace; empty where that is not allowed."""
-    for prefix in (["unshare", "--net"], ["unshare", "--map-root-user", "--net"]):
+    """The command that puts a child into its own network namespace, with a host name of its own; empty where that is not allowed."""
+    for prefix in (["unshare", "--net", "--uts"], ["unshare", "--map-root-user", "--net", "--uts"]):
         if shutil.which("unshare") and subprocess.run(prefix + ["true"], capture_output=True).returncode == 0:
             return prefix
     return []
 
 
-def run_child(name, folder, binaries, reflector, isolated):
+def run_child(name, folder, binaries, reflector, isolated, record):
     """One test in this process. Prints what went wrong; returns the exit status."""
     import harness
     if isolated:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        socket.sethostname("pe")  # daemons tell it in their OPEN; the machine's own stays out of records
     function, _ = harness.load_tests()[name]
     t = harness.Test(name, folder, binaries, reflector, isolated)
     try:
+        if record:
+            t.record()
         function(t)
     except harness.Skip as reason:
         t.abandon()
@@ -58,7 +62,7 @@ def run_test(name, options, prefix, root):
     folder = root / name
     started = time.monotonic()
     argv = prefix + [sys.executable, __file__, "--child", name, "--folder", str(folder), "--bin", options.bin, "--reflector", options.reflector]
-    argv += ["--isolated"] if prefix else []
+    argv += (["--isolated"] if prefix else []) + (["--record"] if options.record else [])
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=options.timeout)
         status, text = done.returncode, (done.stdout + done.stderr).strip()
@@ -93,13 +97,14 @@ def main():
     parser.add_argument("--reflector", choices=["heliod", "gobgp"], default="heliod", help="another reflector, to judge the tests themselves")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep logs and captures, and say where")
+    parser.add_argument("--record", action="store_true", help="also keep all packets of each test in record.pcap (for tests/fuzz/capture.py)")
     parser.add_argument("--child")
     parser.add_argument("--folder")
     parser.add_argument("--isolated", action="store_true")
     options = parser.parse_args()
     options.bin = os.path.abspath(options.bin)
     if options.child:
-        return run_child(options.child, options.folder, options.bin, options.reflector, options.isolated)
+        return run_child(options.child, options.folder, options.bin, options.reflector, options.isolated, options.record)
 
     import harness
     tests = harness.load_tests()
@@ -123,7 +128,7 @@ def main():
             result = future.result()
             counts[result[1]] = counts.get(result[1], 0) + 1
             report(result, tests[result[0]][1])
-    if options.keep:
+    if options.keep or options.record:
         print("logs and captures: %s" % root)
     else:
         shutil.rmtree(root, ignore_errors=True)
