@@ -10,7 +10,7 @@ recorded input there has shown, until there is nothing new. Files already there 
 adds only what that version does otherwise, and one input that says that it was tried. A file is called <daemon>-<version>-<target>-<n>.
 
 Daemons sit in a network namespace with addresses and a host name made for the test: a recording holds nothing of the machine.
-BMP streams and MRT files come from heliod itself, and are named so.
+BMP streams and MRT files are taken too, most of them heliod's own and named so.
 """
 import argparse
 import pathlib
@@ -27,11 +27,11 @@ import pcap  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 # Tests in which a real daemon speaks, and few in which heliod writes BMP and MRT.
-TESTS = ("clients.", "gobgp.", "exabgp.", "evpn.gobgp", "evpn.frr", "bfd.frr", "add_path.bird", "restart.bird_restarts", "restart.frr_restarts",
+TESTS = ("variety.", "clients.", "gobgp.", "exabgp.", "evpn.gobgp", "evpn.frr", "bfd.frr", "add_path.bird", "restart.bird_restarts", "restart.frr_restarts",
          "restart.daemons_help", "restart.gobgp_killed", "session.frr_keys", "bmp.initial_dump", "bmp.statistics", "bmp.adj_rib_out",
          "mrt.dump_on_request", "mrt.path_ids", "mrt.updates")
 PACKAGES = {"bird": "bird2", "exabgp": "exabgp", "frr": "frr", "gobgp": "gobgpd", "openbgpd": "openbgpd"}
-MAX_FILES = {"bmp": 16, "mrt": 16}  # recorded inputs of a target, those that are there included
+MAX_FILES = {"bmp": 24, "mrt": 24}  # recorded inputs of a target, those that are there included
 MAX_FILES_OF_OTHERS = 48
 MAX_INPUT = 8192  # tests/fuzz/run.sh: -max_len
 
@@ -66,7 +66,8 @@ def seeds_of_test(folder):
             senders = dict(line.split() for line in (folder / "senders").read_text().splitlines())
         out += seeds_of_packets((folder / "record.pcap").read_bytes(), senders)
     for file in sorted(folder.rglob("*.mrt")):
-        out += [("heliod", "mrt", r) for r in dissect.mrt_records(file.read_bytes())]
+        below = file.relative_to(folder).parts[0]
+        out += [(below if below in PACKAGES else "heliod", "mrt", r) for r in dissect.mrt_records(file.read_bytes())]
     return out
 
 

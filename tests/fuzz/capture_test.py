@@ -236,6 +236,21 @@ class Growing(unittest.TestCase):
         self.assertEqual({daemon for daemon, _, _ in seeds}, {"frr"})
         self.assertEqual([content for _, target, content in seeds if target == "update"], [b"\0" + UPDATE[19:]])
 
+    def test_a_folder_of_a_test(self):
+        record = bytes(4) + struct.pack(">HHI", 13, 1, 3) + b"abc"
+        for folder in ("frr", "heliod/mrt"):
+            (self.path / folder).mkdir(parents=True)
+            (self.path / folder / "x.mrt").write_bytes(record)
+        (self.path / "record.pcap").write_bytes(file(connection([(0, OPEN)])))
+        (self.path / "senders").write_text("10.9.0.9 bird\n%s gobgp\n" % PE)
+        found = [(daemon, target) for daemon, target, _ in capture.seeds_of_test(self.path)]
+        self.assertEqual(found, [("gobgp", "framer"), ("gobgp", "open"), ("frr", "mrt"), ("heliod", "mrt")])
+
+    def test_bmp_of_a_daemon_and_of_the_reflector(self):
+        initiation = b"\3" + struct.pack(">IB", 6, 4)
+        packets = connection([(0, initiation)]) + connection([(0, initiation)], pe="10.9.0.7")
+        self.assertEqual(capture.seeds_of_packets(file(packets), {PE: "frr"}), [("frr", "bmp", initiation), ("heliod", "bmp", initiation)])
+
     def test_the_same_again_and_its_like(self):
         one, like = bytes(1) + UPDATE[19:], bytes(1) + UPDATE[19:-1] + b"\x66"
         self.assertEqual(self.grow("update", ("frr-8.4", one), ("frr-8.4", like), ("frr-8.4", one)), ["frr-8.4-update-01"])

@@ -38,8 +38,8 @@ def command(argv, deadline=10):
 class Gobgp:
     """gobgpd as a PE with VRFs: its memberships are the import RTs of its VRFs."""
 
-    def __init__(self, t, name, address, reflector, port=1790, asn=65000, families=("l3vpn-ipv4-unicast", "rtc"), api_port=None, hold=90, restart_time=0):
-        """`restart_time`: graceful restart of all families, RFC 8538 included; 0 is off."""
+    def __init__(self, t, name, address, reflector, port=1790, asn=65000, families=("l3vpn-ipv4-unicast", "rtc"), api_port=None, hold=90, restart_time=0, extra=""):
+        """`restart_time`: graceful restart of all families, RFC 8538 included; 0 is off. `extra`: more of the configuration."""
         need("gobgpd", "gobgp")
         t.sender("gobgp", address)
         self.t, self.name, self.address = t, name, address
@@ -54,9 +54,9 @@ class Gobgp:
             '[neighbors.timers.config]\nconnect-retry = 1\nhold-time = %d\n' % hold +
             ('[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = %d\nnotification-enabled = true\n' % restart_time if restart_time else "") +
             "".join('[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = "%s"\n' % f +
-                    ('[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n' if restart_time else "") for f in families))
+                    ('[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n' if restart_time else "") for f in families) + extra)
         self.process = t.adopt(Process(["gobgpd", "-f", config, "--api-hosts", "127.0.0.1:%d" % self.api_port, "--pprof-disable", "-l", "info"],
-                                       folder / "gobgpd.log"))
+                                       folder / "gobgpd.log", cwd=folder))
         wait_until(lambda: run_json(self.ctl("global", "-j")), "API of " + name, step=0.05)
 
     def ctl(self, *words):
@@ -119,9 +119,9 @@ class Frr:
 
     BGPD = "/usr/lib/frr/bgpd"
 
-    def __init__(self, t, address, reflector, port=1790, routes=(), router_id=None, neighbor=(), extra="", families=()):
+    def __init__(self, t, address, reflector, port=1790, routes=(), router_id=None, neighbor=(), extra="", families=(), modules=()):
         """`routes`: (prefix, rd, label, rt) of VPNv4 or VPNv6; `neighbor`: more of what is said about the reflector; `extra`:
-        lines below `router bgp`; `families`: more families."""
+        lines below `router bgp`; `families`: more families; `modules`: of bgpd."""
         need(self.BGPD, "vtysh")
         t.sender("frr", address)
         self.t = t
@@ -146,6 +146,8 @@ class Frr:
             "".join(" address-family %s\n  neighbor %s activate\n exit-address-family\n" % (f, reflector) for f in families))
         shutil.chown(config, "frr", "frr")
         self.argv = [self.BGPD, "-n", "-Z", "-l", address, "-f", config, "-i", self.folder / "bgpd.pid", "--vty_socket", self.folder, "-A", "127.0.0.1", "-P", "0"]
+        for module in modules:
+            self.argv += ["-M", module]
         self.start()
 
     def start(self):
