@@ -13,6 +13,7 @@ Daemons sit in a network namespace with addresses and a host name made for the t
 BMP streams and MRT files are taken too, most of them heliod's own and named so.
 """
 import argparse
+import collections
 import pathlib
 import re
 import shutil
@@ -31,8 +32,7 @@ TESTS = ("variety.", "clients.", "gobgp.", "exabgp.", "evpn.gobgp", "evpn.frr", 
          "restart.daemons_help", "restart.gobgp_killed", "session.frr_keys", "bmp.initial_dump", "bmp.statistics", "bmp.adj_rib_out",
          "mrt.dump_on_request", "mrt.path_ids", "mrt.updates")
 PACKAGES = {"bird": "bird2", "exabgp": "exabgp", "frr": "frr", "gobgp": "gobgpd", "openbgpd": "openbgpd"}
-MAX_FILES = {"bmp": 24, "mrt": 24}  # recorded inputs of a target, those that are there included
-MAX_FILES_OF_OTHERS = 48
+MAX_FILES = 24    # of one version of a daemon, for one target; those that are there included
 MAX_INPUT = 8192  # tests/fuzz/run.sh: -max_len
 
 
@@ -91,14 +91,14 @@ class Corpus:
 
     def __init__(self, folder, target):
         self.folder, self.target = folder / target, target
-        self.contents, self.names, self.shown, self.recorded = set(), set(), set(), 0
+        self.contents, self.names, self.shown, self.recorded = set(), set(), set(), collections.Counter()
         for file in sorted(self.folder.glob("*")):
             content = file.read_bytes()
             self.contents.add(content)
             self.names.add(file.name)
             match = re.fullmatch(r"(.+)-%s-\d+" % target, file.name)
             if match:
-                self.recorded += 1
+                self.recorded[match[1]] += 1
                 self.shown |= self.features(match[1], content)
 
     def features(self, label, content):
@@ -107,12 +107,14 @@ class Corpus:
     def grow(self, candidates):
         """Writes the best of the candidates, (label, input); returns how many and their octets."""
         unknown = {c: (label, self.features(label, c)) for label, c in reversed(candidates) if c not in self.contents and len(c) <= MAX_INPUT}
-        most, octets, count = MAX_FILES.get(self.target, MAX_FILES_OF_OTHERS), 0, 0
-        while unknown and self.recorded < most:
+        octets = count = 0
+        while unknown:
             content = min(unknown, key=lambda c: (-len(unknown[c][1] - self.shown), len(c), c))
             label, shows = unknown.pop(content)
             if not shows - self.shown:
                 break
+            if self.recorded[label] == MAX_FILES:
+                continue
             self.shown |= shows
             self.write(label, content)
             octets, count = octets + len(content), count + 1
@@ -126,7 +128,7 @@ class Corpus:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / name).write_bytes(content)
         self.names.add(name)
-        self.recorded += 1
+        self.recorded[label] += 1
 
 
 def main():

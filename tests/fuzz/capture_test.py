@@ -273,8 +273,12 @@ class Growing(unittest.TestCase):
         self.assertEqual(self.grow("update", ("frr-8.4", bytes(1) + UPDATE[19:-1] + b"\x66")), ["frr-8.4-update-01", "vpnv4"])
 
     def test_there_are_limits(self):
-        records = [("x-1", bytes(4) + struct.pack(">HHI", 13, i, 0)) for i in range(40)]
-        self.assertEqual(len(self.grow("mrt", *records, ("x-1", bytes(4) + struct.pack(">HHI", 13, 99, 9000) + bytes(9000)))), capture.MAX_FILES["mrt"])
+        def records(label, kinds):
+            return [(label, bytes(4) + struct.pack(">HHI", 13, kind, 0)) for kind in kinds]
+        too_long = ("x-1", bytes(4) + struct.pack(">HHI", 13, 999, 9000) + bytes(9000))
+        self.assertEqual(len(self.grow("mrt", *records("x-1", range(40)), too_long)), capture.MAX_FILES)
+        self.assertEqual(len(self.grow("mrt", *records("x-1", range(40, 50)))), capture.MAX_FILES)
+        self.assertEqual(len(self.grow("mrt", *records("x-2", range(40, 50)))), capture.MAX_FILES + 10)
 
     def test_every_recorded_input_can_be_looked_at(self):
         for folder in (capture.HERE / "corpus").iterdir():

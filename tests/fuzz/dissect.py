@@ -347,7 +347,8 @@ def of_bmp(message):
         return out
     out.add(("peer", kind, body[:2]))
     if kind == 0 and len(body) >= 65:
-        out |= of_update(0, body[61:])
+        # The UPDATE inside is looked at by other targets.
+        out |= {("routes", family, withdrawal) for family, withdrawal, _ in nlri_fields(attributes(body[61:]))}
     elif kind == 1:
         rest = body[46:]
         while len(rest) >= 4:
