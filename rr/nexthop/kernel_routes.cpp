@@ -90,18 +90,17 @@ void KernelRoutes::stop() {
 }
 
 bool KernelRoutes::receive(std::vector<RouteChange>& changes) {
-  bool whole = true;
   for (int reads = 0; reads < kReadsAtOnce; ++reads) {
     ssize_t n = ::recv(events_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (n > 0) {
-      whole = decode_notifications(Bytes(buffer_.data(), static_cast<std::size_t>(n)), changes) && whole;
+      if (!decode_notifications(Bytes(buffer_.data(), static_cast<std::size_t>(n)), changes)) has_lost_ = true;
     } else if (n < 0 && errno == ENOBUFS) {
-      whole = false;
+      has_lost_ = true;
     } else if (n == 0 || errno != EINTR) {
-      break;
+      return true;
     }
   }
-  return whole;
+  return false;
 }
 
 void KernelRoutes::run(NextHopTracker& tracker) {
@@ -119,9 +118,10 @@ void KernelRoutes::run(NextHopTracker& tracker) {
     if (fds[1].revents != 0) return;
     if (fds[0].revents == 0) continue;
     changes.clear();
-    bool whole = receive(changes);
+    bool is_drained = receive(changes);
     now = std::chrono::steady_clock::now();
-    if (!whole) {
+    if (has_lost_ && is_drained) {
+      has_lost_ = false;
       log::warn("next-hop-tracking: notifications were lost, all next hops are looked up again");
       tracker.overrun(now);
     } else if (!changes.empty()) {

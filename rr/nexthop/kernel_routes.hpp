@@ -24,12 +24,13 @@ class KernelRoutes final : public RouteSource {
  private:
   KernelRoutes() = default;
   void run(NextHopTracker& tracker);
-  // What has arrived. False: some of it was lost.
+  // What has arrived; notes whether some was lost. True: there is no more. Only then is what was lost looked up: from the
+  // ENOBUFS on until the socket is empty the kernel drops what it has to say, and says ENOBUFS no second time.
   bool receive(std::vector<RouteChange>& changes);
 
   int questions_ = -1, events_ = -1, stop_ = -1;
   std::uint32_t sequence_ = 0;
-  bool has_complained_ = false;
+  bool has_complained_ = false, has_lost_ = false;
   std::vector<std::uint8_t> answer_, buffer_;
   std::thread thread_;
 };
