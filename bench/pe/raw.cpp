@@ -14,8 +14,6 @@
 namespace helio::pe {
 namespace {
 
-double seconds(Nanoseconds ns) { return static_cast<double>(ns) / 1e9; }
-
 class Replay final : public FleetListener {
  public:
   Replay(const Options& o, const Plan& plan, const RawRoutes& raw)

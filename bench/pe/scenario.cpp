@@ -7,12 +7,6 @@
 #include "rr/base/build_info.hpp"
 
 namespace helio::pe {
-namespace {
-
-double seconds(Nanoseconds ns) { return static_cast<double>(ns) / 1e9; }
-
-}  // namespace
-
 Meter Meter::read(const Runner& runner) {
   Meter m;
   m.at = now_ns();

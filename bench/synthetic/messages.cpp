@@ -1,10 +1,10 @@
 #include "bench/synthetic/messages.hpp"
 
+#include "bench/synthetic/codes.hpp"
+
 namespace helio::synthetic {
 namespace {
 
-constexpr std::uint16_t kIp4 = 1, kIp6 = 2;
-constexpr std::uint8_t kUnicast = 1, kVpn = 128, kRtc = 132;
 constexpr std::uint32_t kWithdrawn = 0x800000;  // RFC 8277 §2.4
 
 // An UPDATE without withdrawn IPv4 routes, whose attributes are being written.

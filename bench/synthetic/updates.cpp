@@ -1,9 +1,10 @@
 #include "bench/synthetic/updates.hpp"
 
+#include "bench/synthetic/codes.hpp"
+
 namespace helio::synthetic {
 namespace {
 
-constexpr std::uint8_t kUnicast = 1, kVpn = 128, kRtc = 132;
 constexpr std::uint8_t kAsSet = 1, kAsSequence = 2;
 
 struct Reach {

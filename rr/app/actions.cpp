@@ -7,12 +7,12 @@ namespace helio::app {
 
 using control::ActionResult;
 using control::PeerAction;
-using Status = control::ActionResult::Status;
+using ActionStatus = control::ActionResult::Status;
 
 ActionResult Actions::peer(const wire::IpAddress& address, PeerAction action, const std::string& text) {
   auto done = [&](bool known, const char* what) {
-    return known ? ActionResult{Status::done, std::string(what) + " " + wire::format_ip(address)}
-                 : ActionResult{Status::unknown_peer, "no neighbour " + wire::format_ip(address)};
+    return known ? ActionResult{ActionStatus::done, std::string(what) + " " + wire::format_ip(address)}
+                 : ActionResult{ActionStatus::unknown_peer, "no neighbour " + wire::format_ip(address)};
   };
   switch (action) {
     case PeerAction::up: return done(sessions_.bring_up(address), "session allowed:");
@@ -24,7 +24,7 @@ ActionResult Actions::peer(const wire::IpAddress& address, PeerAction action, co
   }
   for (const session::PeerSnapshot& s : sessions_.peers()) {
     if (!(s.address == address)) continue;
-    if (s.families.empty()) return {Status::refused, "the session with " + wire::format_ip(address) + " is not Established"};
+    if (s.families.empty()) return {ActionStatus::refused, "the session with " + wire::format_ip(address) + " is not Established"};
     session::ShardLoop& loop = sessions_.shard(ShardId(s.peer.value % sessions_.shards()));
     loop.call([&] {
       for (wire::Family family : {wire::Family::rtc, wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::evpn}) {
@@ -48,14 +48,14 @@ ActionResult Actions::maintenance(bool on, const std::string& text) {
   reflector_.set_maintenance(on);
   farewell_ = !on ? "heliod is stopping" : text.empty() ? "maintenance" : text;
   log::info("maintenance={} {}", on ? "on" : "off", on ? farewell_ : "");
-  return {Status::done, on ? "maintenance is on: routes are sent with GRACEFUL_SHUTDOWN and LOCAL_PREF 0" : "maintenance is off: routes are sent as they are"};
+  return {ActionStatus::done, on ? "maintenance is on: routes are sent with GRACEFUL_SHUTDOWN and LOCAL_PREF 0" : "maintenance is off: routes are sent as they are"};
 }
 
 ActionResult Actions::log_level(const std::string& level) {
   log::set_level("info");  // so that the change itself is told, whichever way it goes
   log::info("log level={} (helioctl)", level);
   log::set_level(level);
-  return {Status::done, "log level is " + level + " until a reload changes log.level, or the daemon restarts"};
+  return {ActionStatus::done, "log level is " + level + " until a reload changes log.level, or the daemon restarts"};
 }
 
 }  // namespace helio::app

@@ -8,7 +8,7 @@
 namespace helio::app {
 namespace {
 
-double unix_now() {
+double unix_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
@@ -48,11 +48,11 @@ void Metrics::tick(const reflector::SummaryView& summary) {
   control::carry_log(log::suppressed_lines(), log::dropped_lines(), board_->counters(0));
   board_->counters(0).denied_system_calls.set(denied_calls());
   control::carry_bfd(sessions_.bfd_counters(), board_->counters(0));
-  bridge_.tick(summary, unix_now());
+  bridge_.tick(summary, unix_seconds());
 }
 
 void Metrics::on_reload(bool successful) {
-  bridge_.on_reload(successful, unix_now());
+  bridge_.on_reload(successful, unix_seconds());
   if (successful) control::apply_limits(config_()->telemetry, *limits_);
 }
 

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "rr/control/json_text.hpp"
+#include "rr/control/parameters.hpp"
+
 namespace helio::control {
 namespace {
 
@@ -12,10 +15,6 @@ namespace json = boost::json;
 using Answer = Result<json::value, ApiProblem>;
 
 constexpr std::int64_t kLongestConfirm = 24 * 3600;
-
-Unexpected<ApiProblem> problem(unsigned status, std::string error, std::string message, std::string hint = {}) {
-  return Unexpected(ApiProblem{status, std::move(error), std::move(message), std::move(hint)});
-}
 
 // Nothing, or {"confirm_seconds": 300, "reset_sessions": true}.
 Result<ReloadRequest, ApiProblem> parse_request(std::string_view body) {
@@ -36,8 +35,6 @@ Result<ReloadRequest, ApiProblem> parse_request(std::string_view body) {
   }
   return request;
 }
-
-json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
 
 json::value change_json(const ConfigChange& entry) {
   static constexpr std::string_view kKinds[] = {"changed", "added", "removed"};

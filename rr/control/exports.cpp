@@ -2,15 +2,11 @@
 
 #include <boost/json.hpp>
 
+#include "rr/control/json_text.hpp"
+
 namespace helio::control {
 
 namespace json = boost::json;
-
-namespace {
-
-json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
-
-}  // namespace
 
 json::value bmp_json(const std::vector<BmpStationView>& views) {
   json::array stations;

@@ -8,4 +8,7 @@ namespace helio::control {
 
 std::string to_text(const boost::json::value& value);
 
+// Text that is absent is null, so that scripts need not know our empty string.
+inline boost::json::value text_or_null(const std::string& text) { return text.empty() ? boost::json::value(nullptr) : boost::json::value(text); }
+
 }  // namespace helio::control

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "rr/base/build_info.hpp"
+#include "rr/control/json_text.hpp"
 
 namespace helio::control {
 namespace {
@@ -12,22 +13,7 @@ namespace json = boost::json;
 
 std::string router_id(std::uint32_t id) { return wire::format_ip(wire::IpAddress::v4(id)); }
 
-// Text that is absent is null, so that scripts need not know our empty string.
-json::value text_or_null(const std::string& text) {
-  if (text.empty()) return nullptr;
-  return json::value(text);
-}
-
 double rounded(double value) { return std::round(value * 1000.0) / 1000.0; }
-
-std::string_view role_name(session::PeerRole role) {
-  switch (role) {
-    case session::PeerRole::client: return "client";
-    case session::PeerRole::non_client: return "non-client";
-    case session::PeerRole::external: return "external";
-  }
-  return "unknown";
-}
 
 template <class Items, class Make>
 json::array array_of(const Items& items, Make make) {
@@ -138,7 +124,7 @@ json::value peer_json(const reflector::PeerView& view) {
   out["address"] = wire::format_ip(view.address);
   out["peer_as"] = view.peer_as;
   out["group"] = view.group;
-  out["role"] = std::string(role_name(view.role));
+  out["role"] = std::string(session::role_name(view.role));
   out["dynamic"] = view.dynamic;
   out["description"] = text_or_null(view.description);
   out["hostname"] = text_or_null(view.hostname);

@@ -25,11 +25,6 @@ std::int8_t bfd_state_number(std::string_view state) {
   return -1;
 }
 
-std::string role_name(session::PeerRole role) {
-  static constexpr const char* kNames[] = {"client", "non-client", "external"};
-  return kNames[static_cast<std::size_t>(role)];
-}
-
 // Numbers where there is no name: two attributes under one label would be two series of the same name.
 std::string attribute_label(std::uint8_t type) {
   if (type == 0) return "none";
@@ -134,7 +129,7 @@ telemetry::PeerSample TelemetryBridge::sample_of(const reflector::PeerView& view
   known.round = round_;
   telemetry::PeerIdentity identity{wire::format_ip(view.address), view.group, std::to_string(view.peer_as),
                                    view.router_id ? wire::format_ip(wire::IpAddress::v4(view.router_id)) : "",
-                                   to_valid_utf8(view.hostname), to_valid_utf8(view.description), role_name(view.role)};
+                                   to_valid_utf8(view.hostname), to_valid_utf8(view.description), std::string(session::role_name(view.role))};
   if (!known.identity || *known.identity != identity)
     known.identity = std::make_shared<const telemetry::PeerIdentity>(std::move(identity));
 

@@ -36,7 +36,7 @@ class Record {
 
 Unexpected<std::string> malformed(const char* what) { return Unexpected(std::string(what) + " is malformed"); }
 
-wire::IpAddress read_address(ByteReader& in, bool is_v6) {
+wire::IpAddress read_mrt_address(ByteReader& in, bool is_v6) {
   wire::IpAddress address;
   address.is_v6 = is_v6;
   Bytes octets = in.take(is_v6 ? 16 : 4);
@@ -107,8 +107,8 @@ bool read_bgp4mp_peer(ByteReader& in, Bgp4mpPeer& peer, bool four_octet_as = tru
   in.u16();
   std::uint16_t afi = in.u16();
   if (afi != 1 && afi != 2) return false;
-  peer.peer_address = read_address(in, afi == 2);
-  peer.local_address = read_address(in, afi == 2);
+  peer.peer_address = read_mrt_address(in, afi == 2);
+  peer.local_address = read_mrt_address(in, afi == 2);
   return in.ok();
 }
 
@@ -162,7 +162,7 @@ Result<PeerIndexTable, std::string> decode_peer_index_table(Bytes body) {
     MrtPeer peer;
     std::uint8_t type = in.u8();
     peer.router_id = in.u32();
-    peer.address = read_address(in, (type & kPeerIsV6) != 0);
+    peer.address = read_mrt_address(in, (type & kPeerIsV6) != 0);
     peer.as = (type & kPeerHasAs4) != 0 ? in.u32() : in.u16();
     if (in.ok()) table.peers.push_back(peer);
   }

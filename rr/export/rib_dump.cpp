@@ -15,8 +15,8 @@ using wire::Family;
 
 namespace {
 
-constexpr std::size_t kPrefixesAtOnce = 256;      // on a shard's thread: a fraction of a millisecond
-constexpr std::size_t kMembershipsAtOnce = 512;
+constexpr std::size_t kPrefixesPerStep = 256;      // on a shard's thread: a fraction of a millisecond
+constexpr std::size_t kMembershipsPerStep = 512;
 constexpr std::uint32_t kMostPeers = 65535;
 
 std::uint32_t unix_now() {
@@ -125,7 +125,7 @@ void RibDump::write_peers(std::vector<std::uint8_t>& out) {
 }
 
 bool RibDump::write_slice(std::vector<std::uint8_t>& out, RibShard& slice) {
-  return walk_prefixes(slice, at_, kPrefixesAtOnce, [&](auto& rib, std::uint64_t rd, const auto& key, const rib::Slot& slot) { write_prefix(out, slice, rib, rd, key, slot); });
+  return walk_prefixes(slice, at_, kPrefixesPerStep, [&](auto& rib, std::uint64_t rd, const auto& key, const rib::Slot& slot) { write_prefix(out, slice, rib, rd, key, slot); });
 }
 
 template <class Address>
@@ -156,7 +156,7 @@ void RibDump::write_prefix(std::vector<std::uint8_t>& out, RibShard& slice, rib:
 bool RibDump::write_memberships(std::vector<std::uint8_t>& out) {
   const auto& routes = reflector_.shard(0).rtc()->routes();
   auto route = last_membership_ ? routes.upper_bound(*last_membership_) : routes.begin();
-  for (std::size_t n = 0; route != routes.end() && n < kMembershipsAtOnce; ++route, ++n) {
+  for (std::size_t n = 0; route != routes.end() && n < kMembershipsPerStep; ++route, ++n) {
     Collected collected;
     Collected::Record record;
     wire::encode_rtc_nlri(record.nlri, route->first);

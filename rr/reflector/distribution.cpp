@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rr/base/check.hpp"
+#include "rr/base/vectors.hpp"
 #include "rr/reflector/reflection.hpp"
 #include "rr/wire/update_encode.hpp"
 
@@ -13,12 +14,6 @@ using session::PeerRole;
 using wire::Family;
 
 namespace {
-
-template <class T>
-T& grown(std::vector<T>& v, std::size_t i) {
-  if (v.size() <= i) v.resize(i + 1);
-  return v[i];
-}
 
 template <class T>
 void erase_value(std::vector<T>& v, const T& value) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "rr/base/check.hpp"
+#include "rr/base/vectors.hpp"
 #include "rr/reflector/distribution.hpp"
 #include "rr/wire/route_refresh.hpp"
 
@@ -13,16 +14,6 @@ namespace helio::reflector {
 
 using rib::kNoId;
 using wire::Family;
-
-namespace {
-
-template <class T>
-void sort_unique(std::vector<T>& v) {
-  std::sort(v.begin(), v.end());
-  v.erase(std::unique(v.begin(), v.end()), v.end());
-}
-
-}  // namespace
 
 Distribution::Walk& Distribution::new_walk(std::uint32_t r, WalkRequest::Kind kind, bool universe) {
   std::uint32_t id = next_walk_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "rr/reflector/near_miss.hpp"
+#include "rr/reflector/prefix_key.hpp"
 #include "rr/reflector/reflector.hpp"
 
 namespace helio::reflector {
@@ -39,13 +40,6 @@ struct ToPeer {
 };
 
 template <class Address>
-rib::PrefixKey<Address> key_of(const wire::VpnPrefix& prefix) {
-  rib::PrefixKey<Address> key{0, prefix.length};
-  for (unsigned i = 0; i < sizeof(Address); ++i) key.address = static_cast<Address>(key.address << 8) | prefix.address[i];
-  return key;
-}
-
-template <class Address>
 void collect(Shard& shard, rib::FamilyRib<Address>& rib, std::uint32_t number, const wire::VpnPrefix& prefix, const rib::Selection& selection,
              std::uint8_t encoding_class, std::vector<Fact>& out) {
   rib::PrefixKey<Address> key = key_of<Address>(prefix);
@@ -79,7 +73,7 @@ std::string list_of(std::span<const wire::RouteTarget> targets) {
   return out.empty() ? "none" : out;
 }
 
-std::string_view role_name(session::PeerRole role) {
+std::string_view role_phrase(session::PeerRole role) {
   return role == session::PeerRole::client ? "a client" : role == session::PeerRole::external ? "an external peer" : "a non-client";
 }
 
@@ -174,7 +168,7 @@ bool may_pass(Chain& chain, const Distribution::Delivery& d, const ToPeer& facts
     }
     case Barrier::ineligible: return chain.stop("route", "not-eligible", "the path cannot be used");
   }
-  chain.pass("reflection", fmt::format("may go to {}", role_name(facts.role)));
+  chain.pass("reflection", fmt::format("may go to {}", role_phrase(facts.role)));
   if (!export_policy.empty()) chain.pass("policy", "accepted by the export policy");
   return true;
 }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "rib/encoding_class.hpp"
+#include "rr/base/vectors.hpp"
 #include "rr/wire/attribute_table.hpp"
 #include "rr/wire/attributes.hpp"
 #include "rr/wire/message.hpp"
@@ -49,12 +50,6 @@ void collect_costs(Bytes communities, rib::DecisionExtras& extras) {
     if (place != costs.end() && place->id == cost.id) place->value = std::min(place->value, cost.value);
     else costs.insert(place, cost);
   }
-}
-
-template <class T>
-void sort_unique(std::vector<T>& v) {
-  std::sort(v.begin(), v.end());
-  v.erase(std::unique(v.begin(), v.end()), v.end());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rr/base/check.hpp"
+#include "rr/base/vectors.hpp"
 
 namespace helio::reflector {
 
@@ -27,12 +28,6 @@ Address load_prefix(const std::uint8_t* p, unsigned octets) {
 template <class Address>
 Address mask_of(unsigned length) {
   return length == 0 ? Address{0} : static_cast<Address>(~Address{0} << (sizeof(Address) * 8 - length));
-}
-
-template <class T>
-T& grown(std::vector<T>& v, std::size_t i) {
-  if (v.size() <= i) v.resize(i + 1);
-  return v[i];
 }
 
 }  // namespace

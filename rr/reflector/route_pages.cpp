@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "rr/reflector/path_view.hpp"
+#include "rr/reflector/prefix_key.hpp"
 #include "rr/reflector/reflector.hpp"
 #include "rr/wire/evpn_nlri.hpp"
 
@@ -39,23 +40,6 @@ std::optional<Position> parse_cursor(const std::string& text) {
   if (shard > 0xffff || table > 0xffffffff || length > 128) return std::nullopt;
   return Position{static_cast<std::uint32_t>(shard), static_cast<std::uint32_t>(table), static_cast<Address6>(high) << 64 | low,
                   static_cast<unsigned>(length)};
-}
-
-template <class Address>
-rib::PrefixKey<Address> key_of(const wire::VpnPrefix& prefix) {
-  rib::PrefixKey<Address> key{0, prefix.length};
-  for (unsigned i = 0; i < sizeof(Address); ++i) key.address = static_cast<Address>(key.address << 8) | prefix.address[i];
-  return key;
-}
-
-template <class Address>
-wire::VpnPrefix prefix_of(std::uint64_t rd, const rib::PrefixKey<Address>& key) {
-  wire::VpnPrefix p;
-  p.rd.value = rd;
-  p.length = key.length;
-  p.is_v6 = sizeof(Address) == 16;
-  for (unsigned i = 0; i < sizeof(Address); ++i) p.address[i] = static_cast<std::uint8_t>(key.address >> (sizeof(Address) * 8 - 8 - 8 * i));
-  return p;
 }
 
 template <class Address>

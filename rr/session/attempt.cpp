@@ -15,7 +15,6 @@ namespace {
 using fsm::Event;
 using fsm::State;
 
-constexpr TimePoint kStopped = TimePoint::max();
 
 wire::Notification make_error(wire::ErrorCode code, std::uint8_t subcode) {
   return {static_cast<std::uint8_t>(code), subcode, {}};

@@ -20,7 +20,6 @@
 namespace helio::session {
 namespace {
 
-using bfd::Event;
 using bfd::TimePoint;
 
 constexpr int kDatagramsAtOnce = 64;
@@ -247,11 +246,11 @@ void BfdService::Loop::serve(const EntryPtr& entry) {
     ++entry->packets_out;
     ++counters_.packets_out;
   }
-  Event event = entry->session.take_event();
-  std::string name = event == Event::none ? std::string() : wire::format_ip(entry->request.remote);
-  if (event == Event::up) log::info("peer={} bfd=Up detection-time={}ms", name, whole_milliseconds(entry->session.detection_time()).count());
-  if (event == Event::neighbor_admin_down) log::info("peer={} bfd=Down: the neighbor is AdminDown", name);
-  if (event == Event::failed) {
+  bfd::Event event = entry->session.take_event();
+  std::string name = event == bfd::Event::none ? std::string() : wire::format_ip(entry->request.remote);
+  if (event == bfd::Event::up) log::info("peer={} bfd=Up detection-time={}ms", name, whole_milliseconds(entry->session.detection_time()).count());
+  if (event == bfd::Event::neighbor_admin_down) log::info("peer={} bfd=Down: the neighbor is AdminDown", name);
+  if (event == bfd::Event::failed) {
     ++counters_.failures;
     log::warn("peer={} bfd=Down: {}", name, bfd::diagnostic_name(entry->session.diagnostic()));
     failed_(entry->request.peer, entry->request.generation, entry->session.diagnostic());

@@ -17,6 +17,7 @@
 namespace helio::session {
 
 using TimePoint = std::chrono::steady_clock::time_point;
+inline constexpr TimePoint kStopped = TimePoint::max();  // a timer that does not run
 
 // The OPENs of a session as they were on the wire, and its ports.
 struct SessionOpens {

@@ -15,7 +15,6 @@ namespace {
 using fsm::Event;
 using fsm::State;
 
-constexpr TimePoint kStopped = TimePoint::max();
 constexpr auto kQuiet = std::chrono::seconds(10);  // between two log lines about failed tries of one neighbour
 
 }  // namespace

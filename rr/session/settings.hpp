@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rr/base/secret.hpp"
@@ -13,6 +14,10 @@
 namespace helio::session {
 
 enum class PeerRole : std::uint8_t { client, non_client, external };  // external: eBGP
+
+constexpr std::string_view role_name(PeerRole role) {
+  return role == PeerRole::client ? "client" : role == PeerRole::non_client ? "non-client" : "external";
+}
 
 // How the segments of a session are signed, when there is a password.
 enum class AuthMethod : std::uint8_t { tcp_md5, tcp_ao };  // RFC 2385; RFC 5925 with HMAC-SHA-1-96

@@ -102,7 +102,7 @@ std::string escape(Bytes text) {
   return out;
 }
 
-std::string hex(Bytes data) {
+std::string shortened_hex(Bytes data) {
   constexpr std::size_t kShown = 32;
   std::string out = "0x";
   for (std::size_t i = 0; i < std::min(data.size(), kShown); ++i) fmt::format_to(std::back_inserter(out), "{:02x}", data[i]);
@@ -129,7 +129,7 @@ std::string format_parts(std::uint8_t code, std::uint8_t subcode, Bytes data) {
     if (subcode == cease::hard_reset && data.size() >= 2 && !(data[0] == code && data[1] == subcode))
       return out + " (" + format_parts(data[0], data[1], data.subspan(2)) + ")";
   }
-  return out + ": data " + hex(data);
+  return out + ": data " + shortened_hex(data);
 }
 
 }  // namespace

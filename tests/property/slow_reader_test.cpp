@@ -9,12 +9,12 @@ using wire::Family;
 class SlowReader : public Scenario {};
 INSTANTIATE_TEST_SUITE_P(Engines, SlowReader, testing::ValuesIn(engine_cases()), engine_case_name);
 
-constexpr int kRoutes = 400;
+constexpr int kRoutesOfAll = 400;
 
 std::string prefix(int i) { return "10." + std::to_string(i / 250) + "." + std::to_string(i % 250) + ".0/24"; }
 
 void announce_all(Lab& l, std::uint32_t peer, std::uint32_t med) {
-  for (int i = 0; i < kRoutes; i += 50) {
+  for (int i = 0; i < kRoutesOfAll; i += 50) {
     NaiveUpdate update;
     update.reach = Family::vpnv4;
     update.attributes = Lab::attributes({.med = med});
@@ -29,8 +29,8 @@ TEST_P(SlowReader, DoesNotDelayOthers) {
   for (std::uint32_t med = 0; med < 20; ++med) {
     announce_all(l, 0, med);
     l.quiet();
-    EXPECT_EQ(l.sim.peer(2).vpn().size(), static_cast<std::size_t>(kRoutes));
-    EXPECT_EQ(l.held(2, "65000:1", prefix(kRoutes - 1))->attributes.med, med);
+    EXPECT_EQ(l.sim.peer(2).vpn().size(), static_cast<std::size_t>(kRoutesOfAll));
+    EXPECT_EQ(l.held(2, "65000:1", prefix(kRoutesOfAll - 1))->attributes.med, med);
   }
 }
 
@@ -48,8 +48,8 @@ TEST_P(SlowReader, CatchesUpWithWhatChangedMeanwhile) {
   l.sim.settle();
   l.sim.resume(1);
   l.quiet();
-  EXPECT_EQ(l.sim.peer(1).vpn().size(), static_cast<std::size_t>(kRoutes - 100));
-  EXPECT_LE(l.sent_since(1), 4u * kRoutes);  // not twenty times
+  EXPECT_EQ(l.sim.peer(1).vpn().size(), static_cast<std::size_t>(kRoutesOfAll - 100));
+  EXPECT_LE(l.sent_since(1), 4u * kRoutesOfAll);  // not twenty times
 }
 
 TEST_P(SlowReader, ThatLeavesLeavesNothingBehind) {
@@ -67,8 +67,8 @@ TEST_P(SlowReader, ThatLeavesLeavesNothingBehind) {
   l.join(2, "65000:1");
   l.end_of_rib(2);
   l.quiet();
-  EXPECT_EQ(l.sim.peer(1).vpn().size(), static_cast<std::size_t>(kRoutes));
-  EXPECT_EQ(l.sim.peer(2).vpn().size(), static_cast<std::size_t>(kRoutes));
+  EXPECT_EQ(l.sim.peer(1).vpn().size(), static_cast<std::size_t>(kRoutesOfAll));
+  EXPECT_EQ(l.sim.peer(2).vpn().size(), static_cast<std::size_t>(kRoutesOfAll));
   l.sim.check_empty(true);
   EXPECT_EQ(l.sim.failure().value_or(""), "");
 }
@@ -146,7 +146,7 @@ TEST_P(SlowReader, LeavesAndIsLeftBehind) {
   for (std::uint32_t peer : {1, 2}) l.sim.resume(peer);
   l.quiet();
   EXPECT_EQ(l.sim.peer(1).vpn().size(), 0u);
-  EXPECT_EQ(l.sim.peer(2).vpn().size(), kRoutes + 1u);
+  EXPECT_EQ(l.sim.peer(2).vpn().size(), kRoutesOfAll + 1u);
 }
 
 // A set of RTs that appears while the peer is being caught up.
@@ -167,7 +167,7 @@ TEST_P(SlowReader, NewRtSetsDuringCatchUp) {
     l.sim.rounds(1);
   }
   l.quiet();
-  EXPECT_EQ(l.sim.peer(1).vpn().size(), kRoutes + 60u);
+  EXPECT_EQ(l.sim.peer(1).vpn().size(), kRoutesOfAll + 60u);
 }
 
 }  // namespace

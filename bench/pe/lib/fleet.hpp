@@ -13,6 +13,7 @@ namespace helio::pe {
 
 using Nanoseconds = std::int64_t;
 Nanoseconds now_ns();  // CLOCK_MONOTONIC
+constexpr double seconds(Nanoseconds ns) { return static_cast<double>(ns) / 1e9; }
 
 class FleetListener {
  public:

@@ -15,11 +15,11 @@
 namespace helio::pe {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 std::int64_t clock_value(clockid_t clock) {
   timespec t{};
-  return clock_gettime(clock, &t) == 0 ? t.tv_sec * kSecond + t.tv_nsec : 0;
+  return clock_gettime(clock, &t) == 0 ? t.tv_sec * kNsPerSecond + t.tv_nsec : 0;
 }
 
 // Inodes of the listening sockets on the port, from /proc/net/tcp and tcp6.
@@ -115,7 +115,7 @@ MachineSample sample_machine() {
   std::string cpu;
   std::int64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0;
   in >> cpu >> user >> nice >> system >> idle >> iowait >> irq >> softirq;
-  sample.busy_ns = (user + nice + system + irq + softirq) * (kSecond / sysconf(_SC_CLK_TCK));
+  sample.busy_ns = (user + nice + system + irq + softirq) * (kNsPerSecond / sysconf(_SC_CLK_TCK));
   sample.cpus = static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN));
   return sample;
 }

@@ -7,10 +7,10 @@ namespace helio {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr Watchdog::TimePoint kStart{1h};
+constexpr Watchdog::TimePoint kBegin{1h};
 
 Watchdog::Verdict look(Watchdog& watchdog, std::vector<std::uint64_t> turns, std::chrono::seconds after) {
-  return watchdog.look(turns, kStart + after);
+  return watchdog.look(turns, kBegin + after);
 }
 
 TEST(Watchdog, IsFedWhenEveryShardHasEndedATurn) {

@@ -14,7 +14,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string_view text(const json::value& value) { return {value.as_string().data(), value.as_string().size()}; }
 
 const json::value& resolved(const json::value& schema) {
   const json::value* at = &schema;

@@ -2,10 +2,13 @@
 #pragma once
 #include <boost/json/value.hpp>
 #include <string>
+#include <string_view>
 
 #include "rr/control/api.hpp"
 
 namespace helio::control {
+
+inline std::string_view text(const boost::json::value& value) { return {value.as_string().data(), value.as_string().size()}; }
 
 // The document that the API hands out, read once.
 const boost::json::value& openapi();

@@ -20,8 +20,6 @@ namespace {
 namespace json = boost::json;
 using testing::HasSubstr;
 
-std::string_view text(const json::value& value) { return {value.as_string().data(), value.as_string().size()}; }
-
 // "GET /v1/rd limit"
 std::set<std::string> documented() {
   std::set<std::string> out;

@@ -4,21 +4,13 @@
 #include "rr/export/bmp_message.hpp"
 #include "rr/wire/message.hpp"
 #include "rr/wire/update_encode.hpp"
+#include "tests/unit/wire/hex.hpp"
 
 namespace helio::exporter {
 namespace {
 
 using testing::HasSubstr;
-
-std::vector<std::uint8_t> octets(std::string_view hex) {
-  std::vector<std::uint8_t> out;
-  auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  std::string packed;
-  for (char c : hex)
-    if (c != ' ') packed += c;
-  for (std::size_t i = 0; i + 1 < packed.size(); i += 2) out.push_back(static_cast<std::uint8_t>(digit(packed[i]) << 4 | digit(packed[i + 1])));
-  return out;
-}
+using wire::test::hex;
 
 std::vector<std::uint8_t> end_of_rib() {
   std::vector<std::uint8_t> update;
@@ -54,17 +46,17 @@ TEST(BmpMessage, PerPeerHeader) {
   BmpPeer peer = peer4();
   peer.flags = bmp_flag::post_policy;
   encode_peer_header(bytes, peer);
-  EXPECT_EQ(bytes, octets("00 40 0000000000000000 000000000000000000000000 c000020b 0000fde8 c000020b 6553f100 00000005"));
+  EXPECT_EQ(bytes, hex("00 40 0000000000000000 000000000000000000000000 c000020b 0000fde8 c000020b 6553f100 00000005"));
   bytes.clear();
   peer.address = *wire::parse_ip("2001:db8::1");
   peer.flags = bmp_flag::adj_rib_out;
   encode_peer_header(bytes, peer);
-  EXPECT_EQ(bytes, octets("00 90 0000000000000000 20010db8000000000000000000000001 0000fde8 c000020b 6553f100 00000005"));
+  EXPECT_EQ(bytes, hex("00 90 0000000000000000 20010db8000000000000000000000001 0000fde8 c000020b 6553f100 00000005"));
   // RFC 9069 §4.1: the Loc-RIB has peer type 3 and a zero address; 0x80 is not "IPv6" there.
   bytes.clear();
   BmpPeer loc{.type = BmpPeerType::loc_rib, .as = 65000, .router_id = 0x0a000001};
   encode_peer_header(bytes, loc);
-  EXPECT_EQ(bytes, octets("03 00 0000000000000000 00000000000000000000000000000000 0000fde8 0a000001 00000000 00000000"));
+  EXPECT_EQ(bytes, hex("03 00 0000000000000000 00000000000000000000000000000000 0000fde8 0a000001 00000000 00000000"));
 }
 
 // RFC 7854 §4.6.
@@ -80,8 +72,8 @@ TEST(BmpMessage, RouteMonitoringBothWays) {
 
 // RFC 7854 §4.10: local address, ports, OPEN sent, OPEN received; then TLVs.
 TEST(BmpMessage, PeerUpBothWays) {
-  std::vector<std::uint8_t> sent = octets("ffffffffffffffffffffffffffffffff 001d 01 04 fde8 005a 0a000001 00");
-  std::vector<std::uint8_t> received = octets("ffffffffffffffffffffffffffffffff 001d 01 04 fde8 005a 0a000002 00");
+  std::vector<std::uint8_t> sent = hex("ffffffffffffffffffffffffffffffff 001d 01 04 fde8 005a 0a000001 00");
+  std::vector<std::uint8_t> received = hex("ffffffffffffffffffffffffffffffff 001d 01 04 fde8 005a 0a000002 00");
   BmpPeerUp up{peer4(), *wire::parse_ip("192.0.2.1"), 179, 40000, sent, received, {BmpTlv::of(bmp_tlv::table_name, "global")}};
   std::vector<std::uint8_t> bytes;
   encode_peer_up(bytes, up);
@@ -97,7 +89,7 @@ TEST(BmpMessage, PeerUpBothWays) {
 
 // RFC 7854 §4.9.
 TEST(BmpMessage, PeerDownBothWays) {
-  std::vector<std::uint8_t> notification = octets("ffffffffffffffffffffffffffffffff 0015 03 06 02");
+  std::vector<std::uint8_t> notification = hex("ffffffffffffffffffffffffffffffff 0015 03 06 02");
   std::vector<std::uint8_t> bytes;
   encode_peer_down(bytes, {peer4(), PeerDownReason::remote_notification, notification});
   auto read = read_one<BmpPeerDown>(bytes);
@@ -114,7 +106,7 @@ TEST(BmpMessage, StatisticsBothWays) {
                        {5, std::nullopt, 3}}};
   std::vector<std::uint8_t> bytes;
   encode_statistics(bytes, stats);
-  std::vector<std::uint8_t> tail = octets("00000004 0007 0008 0000000000000007 0009 000b 0001 80 0000000000000005");
+  std::vector<std::uint8_t> tail = hex("00000004 0007 0008 0000000000000007 0009 000b 0001 80 0000000000000005");
   EXPECT_TRUE(std::ranges::equal(Bytes(bytes).subspan(kBmpHeaderSize + kPeerHeaderSize, tail.size()), tail));
   EXPECT_EQ(read_one<BmpStatistics>(bytes).statistics, stats.statistics);
 }
@@ -123,11 +115,11 @@ TEST(BmpMessage, StatisticsBothWays) {
 TEST(BmpMessage, InitiationAndTermination) {
   std::vector<std::uint8_t> bytes;
   encode_initiation(bytes, {{BmpTlv::of(bmp_tlv::description, "d"), BmpTlv::of(bmp_tlv::name, "rr1")}});
-  EXPECT_EQ(bytes, octets("03 00000012 04 0001 0001 64 0002 0003 727231"));
+  EXPECT_EQ(bytes, hex("03 00000012 04 0001 0001 64 0002 0003 727231"));
   EXPECT_EQ(read_one<BmpInitiation>(bytes).information.size(), 2u);
   bytes.clear();
   encode_termination(bytes, {{BmpTlv{bmp_tlv::reason, {0, 0}}}});
-  EXPECT_EQ(bytes, octets("03 0000000c 05 0001 0002 0000"));
+  EXPECT_EQ(bytes, hex("03 0000000c 05 0001 0002 0000"));
   EXPECT_EQ(read_one<BmpTermination>(bytes).information.size(), 1u);
 }
 
@@ -155,11 +147,11 @@ TEST(BmpMessage, MalformedOnes) {
     auto message = next_bmp_message(rest);
     return message ? std::string("accepted") : message.error();
   };
-  EXPECT_THAT(error_of(octets("04 00000006 04")), HasSubstr("version 4"));
-  EXPECT_THAT(error_of(octets("03 00000005 04")), HasSubstr("5 octets"));
-  EXPECT_THAT(error_of(octets("03 ffffffff 04")), HasSubstr("octets"));
-  EXPECT_THAT(error_of(octets("03 0000000a 04 0001 0001")), HasSubstr("Initiation"));
-  EXPECT_THAT(error_of(octets("03 00000008 00 0000")), HasSubstr("Route Monitoring"));
+  EXPECT_THAT(error_of(hex("04 00000006 04")), HasSubstr("version 4"));
+  EXPECT_THAT(error_of(hex("03 00000005 04")), HasSubstr("5 octets"));
+  EXPECT_THAT(error_of(hex("03 ffffffff 04")), HasSubstr("octets"));
+  EXPECT_THAT(error_of(hex("03 0000000a 04 0001 0001")), HasSubstr("Initiation"));
+  EXPECT_THAT(error_of(hex("03 00000008 00 0000")), HasSubstr("Route Monitoring"));
   // The UPDATE's own length must be that of the rest.
   std::vector<std::uint8_t> bytes, update = end_of_rib();
   encode_route_monitoring(bytes, peer4(), update);
@@ -173,11 +165,11 @@ TEST(BmpMessage, MalformedOnes) {
 
 // RFC 7854 §4.8: statistics of unknown types are skipped. Messages of unknown types are told from malformed ones.
 TEST(BmpMessage, UnknownTypesAreSkipped) {
-  std::vector<std::uint8_t> bytes = octets("03 0000000a 09 01020304");
+  std::vector<std::uint8_t> bytes = hex("03 0000000a 09 01020304");
   EXPECT_EQ(read_one<BmpOther>(bytes).type, 9);
   bytes.clear();
   encode_statistics(bytes, {peer4(), {{bmp_stat::adj_rib_in, std::nullopt, 7}}});
-  std::vector<std::uint8_t> odd = octets("03e7 0003 010203");
+  std::vector<std::uint8_t> odd = hex("03e7 0003 010203");
   bytes.insert(bytes.end(), odd.begin(), odd.end());
   store_be32(bytes.data() + 1, static_cast<std::uint32_t>(bytes.size()));
   store_be32(bytes.data() + kBmpHeaderSize + kPeerHeaderSize, 2);

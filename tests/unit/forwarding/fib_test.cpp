@@ -17,7 +17,7 @@ Address mask_of(unsigned length) {
 }
 
 template <class Address>
-struct Model {
+struct NaiveFib {
   std::map<std::pair<Address, unsigned>, NextHopId> routes;
   NextHopId lookup(Address a) const {
     for (unsigned length = sizeof(Address) * 8 + 1; length-- > 0;)
@@ -63,7 +63,7 @@ class Pair {
   }
   RcuDomain rcu;
   Fib<Address> fib{rcu};
-  Model<Address> model;
+  NaiveFib<Address> model;
 };
 
 TEST(Fib, EmptyAndDefault) {

@@ -164,7 +164,7 @@ class Peers final : public FleetListener {
 // Room for ORIGINATOR_ID and CLUSTER_LIST: this reflector does not repack.
 constexpr Announcement kRoom{.pack = 200};
 
-PlanOptions small() {
+PlanOptions five_pes() {
   PlanOptions o;
   o.pes = 5;
   o.vrfs_per_pe = 3;
@@ -174,7 +174,7 @@ PlanOptions small() {
 }
 
 TEST(Fleet, SessionsComeUpAndEveryRouteArrives) {
-  Plan plan(small());
+  Plan plan(five_pes());
   MiniReflector reflector(90);
   Peers peers(plan, reflector.port());
   for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) peers.fleet.start(pe);
@@ -195,7 +195,7 @@ TEST(Fleet, SessionsComeUpAndEveryRouteArrives) {
 
 TEST(Fleet, ThreadsChangeNothing) {
   for (std::uint32_t threads : {2, 3}) {
-    Plan plan(small());
+    Plan plan(five_pes());
     MiniReflector reflector(90);
     Peers peers(plan, reflector.port(), 90, threads);
     for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) peers.fleet.start(pe);
@@ -217,7 +217,7 @@ TEST(Fleet, ThreadsChangeNothing) {
 }
 
 TEST(Fleet, APausedPeReadsNothingUntilItIsResumed) {
-  Plan plan(small());
+  Plan plan(five_pes());
   MiniReflector reflector(90);
   Peers peers(plan, reflector.port());
   for (std::uint32_t pe = 0; pe < plan.pes(); ++pe) peers.fleet.start(pe);
@@ -232,7 +232,7 @@ TEST(Fleet, APausedPeReadsNothingUntilItIsResumed) {
 }
 
 TEST(Fleet, KeepalivesGoOutAtAThirdOfTheHoldTime) {  // RFC 4271 §4.4
-  PlanOptions o = small();
+  PlanOptions o = five_pes();
   o.pes = 1;
   Plan plan(o);
   MiniReflector reflector(3);
@@ -244,7 +244,7 @@ TEST(Fleet, KeepalivesGoOutAtAThirdOfTheHoldTime) {  // RFC 4271 §4.4
 }
 
 TEST(Fleet, ASilentReflectorIsNoticed) {  // RFC 4271 §6.5: hold timer
-  PlanOptions o = small();
+  PlanOptions o = five_pes();
   o.pes = 1;
   Plan plan(o);
   MiniReflector reflector(1);  // and never sends a keepalive after the first
@@ -256,7 +256,7 @@ TEST(Fleet, ASilentReflectorIsNoticed) {  // RFC 4271 §6.5: hold timer
 }
 
 TEST(Fleet, RefusedSessionsAreTriedAgainAndCounted) {
-  PlanOptions o = small();
+  PlanOptions o = five_pes();
   o.pes = 1;
   Plan plan(o);
   MiniReflector reflector(90);

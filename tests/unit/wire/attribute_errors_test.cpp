@@ -50,7 +50,7 @@ Outcome outcome_of(const Octets& attribute, UpdateContext context) {
   return kept ? Outcome::accepted : Outcome::kept_out;
 }
 
-struct Row {
+struct AttributeRow {
   const char* clause;
   const char* attribute;
   Outcome on_internal;
@@ -59,10 +59,10 @@ struct Row {
 
 constexpr Outcome ok = Outcome::accepted, silent = Outcome::kept_out, discard = Outcome::discarded, withdraw = Outcome::withdrawn;
 
-void expect_rows(std::initializer_list<Row> rows, UpdateContext inside = internal()) {
+void expect_rows(std::initializer_list<AttributeRow> rows, UpdateContext inside = internal()) {
   UpdateContext outside = inside;
   outside.is_external = true;
-  for (const Row& row : rows) {
+  for (const AttributeRow& row : rows) {
     EXPECT_STREQ(name(outcome_of(hex(row.attribute), inside)), name(row.on_internal)) << row.clause << ": " << row.attribute << " (internal)";
     EXPECT_STREQ(name(outcome_of(hex(row.attribute), outside)), name(row.on_external)) << row.clause << ": " << row.attribute << " (external)";
   }

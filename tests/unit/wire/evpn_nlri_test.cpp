@@ -21,7 +21,7 @@ std::string entry(unsigned type, std::string body) {
   return out + body;
 }
 
-struct Row {
+struct EvpnRow {
   const char* what;
   unsigned type;
   std::string body;             // behind type and length
@@ -29,7 +29,7 @@ struct Row {
   std::string withdrawal;       // the body of a withdrawal of the same key
 };
 
-std::vector<Row> rows() {
+std::vector<EvpnRow> evpn_rows() {
   std::string rd = kRd, esi = kEsi, none = kNoEsi, tag = kTag, ip4 = kIp4, ip6 = kIp6, mac = "00005e005301";
   return {
       {"7.1 Ethernet auto-discovery", 1, rd + esi + tag + "000641", esi + tag, "", "000641", rd + esi + tag + "000000"},
@@ -64,7 +64,7 @@ EvpnNlri only(const Octets& bytes, const char* what) {
 }
 
 TEST(EvpnNlri, KeyAndPayloadBothWays) {
-  for (const Row& row : rows()) {
+  for (const EvpnRow& row : evpn_rows()) {
     Octets bytes = hex(entry(row.type, row.body));
     EvpnNlri n = only(bytes, row.what);
     EXPECT_EQ(n.type, row.type) << row.what;
@@ -101,7 +101,7 @@ TEST(EvpnNlri, UnknownTypesAreKeys) {
 
 TEST(EvpnNlri, SeveralInARow) {
   std::string text;
-  for (const Row& row : rows()) text += entry(row.type, row.body);
+  for (const EvpnRow& row : evpn_rows()) text += entry(row.type, row.body);
   Octets bytes = hex(text + entry(200, "01"));
   EvpnNlriReader reader(bytes);
   EvpnNlri n;
@@ -109,7 +109,7 @@ TEST(EvpnNlri, SeveralInARow) {
   NlriStatus status;
   while ((status = reader.next(n)) == NlriStatus::ok) ++count;
   EXPECT_EQ(status, NlriStatus::end);
-  EXPECT_EQ(count, rows().size() + 1);
+  EXPECT_EQ(count, evpn_rows().size() + 1);
 }
 
 // RFC 7606 §5.3: what cannot be located or is not what its type says.

@@ -23,7 +23,7 @@ Octets open_body(const Octets& capabilities) {
   return hex(kFixed) + octet(capabilities.size() + 2) + octet(2) + octet(capabilities.size()) + capabilities;
 }
 
-struct Row {
+struct OpenRow {
   const char* what;
   const char* capabilities;
   Capabilities value;
@@ -35,7 +35,7 @@ Capabilities with(auto set) {
   return out;
 }
 
-std::vector<Row> rows() {
+std::vector<OpenRow> open_rows() {
   return {
       {"multiprotocol", "0104 00010080 0104 00020080 0104 00010084 0104 00190046", with([](auto& c) { c.multiprotocol = {{1, 128}, {2, 128}, {1, 132}, {25, 70}}; })},
       {"route refresh", "0200", with([](auto& c) { c.route_refresh = true; })},
@@ -57,7 +57,7 @@ std::vector<Row> rows() {
 }
 
 TEST(Open, CapabilitiesBothWays) {
-  for (const Row& row : rows()) {
+  for (const OpenRow& row : open_rows()) {
     Octets body = open_body(hex(row.capabilities));
     auto decoded = decode_open(body);
     ASSERT_TRUE(decoded) << row.what;
@@ -116,7 +116,7 @@ TEST(Open, RepeatedCapabilities) {
   EXPECT_EQ(decode_open(open_body(hex("0901 03 0901 02"))).error(), (Notification{2, 11, {}}));
 }
 
-struct ErrorRow {
+struct OpenErrorRow {
   const char* what;
   const char* body;
   Notification error;
@@ -124,18 +124,18 @@ struct ErrorRow {
 
 // RFC 4271 §6.2, RFC 6286 §2.1, RFC 7607 §2.
 TEST(Open, Errors) {
-  for (const ErrorRow& row : {
-           ErrorRow{"version 3", "03 fde8 005a 0a000001 00", {2, 1, {0, 4}}},
-           ErrorRow{"version 5, whatever follows", "05 fde8", {2, 1, {0, 4}}},
-           ErrorRow{"AS 0", "04 0000 005a 0a000001 00", {2, 2, {}}},
-           ErrorRow{"four-octet AS 0", "04 fde8 005a 0a000001 08 0206 4104 00000000", {2, 2, {}}},
-           ErrorRow{"identifier 0", "04 fde8 005a 00000000 00", {2, 3, {}}},
-           ErrorRow{"authentication parameter", "04 fde8 005a 0a000001 03 010100", {2, 4, {}}},
-           ErrorRow{"unknown parameter", "04 fde8 005a 0a000001 02 0700", {2, 4, {}}},
-           ErrorRow{"hold time 1", "04 fde8 0001 0a000001 00", {2, 6, {}}},
-           ErrorRow{"hold time 2", "04 fde8 0002 0a000001 00", {2, 6, {}}},
-           ErrorRow{"empty", "", {2, 0, {}}},
-           ErrorRow{"ends before the option length", "04 fde8 005a 0a000001", {2, 0, {}}},
+  for (const OpenErrorRow& row : {
+           OpenErrorRow{"version 3", "03 fde8 005a 0a000001 00", {2, 1, {0, 4}}},
+           OpenErrorRow{"version 5, whatever follows", "05 fde8", {2, 1, {0, 4}}},
+           OpenErrorRow{"AS 0", "04 0000 005a 0a000001 00", {2, 2, {}}},
+           OpenErrorRow{"four-octet AS 0", "04 fde8 005a 0a000001 08 0206 4104 00000000", {2, 2, {}}},
+           OpenErrorRow{"identifier 0", "04 fde8 005a 00000000 00", {2, 3, {}}},
+           OpenErrorRow{"authentication parameter", "04 fde8 005a 0a000001 03 010100", {2, 4, {}}},
+           OpenErrorRow{"unknown parameter", "04 fde8 005a 0a000001 02 0700", {2, 4, {}}},
+           OpenErrorRow{"hold time 1", "04 fde8 0001 0a000001 00", {2, 6, {}}},
+           OpenErrorRow{"hold time 2", "04 fde8 0002 0a000001 00", {2, 6, {}}},
+           OpenErrorRow{"empty", "", {2, 0, {}}},
+           OpenErrorRow{"ends before the option length", "04 fde8 005a 0a000001", {2, 0, {}}},
        }) {
     auto open = decode_open(hex(row.body));
     ASSERT_FALSE(open) << row.what;

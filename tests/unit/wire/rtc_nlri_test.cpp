@@ -11,11 +11,11 @@ using test::Octets;
 using test::to_hex;
 using Status = RtcNlriReader::Status;
 
-struct Row {
+struct RtcRow {
   const char* bytes;
   RtMembership membership;
 };
-constexpr Row kRows[] = {
+constexpr RtcRow kRows[] = {
     {"00", {0, 0, 0}},
     {"20 0000fde8", {32, 65000, 0}},
     {"60 0000fde8 0002fde800000065", {96, 65000, 0x0002fde800000065}},
@@ -28,7 +28,7 @@ constexpr Row kRows[] = {
 
 // RFC 4684 §4.
 TEST(RtcNlri, BothWays) {
-  for (const Row& row : kRows) {
+  for (const RtcRow& row : kRows) {
     Octets bytes = hex(row.bytes);
     RtcNlriReader reader(bytes, false);
     RtMembership membership;

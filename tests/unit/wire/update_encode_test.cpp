@@ -3,17 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/wire/update_fixture.hpp"
+#include "tests/unit/wire/vpn_text.hpp"
 
 namespace helio::wire {
 namespace {
 
 using namespace test;
-
-VpnPrefix vpn(const char* rd, const char* prefix) {
-  VpnPrefix out = parse_prefix(prefix).value();
-  out.rd = parse_rd(rd).value();
-  return out;
-}
 
 std::vector<Octets> messages_of(const Octets& stream, std::size_t max_message) {
   std::vector<Octets> out;

@@ -4,6 +4,7 @@
 
 #include "rr/wire/update_encode.hpp"
 #include "tests/unit/wire/hex.hpp"
+#include "tests/unit/wire/vpn_text.hpp"
 
 namespace helio::wire {
 namespace {
@@ -11,12 +12,7 @@ namespace {
 using test::hex;
 using test::Octets;
 using test::to_hex;
-
-VpnPrefix vpn(const char* rd, const char* prefix) {
-  VpnPrefix out = parse_prefix(prefix).value();
-  out.rd = parse_rd(rd).value();
-  return out;
-}
+using test::vpn;
 
 // The decoded entry as "path-id|labels|rd|length|prefix octets".
 std::string describe(const VpnNlri& entry, bool has_path_id) {
@@ -25,7 +21,7 @@ std::string describe(const VpnNlri& entry, bool has_path_id) {
   return out + to_hex(Bytes(entry.prefix, (entry.length + 7u) / 8));
 }
 
-struct Row {
+struct VpnRow {
   const char* what;
   const char* bytes;
   bool is_v6;
@@ -34,7 +30,7 @@ struct Row {
   const char* result;  // null: malformed
 };
 
-std::string first_entry(const Row& row, NlriStatus& status) {
+std::string first_entry(const VpnRow& row, NlriStatus& status) {
   Octets bytes = hex(row.bytes);
   VpnNlriReader reader(bytes, row.is_v6, row.is_withdrawal, row.has_path_id);
   VpnNlri entry;
@@ -45,8 +41,8 @@ std::string first_entry(const Row& row, NlriStatus& status) {
   return result;
 }
 
-void expect_rows(std::initializer_list<Row> rows) {
-  for (const Row& row : rows) {
+void expect_rows(std::initializer_list<VpnRow> rows) {
+  for (const VpnRow& row : rows) {
     NlriStatus status{};
     std::string result = first_entry(row, status);
     if (row.result) {

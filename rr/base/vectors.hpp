@@ -1,0 +1,22 @@
+// What vectors are asked for again and again here.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace helio {
+
+template <class T>
+void sort_unique(std::vector<T>& v) {
+  std::sort(v.begin(), v.end());
+  v.erase(std::unique(v.begin(), v.end()), v.end());
+}
+
+// The element of an index that may be beyond the end: the vector grows to it.
+template <class T>
+T& grown(std::vector<T>& v, std::size_t i) {
+  if (v.size() <= i) v.resize(i + 1);
+  return v[i];
+}
+
+}  // namespace helio
