@@ -11,6 +11,8 @@ build_packages=(
 package_packages=(dpkg-dev fakeroot file gzip scdoc)
 # To try packages and image (tests/deploy).
 deploy_packages=(lintian devscripts mmdebstrap systemd buildah docker-compose python3-yaml)
+# To run the tests under sanitizers as well, and to fuzz.
+sanitizer_packages=(clang-19 libclang-rt-19-dev llvm-19)
 # To build and run the tests as well: the daemons are the real PEs of tests/interop.
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
