@@ -502,14 +502,14 @@ void RibShard::send_events() {
   if (!shared_.provenances.has_events()) return;
   Retired retired;
   for (const rib::ProvenanceEvent& event : shared_.provenances.take_events()) {
-    using Kind = rib::ProvenanceEvent::Kind;
-    if (event.kind == Kind::rt_set_defined) {
+    using Event = rib::ProvenanceEvent::Kind;
+    if (event.kind == Event::rt_set_defined) {
       const rib::RtSet& set = shared_.provenances.rt_set(event.id);
       for (auto& stream : streams_) stream.push_back(RtSetDefined{event.id, set.targets, set.targets6});
-    } else if (event.kind == Kind::provenance_defined) {
+    } else if (event.kind == Event::provenance_defined) {
       const rib::Provenance& p = shared_.provenances.provenance(event.id);
       for (auto& stream : streams_) stream.push_back(ProvenanceDefined{event.id, p.peer, peers_[p.peer.value].role, p.rt_set, p.scope, p.rejected_by, peers_[p.peer.value].cluster_id});
-    } else if (event.kind == Kind::provenance_retired) {
+    } else if (event.kind == Event::provenance_retired) {
       retired.provenances.push_back(event.id);
       retiring_.emplace_back(event.id, 0);
     } else {

@@ -132,8 +132,9 @@ TEST_F(RunTest, SupportHasEveryAnswer) {
   std::vector<std::string> asked;
   while (std::getline(lines, line)) {
     boost::json::value value = boost::json::parse(line);
-    if (const auto* what = value.as_object().if_contains("asked")) asked.emplace_back(what->as_string());
-    else EXPECT_EQ(value.at("support"), "heliograph");
+    const auto* what = value.as_object().if_contains("asked");
+    if (what != nullptr) asked.emplace_back(what->as_string());
+    if (what == nullptr) EXPECT_EQ(value.at("support"), "heliograph");
     if (value.as_object().contains("status")) EXPECT_EQ(value.at("status"), 200) << line;
   }
   EXPECT_THAT(asked, testing::IsSupersetOf({"/v1/version", "/v1/config", "/v1/peers", "/v1/latency", "/v1/explain/peer?peer=192.0.2.12"}));
