@@ -26,9 +26,10 @@ class DaemonCollector : public prometheus::Collectable {
     add_single(gauge("encoding_class_peers_max", "Peers of the largest encoding class."), sample->encoding_class_peers_max, out);
     add_next_hops(*sample, out);
     add_exports(*sample, out);
-    FamilyBuilder refused = counter("control_requests_refused_total", "Requests to the control API without a token that is known, or for a change by somebody who may only look.");
-    refused.add({{"reason", "unauthorized"}}, static_cast<double>(sample->control_unauthorized));
-    refused.add({{"reason", "forbidden"}}, static_cast<double>(sample->control_forbidden));
+    FamilyBuilder refused = counter("control_requests_refused_total", "Requests and connections that the control API refused: no token that is known, a change by somebody who may only look, no HTTP, too large, too slow, crowded out, or a stream whose client stopped reading.");
+    if (sample->control_refused[0].reason == nullptr) refused.add({{"reason", "unauthorized"}}, 0);  // before the first sample
+    for (const auto& [reason, requests] : sample->control_refused)
+      if (reason != nullptr) refused.add({{"reason", reason}}, static_cast<double>(requests));
     refused.finish(out);
     FamilyBuilder memory = gauge("rib_memory_bytes", "Memory of the RIB by kind, exactly accounted.");
     for (const MemorySample& kind : sample->memory) memory.add({{"kind", kind.kind}}, static_cast<double>(kind.bytes));

@@ -1,6 +1,7 @@
 // What is not counted on a hot path but known to somebody: published every few seconds as a whole, read by a scrape
 // without waiting for anybody. Plain values; texts are those of the CLI.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -62,7 +63,11 @@ struct DaemonSample {
   std::uint64_t next_hops_lost = 0, next_hops_returned = 0, next_hop_metric_changes = 0, next_hop_overruns = 0;
   std::vector<MemorySample> memory;
   std::vector<StationSample> bmp_stations;
-  std::uint64_t control_unauthorized = 0, control_forbidden = 0;  // requests to the control API
+  struct Refused {
+    const char* reason = nullptr;
+    std::uint64_t requests = 0;
+  };
+  std::array<Refused, 7> control_refused{};  // by the control API
   MrtSample mrt;                                      // zeros where it is not configured
   std::vector<std::string> groups;                    // all configured, also without peers
   std::vector<PeerSample> peers;                      // sorted by address

@@ -22,6 +22,12 @@ enum class Access : std::uint8_t {
 struct AccessCounters {
   std::uint64_t unauthorized = 0;  // no token that this daemon knows
   std::uint64_t forbidden = 0;     // changes, from somebody who may look only
+  // What the transport refuses (server.cpp).
+  std::uint64_t malformed = 0;  // no HTTP/1.1
+  std::uint64_t too_large = 0;  // header or body
+  std::uint64_t too_slow = 0;   // a request that began and did not end in time
+  std::uint64_t crowded = 0;    // a connection without a whole request, closed to make room for the next one
+  std::uint64_t stalled = 0;    // a stream of which the client took nothing for long
 };
 
 struct AccessRules {

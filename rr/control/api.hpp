@@ -61,6 +61,7 @@ class Api {
   ApiResponse handle(const ApiRequest& request);
 
   const AccessCounters& refused() const { return refused_; }
+  AccessCounters& refused() { return refused_; }  // for the transport; on the control thread
 
   // Called every few seconds: keeps what changes-per-second is computed from. Returns the summary it took.
   reflector::SummaryView tick(std::chrono::steady_clock::time_point now);

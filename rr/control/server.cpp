@@ -1,9 +1,11 @@
 // One io_context, one thread: requests are answered one after the other, which is what keeps the load that operators
-// put on the shards bounded; streams are answered a chunk at a time in between. Connections beyond the limit wait in the kernel's queue. The only file that sees Beast.
+// put on the shards bounded; streams are answered a chunk at a time in between. The only file that sees Beast.
+// Who says nothing, or says it slowly, holds a connection only until somebody else wants it; who reads nothing, one chunk for a minute.
 #include "rr/control/server.hpp"
 
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -20,6 +22,7 @@
 #include <thread>
 
 #include "rr/base/log.hpp"
+#include "rr/base/log_pace.hpp"
 #include "rr/control/json_text.hpp"
 #include "rr/control/socket_file.hpp"
 
@@ -30,6 +33,9 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 using Socket = asio::generic::stream_protocol::socket;  // Unix or TCP
+using Clock = std::chrono::steady_clock;
+constexpr auto kLeaving = std::chrono::seconds(2);
+constexpr std::size_t kMostThrownAway = 1 << 20;
 
 }  // namespace
 
@@ -41,13 +47,30 @@ struct Server::Impl {
       if (!over_tcp_) access_ = access_of_socket(server_.options_.access, socket_.native_handle());
     }
     bool over_tcp() const { return over_tcp_; }
+    bool has_been_closed() const { return phase_ == Phase::closed; }
+    // Since when it has been owing a request, or has had its refusal; nothing: it is being answered.
+    std::optional<Clock::time_point> waiting_since() const {
+      return phase_ == Phase::request || phase_ == Phase::leaving ? std::optional(since_) : std::nullopt;
+    }
 
     void read() {
+      enter(Phase::request);
       parser_.emplace();
       parser_->header_limit(static_cast<std::uint32_t>(server_.options_.max_header_bytes));
       parser_->body_limit(server_.options_.max_body_bytes);
       arm();
       http::async_read(socket_, buffer_, *parser_, [this](error_code error, std::size_t) { on_read(error); });
+    }
+    // Somebody else needs the place. The answer is for who can take it at once.
+    void crowd_out() {
+      if (phase_ == Phase::request) {
+        server_.note(server_.api_.refused().crowded, over_tcp_, "it had sent no whole request when all connections were taken");
+        std::string text = to_text(problem_json({503, "crowded", "too many connections: yours had sent no whole request", "send the request at once"})) + "\n";
+        text = fmt::format("HTTP/1.1 503 Service Unavailable\r\nServer: heliograph\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", text.size(), text);
+        (void)!::send(socket_.native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      }
+      enter(Phase::closed);
+      close();
     }
     void close() {
       error_code ignored;
@@ -57,15 +80,33 @@ struct Server::Impl {
     std::list<Connection>::iterator self;
 
    private:
+    enum class Phase : std::uint8_t { request, answer, leaving, closed };
+    void enter(Phase phase) {
+      phase_ = phase;
+      since_ = Clock::now();
+    }
     void on_read(error_code error) {
-      if (error == http::error::body_limit)
+      if (phase_ == Phase::closed) return server_.remove(*this);
+      enter(Phase::answer);
+      AccessCounters& refused = server_.api_.refused();
+      if (error == asio::error::operation_aborted && is_late_) {
+        server_.note(refused.too_slow, over_tcp_, "it did not end in time");
+        return refuse(408, "too_slow", "the request did not end in time", fmt::format("within {} s", server_.options_.idle_timeout.count()));
+      }
+      if (error == http::error::body_limit) {
+        server_.note(refused.too_large, over_tcp_, "its body is too large");
         return refuse(413, "body_too_large", "the body is too large", "at most 64 KiB");
-      if (error == http::error::header_limit || error == http::error::buffer_overflow)
+      }
+      if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+        server_.note(refused.too_large, over_tcp_, "its header is too large");
         return refuse(431, "header_too_large", "the request's header is too large", "at most 8 KiB");
+      }
       // What the parser cannot understand is answered; a connection that ended or timed out is not.
       if (error && error.category() == http::make_error_code(http::error::bad_version).category() &&
-          error != http::error::end_of_stream && error != http::error::partial_message)
+          error != http::error::end_of_stream && error != http::error::partial_message) {
+        server_.note(refused.malformed, over_tcp_, "it is not HTTP/1.1");
         return refuse(400, "bad_request", "not an HTTP/1.1 request", "curl --unix-socket SOCKET http://localhost/v1/summary");
+      }
       if (error) return server_.remove(*this);
       const auto& request = parser_->get();
       auto view = [](auto text) { return std::string_view(text.data(), text.size()); };
@@ -73,6 +114,7 @@ struct Server::Impl {
       if (over_tcp_) access_ = access_of_token(rules, view(request[http::field::authorization]));
       std::string hint = access_ == Access::reader ? how_to_change(rules, over_tcp_) : std::string();
       ApiResponse answer = server_.api_.handle({view(request.method_string()), view(request.target()), request.body(), access_, hint});
+      if (answer.status == 401) server_.pace("it has no token that is known", over_tcp_);
       if (answer.stream) stream(std::move(answer));
       else write(answer, parser_->keep_alive());
     }
@@ -81,6 +123,7 @@ struct Server::Impl {
       ApiResponse answer;
       answer.status = status;
       answer.body = to_text(problem_json(problem)) + "\n";
+      leaves_unread_ = true;
       write(answer, false);
     }
     void write(ApiResponse& answer, bool keep_alive) {
@@ -95,10 +138,33 @@ struct Server::Impl {
       response_.keep_alive(keep_alive);
       response_.body() = std::move(answer.body);
       response_.prepare_payload();
+      // RFC 9110 §9.3.2: "The server MUST NOT send content in the response" to HEAD.
+      if (parser_->get().method() == http::verb::head) response_.body().clear();
       arm();
       http::async_write(socket_, response_, [this](error_code error, std::size_t) {
+        if (!error && leaves_unread_) return leave();
         if (error || !response_.keep_alive()) return server_.remove(*this);
         read();
+      });
+    }
+    // RFC 9112 §9.6: closed with octets unread, TCP would reset the connection and take the answer away from the client. So it
+    // is read on for a moment, and nothing is made of it.
+    void leave() {
+      enter(Phase::leaving);
+      error_code ignored;
+      socket_.shutdown(Socket::shutdown_send, ignored);
+      deadline_.expires_after(kLeaving);
+      deadline_.async_wait([this](error_code error) {
+        if (!error) close();
+      });
+      chunk_.resize(16 << 10);
+      throw_away();
+    }
+    void throw_away() {
+      socket_.async_read_some(asio::buffer(chunk_), [this](error_code error, std::size_t size) {
+        thrown_away_ += size;
+        if (error || thrown_away_ > kMostThrownAway) return server_.remove(*this);
+        throw_away();
       });
     }
     // A stream is chunked (RFC 9112 §7.1), a chunk at a time: the next one is made when the socket has taken the last, so a
@@ -111,9 +177,11 @@ struct Server::Impl {
       head_.set(http::field::server, "heliograph");
       head_.set(http::field::content_type, "application/x-ndjson");
       head_.keep_alive(false);
-      head_.chunked(true);
+      // RFC 9112 §6.1: no transfer coding for HTTP/1.0; there the end of the connection ends the stream.
+      is_chunked_ = parser_->get().version() >= 11;
+      if (is_chunked_) head_.chunked(true);
       head_serializer_.emplace(head_);
-      deadline_.cancel();
+      allow_stall();
       // Ends when the client closes (or says more, which is taken for it), and when the stream does.
       socket_.async_wait(Socket::wait_read, [this](error_code) { server_.remove(*this); });
       http::async_write_header(socket_, *head_serializer_, [this](error_code error, std::size_t) { go_on(error); });
@@ -124,6 +192,8 @@ struct Server::Impl {
       ApiStream::State state = stream_->next(chunk_);
       stream_over_ = state == ApiStream::State::end;
       if (!chunk_.empty()) {
+        allow_stall();
+        if (!is_chunked_) return asio::async_write(socket_, asio::buffer(chunk_), [this, state](error_code e, std::size_t) { stream_over_ ? send_last(e) : pause(e, state); });
         auto to_send = http::make_chunk(asio::buffer(chunk_));
         if (stream_over_) return asio::async_write(socket_, to_send, [this](error_code e, std::size_t) { send_last(e); });
         return asio::async_write(socket_, to_send, [this, state](error_code e, std::size_t) { pause(e, state); });
@@ -140,20 +210,36 @@ struct Server::Impl {
       });
     }
     void send_last(error_code error) {
-      if (error) return close();
+      if (error || !is_chunked_) return close();
+      allow_stall();
       asio::async_write(socket_, http::make_chunk_last(), [this](error_code, std::size_t) { close(); });
+    }
+    // Without a bound, clients that stop reading would hold all connections for ever.
+    void allow_stall() {
+      deadline_.expires_after(over_tcp_ ? server_.options_.stall_timeout_tcp : server_.options_.stall_timeout);
+      deadline_.async_wait([this](error_code error) {
+        if (error) return;
+        server_.note(server_.api_.refused().stalled, over_tcp_, "its client took nothing of the stream for too long");
+        close();
+      });
     }
     void arm() {
       deadline_.expires_after(server_.options_.idle_timeout);
       deadline_.async_wait([this](error_code error) {
-        // Closing makes the pending read or write fail, which removes the connection.
-        if (!error) close();
+        if (error) return;
+        is_late_ = phase_ == Phase::request && (parser_->got_some() || buffer_.size() != 0);
+        error_code ignored;
+        // Makes the pending read or write fail: the request is answered, everything else removed.
+        if (is_late_) socket_.cancel(ignored);
+        else close();
       });
     }
 
     Impl& server_;
     Socket socket_;
     bool over_tcp_;
+    Phase phase_ = Phase::request;
+    Clock::time_point since_ = Clock::now();
     Access access_ = Access::none;
     asio::steady_timer deadline_;
     boost::beast::flat_buffer buffer_;
@@ -163,7 +249,10 @@ struct Server::Impl {
     http::response<http::empty_body> head_;
     std::optional<http::response_serializer<http::empty_body>> head_serializer_;
     std::string chunk_;
-    bool stream_over_ = false;
+    bool stream_over_ = false, is_chunked_ = true;
+    bool is_late_ = false;        // a request has begun, and its time is over
+    bool leaves_unread_ = false;  // the answer goes out before the request is read
+    std::size_t thrown_away_ = 0;
   };
 
   Impl(const ServerOptions& options, Api& api, int fd)
@@ -181,14 +270,30 @@ struct Server::Impl {
     return error ? fmt::format("control {} port {}: {}", wire::format_ip(a), options_.port, error.message()) : std::string();
   }
 
+  // While all are being answered the next ones wait in the kernel's queue.
   void accept() {
-    accept_unix();
-    if (tcp_acceptor_.is_open() && !accepting_tcp_ && over_tcp() < options_.max_connections / 2) accept_from(tcp_acceptor_, accepting_tcp_, true);
+    if (!accepting_ && (has_room(false) || longest_waiting(false) != nullptr)) accept_from(acceptor_, accepting_, false);
+    if (tcp_acceptor_.is_open() && !accepting_tcp_ && (has_room(true) || longest_waiting(true) != nullptr)) accept_from(tcp_acceptor_, accepting_tcp_, true);
   }
-  void accept_unix() {
-    if (!accepting_ && connections_.size() < options_.max_connections) accept_from(acceptor_, accepting_, false);
+  bool has_room(bool tcp) const {
+    auto counts = [tcp](const Connection& one) { return !one.has_been_closed() && (!tcp || one.over_tcp()); };
+    return static_cast<std::size_t>(std::ranges::count_if(connections_, counts)) < options_.max_connections / (tcp ? 2 : 1);
   }
-  std::size_t over_tcp() const { return static_cast<std::size_t>(std::ranges::count_if(connections_, &Connection::over_tcp)); }
+  Connection* longest_waiting(bool tcp) {
+    Connection* found = nullptr;
+    for (Connection& one : connections_)
+      if (one.over_tcp() == tcp && one.waiting_since() && (found == nullptr || *one.waiting_since() < *found->waiting_since())) found = &one;
+    return found;
+  }
+  // A request or connection that the transport refuses.
+  void note(std::uint64_t& counter, bool tcp, std::string_view why) {
+    ++counter;
+    pace(why, tcp);
+  }
+  void pace(std::string_view why, bool tcp) {
+    if (auto more = pace_.admit(Clock::now()))
+      log::warn("control: a request over {} is refused: {} ({} more since the last line)", tcp ? "TCP" : "the Unix socket", why, *more);
+  }
 
   template <class Acceptor>
   void accept_from(Acceptor& acceptor, bool& accepting, bool tcp) {
@@ -201,6 +306,8 @@ struct Server::Impl {
         log::warn("control: accept failed: {}", error.message());
         return;
       }
+      if (!has_room(tcp))
+        if (Connection* other = longest_waiting(tcp)) other->crowd_out();
       connections_.emplace_front(*this, Socket(std::move(socket)), tcp);
       connections_.front().self = connections_.begin();
       connections_.front().read();
@@ -243,6 +350,7 @@ struct Server::Impl {
   bool accepting_ = false, accepting_tcp_ = false;
   std::list<Connection> connections_;
   std::list<Connection> closed_;
+  log::LogPace pace_;
   std::thread thread_;
 };
 

@@ -19,10 +19,14 @@ struct ServerOptions {
   AccessRules access;
   wire::IpAddress address;      // of TCP
   std::uint16_t port = 0;       // 0: no TCP
-  std::size_t max_connections = 64;      // half of them over TCP, at most
+  // Half of them over TCP, at most. When all are taken, the next one takes the place of the one that has waited longest for a
+  // whole request; those that are being answered keep theirs.
+  std::size_t max_connections = 64;
   std::size_t max_header_bytes = 8 << 10;
   std::size_t max_body_bytes = 64 << 10;
   std::chrono::seconds idle_timeout{30};  // for a whole request, an answer, or the pause between two
+  // How long a stream waits for a client that takes nothing. On the Unix socket that may be an operator's pager.
+  std::chrono::seconds stall_timeout{600}, stall_timeout_tcp{60};
   // Of Api::tick and on_tick, at least; longer when they take long, so that they take no more than 2 % of the time.
   std::chrono::milliseconds tick_interval{2000};
   std::function<void(const reflector::SummaryView&)> on_tick;  // on the control thread; may be empty

@@ -97,8 +97,8 @@ void TelemetryBridge::tick(const reflector::SummaryView& summary, double unix_no
     if (auto mrt = exports_->mrt()) sample->mrt = {mrt->records, mrt->dropped_messages, mrt->write_errors, static_cast<double>(mrt->last_dump_at)};
   }
   if (refused_ != nullptr) {
-    sample->control_unauthorized = refused_->unauthorized;
-    sample->control_forbidden = refused_->forbidden;
+    sample->control_refused = {{{"unauthorized", refused_->unauthorized}, {"forbidden", refused_->forbidden}, {"malformed", refused_->malformed},
+                                {"too-large", refused_->too_large}, {"too-slow", refused_->too_slow}, {"crowded", refused_->crowded}, {"stalled", refused_->stalled}}};
   }
   for (const auto& kind : state_.memory().kinds) sample->memory.push_back({kind.name, kind.bytes});
 

@@ -8,10 +8,12 @@ namespace helio::control {
 class FakeState : public reflector::StateSource {
  public:
   FakeState();
+  bool endless_routes = false;  // pages of a hundred, always one more
   reflector::SummaryView summary() override { return summary_; }
   std::vector<reflector::PeerView> peers() override { return peers_; }
   reflector::RoutePage routes(const reflector::RouteQuery& query) override {
     last_query_ = query;
+    if (endless_routes && page_.routes.size() < 100) page_.routes.resize(100, page_.routes.front());
     return page_;
   }
   std::optional<reflector::Explanation> explain(const reflector::ExplainQuery& query) override {

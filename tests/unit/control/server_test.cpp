@@ -1,4 +1,4 @@
-// The server over a real Unix socket: whole requests, keep-alive, limits, timeouts, the socket file.
+// The server over a real Unix socket: whole requests, keep-alive, limits, timeouts, who gives way to whom, the socket file.
 #include "rr/control/server.hpp"
 
 #include <gmock/gmock.h>
@@ -52,6 +52,17 @@ class Client {
       if (n <= 0) return {};
       pending_.append(buffer, static_cast<std::size_t>(n));
     }
+  }
+  std::string receive_some(std::size_t size) {
+    char buffer[4096];
+    for (ssize_t n; pending_.size() < size && (n = ::recv(fd_, buffer, sizeof(buffer), 0)) > 0;) pending_.append(buffer, static_cast<std::size_t>(n));
+    return pending_.substr(0, size);
+  }
+  // To the end of the connection.
+  std::string receive_all() {
+    char buffer[4096];
+    for (ssize_t n; (n = ::recv(fd_, buffer, sizeof(buffer), 0)) > 0;) pending_.append(buffer, static_cast<std::size_t>(n));
+    return std::exchange(pending_, {});
   }
   std::string ask(std::string_view request) {
     send(request);
@@ -163,12 +174,74 @@ TEST_F(ServerTest, ClosesSilentConnectionsAndServesTheNext) {
   options_.idle_timeout = std::chrono::seconds(1);
   options_.max_connections = 2;
   start();
-  Client silent(options_.socket), half(options_.socket), waiting(options_.socket);
+  Client silent(options_.socket), half(options_.socket);
   half.send("GET /v1/ver");
-  // The third waits in the kernel's queue until one of the two is closed for its silence.
-  EXPECT_THAT(waiting.ask(kVersionRequest), HasSubstr("200 OK"));
   EXPECT_EQ(silent.receive(), "");
+  // RFC 9110 §15.5.9: what began and did not end.
+  EXPECT_THAT(half.receive(), testing::AllOf(StartsWith("HTTP/1.1 408"), HasSubstr("within 1 s")));
   EXPECT_EQ(half.receive(), "");
+  EXPECT_THAT(Client(options_.socket).ask(kVersionRequest), HasSubstr("200 OK"));
+  server_.reset();
+  EXPECT_EQ(api_.refused().too_slow, 1u);
+}
+
+// HOSTILE-INPUT §3, connection flood: who has sent no whole request gives way, who has waited longest first.
+TEST_F(ServerTest, SilentConnectionsGiveWay) {
+  options_.max_connections = 2;
+  start();
+  Client silent(options_.socket), half(options_.socket);
+  half.send("GET /v1/ver");
+  EXPECT_THAT(Client(options_.socket).ask(kVersionRequest), HasSubstr("200 OK"));
+  EXPECT_THAT(silent.receive(), testing::AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("\"error\":\"crowded\"")));
+  EXPECT_EQ(silent.receive(), "");
+  std::vector<std::unique_ptr<Client>> crowd;
+  for (int i = 0; i < 100; ++i) crowd.push_back(std::make_unique<Client>(options_.socket));
+  EXPECT_THAT(Client(options_.socket).ask(kVersionRequest), HasSubstr("200 OK"));
+  EXPECT_THAT(half.receive(), StartsWith("HTTP/1.1 503"));
+  server_.reset();
+  EXPECT_GE(api_.refused().crowded, 100u);
+}
+
+// A client that reads nothing of a stream holds its connection for a while only.
+TEST_F(ServerTest, StreamsEndWhoseClientTakesNothing) {
+  options_.stall_timeout = std::chrono::seconds(1);
+  state_.endless_routes = true;
+  start();
+  Client deaf(options_.socket);
+  deaf.send("GET /v1/routes?stream=true HTTP/1.1\r\nHost: x\r\n\r\n");
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  server_.reset();
+  EXPECT_EQ(api_.refused().stalled, 1u);
+}
+
+// RFC 9112 §9.6: the answer arrives though the client is still sending what nobody will read.
+TEST_F(ServerTest, RefusalsReachClientsThatGoOnSending) {
+  start();
+  for (int i = 0; i < 20; ++i) {
+    Client client(options_.socket);
+    client.send("POST /v1/log:debug HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n");
+    for (int part = 0; part < 10; ++part) client.send(std::string(20000, 'x'));
+    EXPECT_THAT(client.receive(), StartsWith("HTTP/1.1 413"));
+    EXPECT_EQ(client.receive(), "");
+  }
+  server_.reset();
+  EXPECT_EQ(api_.refused().too_large, 20u);
+}
+
+// RFC 9110 §9.3.2, RFC 9112 §6.1.
+TEST_F(ServerTest, HeadHasNoContentAndHttp10NoChunks) {
+  start();
+  Client client(options_.socket);
+  client.send("HEAD /v1/version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  std::string all = client.receive_all();
+  EXPECT_THAT(all, StartsWith("HTTP/1.1 405"));
+  EXPECT_EQ(all.find("\r\n\r\n") + 4, all.size()) << all;
+  Client old(options_.socket);
+  old.send("GET /v1/routes?stream=true HTTP/1.0\r\n\r\n");
+  all = old.receive();  // its lines have no end here
+  EXPECT_THAT(all, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(all, testing::Not(HasSubstr("chunked")));
+  EXPECT_EQ(old.receive_some(1), "{");
 }
 
 TEST_F(ServerTest, TicksWithTheSummary) {
