@@ -135,7 +135,8 @@ class Shard final : public session::Engine {
     // RT memberships from before a restart (RFC 4724) or a BoRR (RFC 7313): those that are not said again until the
     // End-of-RIB or the EoRR are gone.
     std::optional<Membership> not_said_again;
-    std::array<std::optional<TimePoint>, 2> limit_logged;  // near and above prefix limits: each once a minute at most
+    // By family, near and above its prefix limit: each once a minute at most.
+    std::array<std::array<std::optional<TimePoint>, 2>, wire::kFamilyCount> limit_logged;
     wire::FamilySet start_awaits;                      // families whose End-of-RIB our own start waits for
     // RT memberships that the import policy refuses, with their attributes where they are known.
     std::map<wire::RtMembership, std::shared_ptr<const OwnedAttributes>> refused;

@@ -52,16 +52,19 @@ bool Shard::admits_membership(Peer& peer, const wire::RtMembership& membership) 
   const Membership* present = distribution_.membership(id);
   if (!limit || present == nullptr || present->contains(membership)) return true;
   std::size_t would_be = present->size() + 1;
+  auto& is_told = peer.record.quota->told[wire::index(Family::rtc)].full;
   if (would_be > limit->max_prefixes) {
     if (limit->action == session::PrefixLimit::Action::discard_new) {
       counters_.discarded_by_limit.add();
       peer.record.quota->discarded[wire::index(Family::rtc)].fetch_add(1, std::memory_order_relaxed);
+      if (!is_told.exchange(true)) limit_reached({id, Family::rtc, true});
       return false;
     }
     if (would_be == std::size_t{limit->max_prefixes} + 1) limit_reached({id, Family::rtc, true});
-  } else if (would_be == std::max<std::size_t>(1, std::size_t{limit->max_prefixes} * limit->warning_threshold_pct / 100)) {
-    limit_reached({id, Family::rtc, false});
+    return true;
   }
+  is_told = false;
+  if (would_be == std::max<std::size_t>(1, std::size_t{limit->max_prefixes} * limit->warning_threshold_pct / 100)) limit_reached({id, Family::rtc, false});
   return true;
 }
 
@@ -89,7 +92,7 @@ void Shard::limit_reached(const LimitReached& reached) {
   if (!limit) return;
   tell(reached.exceeded ? rib::JournalEvent::limit_exceeded : rib::JournalEvent::limit_warning, reached.peer,
        fmt::format("{} {}", wire::family_label(reached.family), limit->max_prefixes));
-  auto& logged = peer->limit_logged[reached.exceeded];
+  auto& logged = peer->limit_logged[wire::index(reached.family)][reached.exceeded];
   if (!logged || now_ - *logged >= std::chrono::minutes(1)) {
     logged = now_;
     log::warn("peer={} family={} {} its prefix limit of {}", wire::format_ip(peer->record.info.address), wire::family_label(reached.family),

@@ -140,6 +140,42 @@ TEST_P(Limits, Memberships) {
   EXPECT_EQ(shards.closed.at(1).notification, (wire::Notification{6, 1, {0, 1, 132, 0, 0, 0, 3}}));
 }
 
+// What operators are told of peer 0: "exceeded FAMILY LIMIT" or "near FAMILY LIMIT", in order.
+std::vector<std::string> told(Shards& shards) {
+  std::vector<std::string> out;
+  rib::JournalCursor cursor;
+  rib::JournalSlice slice = shards.shard_of(0).journal()->read(cursor, {.routes = false, .memberships = false}, 1000, 1 << 20);
+  for (const rib::JournalRecord& record : slice.records) {
+    if (record.event == rib::JournalEvent::limit_exceeded) out.push_back("exceeded " + record.text);
+    if (record.event == rib::JournalEvent::limit_warning) out.push_back("near " + record.text);
+  }
+  return out;
+}
+
+// A limit that is never exceeded, because what is new is discarded, is told of all the same: once, until there is room again.
+TEST_P(Limits, DiscardNewIsToldOnce) {
+  EngineSettings settings;
+  settings.journal_bytes = 4 << 20;
+  Shards shards(GetParam(), settings);
+  auto group = limited(Family::vpnv4, 100, Action::discard_new);
+  group->prefix_limits[wire::index(Family::rtc)] = PrefixLimit{.max_prefixes = 3, .action = Action::discard_new};
+  shards.up(Shards::pe(0, group, true));
+  shards.announce(0, "65000:1", 0, 150);
+  shards.announce(0, "65000:2", 0, 20);
+  EXPECT_EQ(told(shards), (std::vector<std::string>{"exceeded vpnv4 100"}));
+  shards.withdraw(0, "65000:1", 0, 50);
+  shards.announce(0, "65000:2", 0, 20);
+  EXPECT_EQ(told(shards).size(), 1u);  // 70 of 100
+  shards.announce(0, "65000:3", 0, 60);
+  EXPECT_EQ(told(shards), (std::vector<std::string>{"exceeded vpnv4 100", "near vpnv4 100", "exceeded vpnv4 100"}));
+  shards.join(0, {"65000:1", "65000:2", "65000:3", "65000:4"});
+  shards.join(0, {"65000:5", "65000:6"});
+  std::vector<std::string> all = told(shards);
+  ASSERT_EQ(all.size(), 5u) << testing::PrintToString(all);
+  EXPECT_EQ(all[3], "near rtc 3");
+  EXPECT_EQ(all[4], "exceeded rtc 3");
+}
+
 TEST_P(Limits, AttributeSize) {
   EngineSettings settings;
   settings.attribute_bytes = 300;
