@@ -306,7 +306,10 @@ void RibShard::report_discards(PeerId id, Family family, const session::PrefixLi
   bool more = discarded > told.discarded.exchange(discarded);
   auto& stream = streams_[id.value % mailboxes_.shards()];
   if (routes < most) told.full = false;
-  else if (more && !told.full.exchange(true)) return stream.push_back(LimitReached{id, family, true});
+  else if (more && !told.full.exchange(true)) {
+    told.near = true;  // who is full no longer comes near
+    return stream.push_back(LimitReached{id, family, true});
+  }
   if (routes < warned) told.near = false;
   else if (!told.near.exchange(true)) stream.push_back(LimitReached{id, family, false});
 }
