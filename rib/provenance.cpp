@@ -131,6 +131,7 @@ std::vector<std::uint32_t> ProvenanceStore::tables_of(ProvenanceId id) const {
 
 std::vector<std::uint32_t> ProvenanceStore::tables_of_rt_set(RtSetId id) const {
   std::vector<std::uint32_t> tables;
+  if (id >= rt_sets_.limit()) return tables;
   for (ProvenanceId p : rt_sets_[id].provenances) provenances_[p].tables.append_to(tables);
   sort_unique(tables);
   return tables;

@@ -88,7 +88,7 @@ class ProvenanceStore {
   void table_removed(ProvenanceId id);
   // The tables that may hold paths with it: sorted, unique, a superset of the live ones.
   std::vector<std::uint32_t> tables_of(ProvenanceId id) const;
-  // The same of all provenances of an RT set.
+  // The same of all provenances of an RT set; none of one that has gone since a walk over it was asked for.
   std::vector<std::uint32_t> tables_of_rt_set(RtSetId id) const;
   // Many listed tables are stale: the owner of the tables should set the live ones, and those it cannot judge.
   bool wants_compaction(ProvenanceId id) const;
