@@ -31,7 +31,7 @@ class AllCollectors : public prometheus::Collectable {
 
 }  // namespace
 
-Collector make_collector(Build build, std::shared_ptr<const Board> board, std::shared_ptr<const PeerSeriesLimits> limits) {
+Collector make_collector(Build build, const std::shared_ptr<const Board>& board, std::shared_ptr<const PeerSeriesLimits> limits) {
   return std::make_shared<AllCollectors>(std::vector<Collector>{
       make_process_collector(std::move(build)), make_daemon_collector(board), make_shard_collector(board),
       make_peer_collector(board, std::move(limits))});

@@ -36,6 +36,6 @@ Collector make_shard_collector(std::shared_ptr<const Board> board);
 // peer_*, telemetry_series_dropped.
 Collector make_peer_collector(std::shared_ptr<const Board> board, std::shared_ptr<const PeerSeriesLimits> limits);
 // All of the above as one, and scrape_duration_seconds.
-Collector make_collector(Build build, std::shared_ptr<const Board> board, std::shared_ptr<const PeerSeriesLimits> limits);
+Collector make_collector(Build build, const std::shared_ptr<const Board>& board, std::shared_ptr<const PeerSeriesLimits> limits);
 
 }  // namespace helio::telemetry

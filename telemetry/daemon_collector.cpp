@@ -113,7 +113,7 @@ class DaemonCollector : public prometheus::Collectable {
 
     std::array<std::uint64_t, std::size(kBfdStates)> sessions{};
     for (const PeerSample& peer : sample.peers)
-      if (peer.bfd_state >= 0 && peer.bfd_state < static_cast<int>(sessions.size())) ++sessions[static_cast<std::size_t>(peer.bfd_state)];
+      if (auto state = static_cast<std::uint8_t>(peer.bfd_state); state < sessions.size()) ++sessions[state];  // -1, no BFD, is above all
     FamilyBuilder bfd = gauge("bfd_sessions", "BFD sessions of Established peers by state.");
     for (std::size_t i = 0; i < sessions.size(); ++i) bfd.add({{"state", kBfdStates[i]}}, static_cast<double>(sessions[i]));
     bfd.finish(out);

@@ -9,8 +9,8 @@ Tables::Tables(RcuDomain& rcu) : rcu_(rcu) { add_vrf(); }
 // Nobody reads any more.
 Tables::~Tables() {
   auto& account = rcu_.account();
-  for (InterfaceId i = 0; i < interface_count_; ++i) rib::release(account, rib::MemoryKind::directory, interfaces_.at(i).load(), sizeof(Interface));
-  for (TunnelId i = 0; i < tunnel_count_; ++i) rib::release(account, rib::MemoryKind::directory, tunnels_.at(i).load(), sizeof(Tunnel));
+  for (std::uint32_t i = 0; i < interface_count_; ++i) rib::release(account, rib::MemoryKind::directory, interfaces_.at(i).load(), sizeof(Interface));
+  for (std::uint32_t i = 0; i < tunnel_count_; ++i) rib::release(account, rib::MemoryKind::directory, tunnels_.at(i).load(), sizeof(Tunnel));
   for (NextHopId i = 1; i < next_hop_limit_; ++i)
     if (NextHop* n = next_hops_.at(i).load()) rib::release(account, rib::MemoryKind::provenance, n, bytes(*n));
   for (VrfId i = 0; i < vrf_count_; ++i) delete *vrfs_.at(i);

@@ -168,7 +168,7 @@ std::vector<Change> diff(const Config& running, const Config& wanted) {
 LoadResult effective(const Config& running, const Config& wanted) {
   Node tree = wanted.tree;
   keep_running(schema(), &running.tree, tree);
-  LoadResult made = config_from_tree(std::move(tree), wanted.file);
+  LoadResult made = config_from_tree(tree, wanted.file);
   if (made) made->hash = wanted.hash;
   return made;
 }

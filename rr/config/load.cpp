@@ -46,7 +46,7 @@ LoadResult parse_config(std::string_view text, const std::string& file, const st
   return config;
 }
 
-LoadResult config_from_tree(Node tree, const std::string& file) {
+LoadResult config_from_tree(const Node& tree, const std::string& file) {
   Problems problems(file);
   std::error_code code;
   return checked(tree, file, std::filesystem::absolute(file, code).parent_path().string(), problems);

@@ -19,6 +19,6 @@ LoadResult load_config(const std::string& path);
 LoadResult parse_config(std::string_view text, const std::string& file, const std::string& directory);
 
 // The same for a tree that was read before. Its `hash` is left empty.
-LoadResult config_from_tree(Node tree, const std::string& file);
+LoadResult config_from_tree(const Node& tree, const std::string& file);
 
 }  // namespace helio::config

@@ -29,7 +29,7 @@ std::vector<std::string_view> members(std::string_view word) {
 class EventStream final : public ApiStream {
  public:
   EventStream(reflector::StateSource& state, reflector::EventQuery query, std::set<std::string, std::less<>> kinds)
-      : state_(state), query_(std::move(query)), kinds_(std::move(kinds)) {
+      : state_(state), query_(query), kinds_(std::move(kinds)) {
     state_.events(cursor_, query_);  // from here on
   }
   State next(std::string& out) override {
@@ -80,7 +80,7 @@ Result<std::unique_ptr<ApiStream>, ApiProblem> make_event_stream(reflector::Stat
   query.events = query.events && wants({"peers", "limits", "next-hops", "policies", "config"});
   reflector::EventCursor probe;
   if (!state.events(probe, query).kept) return problem(409, "no_journal", "no journal is kept, and events come from there", "[journal] memory");
-  return std::make_unique<EventStream>(state, std::move(query), std::move(kinds));
+  return std::make_unique<EventStream>(state, query, std::move(kinds));
 }
 
 }  // namespace helio::control

@@ -70,7 +70,7 @@ json::value shards_json(const std::vector<reflector::ShardView>& views) {
     const reflector::ShardView& v = views[i];
     shards.push_back({{"shard", i}, {"peers", v.peers}, {"prefixes", v.prefixes}, {"paths", v.paths}, {"best_changes", v.best_changes}, {"attribute_sets", v.attribute_sets},
                       {"memory_bytes", v.memory_bytes}, {"updates_in", v.updates_in}, {"turns", v.turns}, {"walks", v.walks}, {"mailbox_bytes", v.mailbox_bytes},
-                      {"output_bytes", v.output_bytes}, {"busy_seconds", static_cast<double>(v.busy.count() / 1000000) / 1000}});
+                      {"output_bytes", v.output_bytes}, {"busy_seconds", static_cast<double>(std::chrono::floor<std::chrono::milliseconds>(v.busy).count()) / 1000}});
   }
   return {{"shards", std::move(shards)}};
 }

@@ -14,8 +14,9 @@ namespace {
 std::optional<int> digits(std::string_view& text, std::size_t count) {
   if (text.size() < count) return std::nullopt;
   int value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + count, value);
-  if (error != std::errc() || end != text.data() + count || text[0] == '-') return std::nullopt;
+  const char *first = text.data(), *last = first + count;
+  auto [end, error] = std::from_chars(first, last, value);
+  if (error != std::errc() || end != last || text[0] == '-') return std::nullopt;
   text.remove_prefix(count);
   return value;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "rr/base/build_info.hpp"
 #include "rr/base/utf8.hpp"
 #include "rr/bfd/packet.hpp"
@@ -91,8 +93,8 @@ void TelemetryBridge::tick(const reflector::SummaryView& summary, double unix_no
   if (exports_ != nullptr) {
     for (const BmpStationView& view : exports_->bmp_stations()) {
       std::string address = wire::format_ip(view.address);
-      if (view.address.is_v6) address = "[" + address + "]";
-      sample->bmp_stations.push_back({address + ":" + std::to_string(view.port), view.state == "up", view.messages, view.dropped_messages, view.queue_bytes});
+      std::string station = view.address.is_v6 ? fmt::format("[{}]:{}", address, view.port) : fmt::format("{}:{}", address, view.port);
+      sample->bmp_stations.push_back({std::move(station), view.state == "up", view.messages, view.dropped_messages, view.queue_bytes});
     }
     if (auto mrt = exports_->mrt()) sample->mrt = {mrt->records, mrt->dropped_messages, mrt->write_errors, static_cast<double>(mrt->last_dump_at)};
   }

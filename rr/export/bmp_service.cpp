@@ -90,7 +90,7 @@ bool BmpService::reconfigure(const std::vector<StationSettings>& wanted) {
   return answer.get_future().get();
 }
 
-BmpService::~BmpService() {
+BmpService::~BmpService() {  // NOLINT(bugprone-exception-escape): memory may be short here as anywhere, and ends heliod
   std::promise<void> ended;
   asio::post(io_, [this] {
     for (auto& station : stations_)

@@ -141,8 +141,8 @@ void BmpStation::write() {
       queue_.pop_front();
     }
     bool above = slot_.queued.load(std::memory_order_relaxed) >= slot_.limit / 2;
-    if (std::exchange(was_above_, above) && !above) callbacks_.drained(*this);
-    else if (!above && !has_routes_) callbacks_.drained(*this);
+    bool was_above = std::exchange(was_above_, above);
+    if (!above && (was_above || !has_routes_)) callbacks_.drained(*this);
     write();
   });
 }

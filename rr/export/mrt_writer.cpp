@@ -38,7 +38,7 @@ MrtWriter::MrtWriter(MrtSettings settings, ShardWatches& watches, std::uint32_t 
   pthread_setname_np(thread_.native_handle(), "helio-mrt");
 }
 
-MrtWriter::~MrtWriter() {
+MrtWriter::~MrtWriter() {  // NOLINT(bugprone-exception-escape): memory may be short here as anywhere, and ends heliod
   for (std::uint32_t s = 0; s < recorders_.size(); ++s) watches_.remove(s, *recorders_[s]);
   {
     std::lock_guard lock(mutex_);

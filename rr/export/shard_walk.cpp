@@ -31,7 +31,7 @@ bool ShardFeed::has_credit(const Walk& walk) const {
 bool ShardFeed::walk_some() {
   bool runnable = false;
   for (std::size_t n = walks_.size(); n > 0; --n) {
-    Walk walk = std::move(walks_.front());
+    Walk walk = walks_.front();
     walks_.pop_front();
     if (has_credit(walk) && !walk_step(walk)) {
       ++walk.step;
@@ -42,7 +42,7 @@ bool ShardFeed::walk_some() {
       continue;
     }
     runnable = runnable || has_credit(walk);
-    walks_.push_back(std::move(walk));
+    walks_.push_back(walk);
   }
   return runnable;
 }

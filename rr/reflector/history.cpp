@@ -338,7 +338,6 @@ std::optional<PastExplanation> Reflector::explain_at(const ExplainQuery& query, 
   out.known = true;
   std::vector<wire::RouteTarget> targets;
   bool knows_targets = false, usable = true;
-  std::string name = fmt::format("{}:{}", wire::format_rd(query.prefix.rd), wire::format_prefix(query.prefix));
   switch (past.state) {
     case PastRoute::State::absent:
       out.state = "absent";

@@ -832,8 +832,8 @@ void RibShard::flush_images(Walk& walk) {
   flush_image(walk, rib4_, image4_, Family::vpnv4, std::nullopt);
   flush_image(walk, rib6_, image6_, rib6_.family(), std::nullopt);
   if (view_image_bytes_ == 0) return;
-  for (std::uint8_t v = 0; v < view_images_[0].size(); ++v) flush_image(walk, rib4_, view_images_[0][v], Family::vpnv4, v);
-  for (std::uint8_t v = 0; v < view_images_[1].size(); ++v) flush_image(walk, rib6_, view_images_[1][v], Family::vpnv6, v);
+  for (std::size_t v = 0; v < view_images_[0].size(); ++v) flush_image(walk, rib4_, view_images_[0][v], Family::vpnv4, static_cast<std::uint8_t>(v));
+  for (std::size_t v = 0; v < view_images_[1].size(); ++v) flush_image(walk, rib6_, view_images_[1][v], Family::vpnv6, static_cast<std::uint8_t>(v));
   view_image_bytes_ = 0;
 }
 

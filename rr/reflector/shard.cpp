@@ -633,7 +633,7 @@ void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const 
 
 // --- Policies -------------------------------------------------------------------------------------------------------
 
-void Shard::set_policies(std::shared_ptr<const RoutePolicies> policies) {
+void Shard::set_policies(const std::shared_ptr<const RoutePolicies>& policies) {
   settings_.policies = policies;
   std::vector<std::pair<std::uint8_t, std::uint8_t>> moves = distribution_.set_policies(policies);
   move_requests();  // classes that are new

@@ -94,7 +94,7 @@ class Shard final : public session::Engine {
   // The shard that holds a prefix; `first_octet` of the address.
   std::uint32_t owner_of(std::uint64_t rd, std::uint8_t first_octet) const;
   // Other policies are in force from the next turn on; every shard must be told.
-  void set_policies(std::shared_ptr<const RoutePolicies> policies);
+  void set_policies(const std::shared_ptr<const RoutePolicies>& policies);
   // A marker sets out; `at`: when that was asked for. Without [telemetry] canary nothing happens.
   void send_canary(TimePoint at);
   struct PeerRecord {

@@ -293,7 +293,7 @@ std::vector<BfdView> BfdService::Loop::views() const {
 
 BfdService::BfdService(Failed failed, std::uint16_t port) : failed_(std::move(failed)), port_(port) {}
 
-BfdService::~BfdService() { shut_down(); }
+BfdService::~BfdService() { shut_down(); }  // NOLINT(bugprone-exception-escape): memory may be short here as anywhere, and ends heliod
 
 std::shared_ptr<BfdService::Loop> BfdService::loop() {
   std::lock_guard lock(mutex_);
@@ -304,7 +304,7 @@ void BfdService::start(BfdRequest request) {
   std::lock_guard lock(mutex_);
   if (is_over_) return;
   if (!loop_) loop_ = std::make_shared<Loop>(failed_, port_);
-  loop_->post([loop = loop_.get(), request = std::move(request)] { loop->start(request); });
+  loop_->post([loop = loop_.get(), request] { loop->start(request); });
 }
 
 void BfdService::configure(PeerId peer, bfd::Parameters parameters, std::uint8_t ttl_min) {

@@ -98,9 +98,9 @@ void Peer::stop_all(const wire::Notification& notification, CloseReason reason, 
     if (attempt.is_running()) attempt.raise(event, notification, reason);
 }
 
-void Peer::take_down(wire::Notification notification, CloseReason reason) {
+void Peer::take_down(const wire::Notification& notification, CloseReason reason) {
   settings_.admin_down = true;
-  stop_all(std::move(notification), reason, true);
+  stop_all(notification, reason, true);
   if (reason != CloseReason::shutdown) shard_.engine().forget(id_);
   idle_hold_at_ = kStopped;
   failures_ = 0;
@@ -113,9 +113,9 @@ void Peer::bring_up() {
   start_connector();
 }
 
-void Peer::reset(wire::Notification notification, CloseReason reason) {
+void Peer::reset(const wire::Notification& notification, CloseReason reason) {
   if (settings_.admin_down) return;
-  stop_all(std::move(notification), reason, false);
+  stop_all(notification, reason, false);
   shard_.engine().forget(id_);
   failures_ = 0;
   limit_hold_until_ = {};

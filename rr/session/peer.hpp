@@ -91,9 +91,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // Takes over an accepted descriptor.
   void accept(int fd);
   // Takes the neighbour down for good (until bring_up) or for one idle hold.
-  void take_down(wire::Notification notification, CloseReason reason);
+  void take_down(const wire::Notification& notification, CloseReason reason);
   void bring_up();
-  void reset(wire::Notification notification, CloseReason reason);
+  void reset(const wire::Notification& notification, CloseReason reason);
   // New settings. What an Established session cannot take over waits for the next one, or, with `reset_now`, the session is
   // reset (Cease/Other Configuration Change). Whether the operator took the neighbour down stays as it is.
   void configure(NeighborSettings settings, bool reset_now);

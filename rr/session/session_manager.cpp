@@ -32,7 +32,7 @@ SessionManager::SessionManager(SessionSettings settings)
     loops_.push_back(std::make_unique<ShardLoop>(ShardId(i), shards, settings_.limits));
 }
 
-SessionManager::~SessionManager() { stop({}, std::chrono::milliseconds(0)); }
+SessionManager::~SessionManager() { stop({}, std::chrono::milliseconds(0)); }  // NOLINT(bugprone-exception-escape): memory may be short here as anywhere, and ends heliod
 
 Result<void, std::string> SessionManager::start(std::span<Engine* const> engines) {
   HELIO_CHECK(engines.size() == loops_.size(), "one engine per shard");

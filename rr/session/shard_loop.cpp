@@ -29,7 +29,7 @@ ShardLoop::ShardLoop(ShardId shard, std::uint32_t shards, SessionLimits limits)
       read_bound_(kLeastReadBound),
       random_(std::random_device{}()) {}
 
-ShardLoop::~ShardLoop() {
+ShardLoop::~ShardLoop() {  // NOLINT(bugprone-exception-escape): memory may be short here as anywhere, and ends heliod
   if (thread_.joinable()) {
     begin_stop(wire::make_cease(wire::cease::administrative_shutdown), std::chrono::milliseconds(0));
     join();

@@ -217,9 +217,12 @@ bool Decoder::decode_attribute(AttributeView attribute, Bytes whole) {
       reason = rule->length_reason;
       subcode = rule->length_subcode;
       action = rule->on_error;
-    } else if (rule->check && (reason = rule->check(attribute.value, context_))) {
-      subcode = rule->value_subcode;
-      action = rule->on_error;
+    } else if (rule->check) {
+      reason = rule->check(attribute.value, context_);
+      if (reason) {
+        subcode = rule->value_subcode;
+        action = rule->on_error;
+      }
     }
     if (type == attr::next_hop && reason) {
       next_hop_reason_ = reason;

@@ -82,7 +82,7 @@ std::optional<std::pair<std::size_t, std::size_t>> Underlay::exit_towards(std::s
     Step step = queue[at];
     for (const InterAsSpec& s : topology_.inter_as) {
       if (s.option != InterAs::c) continue;
-      for (auto [near_name, far_name] : {std::pair(s.a, s.b), std::pair(s.b, s.a)}) {
+      for (const auto& [near_name, far_name] : {std::pair(s.a, s.b), std::pair(s.b, s.a)}) {
         auto index = [&](const std::string& n) { return static_cast<std::size_t>(topology_.find_router(n) - topology_.routers.data()); };
         std::size_t near = index(near_name), far = index(far_name);
         if (as_of(near) != step.as || !routers_[near]->is_up || !routers_[far]->is_up) continue;

@@ -62,7 +62,7 @@ Plan::Plan(const PlanOptions& options)
   std::uint64_t slots = std::uint64_t{o_.pes} * o_.vrfs_per_pe;
   cycles_ = static_cast<std::uint32_t>((slots + o_.vrfs - 1) / o_.vrfs);
   groups_ = (cycles_ + o_.multihoming - 1) / o_.multihoming;
-  v4_routes_ = o_.routes_per_vrf - static_cast<std::uint32_t>(o_.ipv6_share * o_.routes_per_vrf + 0.5);
+  v4_routes_ = o_.routes_per_vrf - static_cast<std::uint32_t>(std::lround(o_.ipv6_share * o_.routes_per_vrf));
   rd_prefix_ = std::uint64_t{o_.asn} << 32;
   rt_prefix_ = 0x0002'0000'0000'0000 | std::uint64_t{o_.asn} << 32;
   std::uint64_t rds = o_.rd_mode == RdMode::per_pe ? slices() : o_.vrfs;
