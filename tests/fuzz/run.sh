@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Fuzzes every target for a while: bash tests/fuzz/run.sh [seconds-per-target] [target...]
-# Builds the fuzz preset (clang-19, ASan, UBSan) in build/fuzz. New inputs stay in build/fuzz/corpus, findings in
+# Installs clang-19 and builds the fuzz preset (ASan, UBSan) in build/fuzz. New inputs stay in build/fuzz/corpus, findings in
 # build/fuzz/findings; a finding is replayed with the target's binary of any other preset. Exit 1 on a finding.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=deploy/packages.sh
+source deploy/packages.sh
+install_packages "${build_packages[@]}" "${sanitizer_packages[@]}" libgtest-dev libgmock-dev
 seconds=${1:-60}
 shift || true
 build=build/fuzz

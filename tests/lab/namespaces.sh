@@ -38,8 +38,9 @@ if text=$(timeout 60 "$lab" run "$topologies/fault-rt-leak.toml" --namespaces 2>
 elif grep -q "arrived at another customer's site" <<<"$text"; then pass "ping fault-rt-leak"
 else miss "ping fault-rt-leak" "$text"; fi
 
-# hold TOPOLOGY: sets $held to the pid once the sites are there.
+# hold TOPOLOGY: sets $held to the pid once the sites are there. The line of the one before must be gone by then.
 hold() {
+  : >"$work/hold.log"
   "$lab" run "$topologies/$1.toml" --namespaces --hold >"$work/hold.log" 2>&1 &
   held=$!
   for _ in $(seq 200); do grep -q 'until Ctrl-C' "$work/hold.log" && return 0; sleep 0.1; done
