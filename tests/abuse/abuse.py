@@ -32,7 +32,8 @@ def abuse(clauses):
 
 def load_tests():
     for file in sorted(HERE.glob("test_*.py")):
-        importlib.import_module(file.stem)
+        module = importlib.import_module(file.stem)
+        check(pathlib.Path(module.__file__) == file, "%s was not loaded, but %s: rename it" % (file, module.__file__))
     return REGISTRY
 
 

@@ -9,7 +9,6 @@ hour with its 95 % interval, counters that must agree, the pair's latency. Write
 """
 import argparse
 import csv
-import importlib.machinery
 import json
 import math
 import pathlib
@@ -24,6 +23,7 @@ sys.dont_write_bytecode = True
 
 from abuse import METRICS_PORT, PAIR, Pair, clients_toml
 from harness import Heliod, reflector_toml
+from runner import namespace_prefix
 from vitals import Metrics, descriptors, resident_mib
 
 BLOCKS = 12          # averages that the regression sees: neighbouring samples are not independent of each other
@@ -168,8 +168,7 @@ def main():
     options = parser.parse_args()
     if options.inside:
         return run(options)
-    interop_run = importlib.machinery.SourceFileLoader("interop_run", str(HERE.parent / "interop/run.py")).load_module()
-    return subprocess.run(interop_run.namespace_prefix() + [sys.executable, __file__, *sys.argv[1:], "--inside"]).returncode
+    return subprocess.run(namespace_prefix() + [sys.executable, __file__, *sys.argv[1:], "--inside"]).returncode
 
 
 if __name__ == "__main__":

@@ -9,53 +9,34 @@ import argparse
 import concurrent.futures
 import os
 import pathlib
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
-SKIPPED = 77
-
-
-def namespace_prefix():
-    """The command that puts a child into its own network namespace, with a host name of its own; empty where that is not allowed."""
-    for prefix in (["unshare", "--net", "--uts"], ["unshare", "--map-root-user", "--net", "--uts"]):
-        if shutil.which("unshare") and subprocess.run(prefix + ["true"], capture_output=True).returncode == 0:
-            return prefix
-    return []
+import harness  # noqa: E402
+import runner  # noqa: E402
 
 
 def run_child(name, folder, binaries, reflector, isolated, record):
     """One test in this process. Prints what went wrong; returns the exit status."""
-    import harness
     if isolated:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         socket.sethostname("pe")  # daemons tell it in their OPEN; the machine's own stays out of records
     function, _ = harness.load_tests()[name]
     t = harness.Test(name, folder, binaries, reflector, isolated)
-    try:
+
+    def body():
         if record:
             t.record()
         function(t)
-    except harness.Skip as reason:
-        t.abandon()
-        print("skipped: %s" % reason)
-        return SKIPPED
-    except BaseException as error:
-        t.abandon()
-        text = str(error) if isinstance(error, harness.Failure) else traceback.format_exc()
-        where = [f for f in traceback.extract_tb(error.__traceback__) if "/test_" in f.filename]
-        print("%s%s" % ("%s:%d: " % (pathlib.Path(where[-1].filename).name, where[-1].lineno) if where else "", text))
-        return 1
-    problems = t.finish()
-    print("\n".join(problems))
-    return 1 if problems else 0
+        return t.finish()
+
+    return runner.run_child(body, t.abandon)
 
 
 def run_test(name, options, prefix, root):
@@ -63,28 +44,15 @@ def run_test(name, options, prefix, root):
     started = time.monotonic()
     argv = prefix + [sys.executable, __file__, "--child", name, "--folder", str(folder), "--bin", options.bin, "--reflector", options.reflector]
     argv += (["--isolated"] if prefix else []) + (["--record"] if options.record else [])
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=options.timeout)
-        status, text = done.returncode, (done.stdout + done.stderr).strip()
-    except subprocess.TimeoutExpired as error:
-        status, text = 1, "no end within %d s: %s" % (options.timeout, error.stdout)
+    status, text = runner.run_process(argv, options.timeout)
     return name, status, text, time.monotonic() - started, folder
 
 
 def report(result, clauses):
     name, status, text, seconds, folder = result
-    word = {0: "PASS", SKIPPED: "SKIP"}.get(status, "FAIL")
-    print("%s %5.1fs %-42s %s" % (word, seconds, name, clauses))
-    if word == "PASS":
-        return
-    for line in text.splitlines():
-        print("        " + line)
-    if word == "FAIL":
-        for log in sorted(folder.rglob("*.log")):
-            tail = log.read_text(errors="replace").splitlines()[-12:]
-            if tail:
-                print("    --- %s" % log.relative_to(folder.parent))
-                print("\n".join("        " + line[:300] for line in tail))
+    print("%s %5.1fs %-42s %s" % (runner.word_of(status), seconds, name, clauses))
+    if status != 0:
+        runner.print_details(text, status, folder)
     sys.stdout.flush()
 
 
@@ -106,7 +74,6 @@ def main():
     if options.child:
         return run_child(options.child, options.folder, options.bin, options.reflector, options.isolated, options.record)
 
-    import harness
     tests = harness.load_tests()
     names = [n for n in tests if not options.names or any(w in n for w in options.names)]
     if options.list:
@@ -116,26 +83,19 @@ def main():
     if options.reflector == "heliod" and not os.access(options.bin + "/heliod", os.X_OK):
         print("no heliod in %s: build first (bash tests/run.sh), or say --bin DIR" % options.bin)
         return 2
-    prefix = namespace_prefix()
+    prefix = runner.namespace_prefix()
     if not prefix:
         print("no network namespaces here: tests run one at a time on the machine's own loopback")
     root = pathlib.Path(tempfile.mkdtemp(prefix="helio-interop-"))
-    counts = {}
+    statuses = []
     # The longest first, so that none of them runs alone at the end.
     names.sort(key=lambda n: not n.startswith(("gobgp", "clients", "exabgp")))
     with concurrent.futures.ThreadPoolExecutor(options.jobs if prefix else 1) as pool:
         for future in concurrent.futures.as_completed([pool.submit(run_test, n, options, prefix, root) for n in names]):
             result = future.result()
-            counts[result[1]] = counts.get(result[1], 0) + 1
+            statuses.append(result[1])
             report(result, tests[result[0]][1])
-    if options.keep or options.record:
-        print("logs and captures: %s" % root)
-    else:
-        shutil.rmtree(root, ignore_errors=True)
-    passed, skipped = counts.get(0, 0), counts.get(SKIPPED, 0)
-    failed = len(names) - passed - skipped
-    print("%d passed, %d failed%s" % (passed, failed, ", %d skipped" % skipped if skipped else ""))
-    return 1 if failed or not names else 0
+    return runner.close(statuses, root, options.keep or options.record)
 
 
 if __name__ == "__main__":
