@@ -129,6 +129,7 @@ void Distribution::policy_switched(std::uint32_t r) {
       peer->moving_from.reset();
     }
   }
+  update_lag_marks();
 }
 
 void Distribution::set_settings(PeerId id, std::shared_ptr<const session::GroupSettings> group) {
@@ -151,7 +152,7 @@ void Distribution::peer_up(const session::EstablishedPeer& info, TimePoint now) 
   peer.export_policy = export_policy;
   peer.links.resize(sources_.size());
   for (Link& link : peer.links) link.encoding_class = *id;
-  peer.last_progress = now;
+  peer.last_progress = patience_;
   peer.has_vpn = !(info.families & vpn_families()).empty();
   bool rtc = info.families.contains(Family::rtc);
   peer.filtered = rtc || info.group->filters_without_rtc();
@@ -181,9 +182,10 @@ void Distribution::peer_down(PeerId id) {
     if (at->second.empty()) wanted_by_.erase(at);
   }
   if (peer->membership.has_partial()) erase_value(partial_peers_, number);
-  for (Source& source : sources_) {
+  for (std::uint32_t r = 0; r < sources_.size(); ++r) {
+    Source& source = sources_[r];
     erase_value(source.universe, peer);
-    for (RtSetInfo& set : source.rt_sets) remove_member(set, number);
+    while (!peer->links[r].sets.empty()) remove_member(*peer, r, *peer->links[r].sets.begin());
     for (auto& [set, peers] : source.announce) erase_value(peers, number);
     for (auto& [set, peers] : source.withdraw) erase_value(peers, number);
     erase_value(source.announce_universe, number);
@@ -352,16 +354,27 @@ void Distribution::reconcile(Peer& peer, std::uint32_t r) {
     link.dirty = true;
     return;
   }
-  if (peer.touched_all || link.dirty) {
-    for (rib::RtSetId id = 0; id < source.rt_sets.size(); ++id)
-      if (source.rt_sets[id].defined) reconcile_member(peer, r, id);
-    return;
-  }
+  if (peer.touched_all || link.dirty) return reconcile_all(peer, r);
   for (std::uint64_t target : peer.touched) {
     auto at = source.by_target.find(target);
     if (at == source.by_target.end()) continue;
     for (rib::RtSetId id : at->second) reconcile_member(peer, r, id);
   }
+}
+
+// Every RT set that the peer is a member of or may want to be: with 20,000 of them a PE asks for a few hundred.
+void Distribution::reconcile_all(Peer& peer, std::uint32_t r) {
+  Source& source = sources_[r];
+  if (peer.membership.has_partial()) {
+    for (rib::RtSetId id = 0; id < source.rt_sets.size(); ++id)
+      if (source.rt_sets[id].defined) reconcile_member(peer, r, id);
+    return;
+  }
+  std::vector<rib::RtSetId> ids(peer.links[r].sets.begin(), peer.links[r].sets.end());
+  for (std::uint64_t target : peer.membership.targets())
+    if (auto at = source.by_target.find(target); at != source.by_target.end()) ids.insert(ids.end(), at->second.begin(), at->second.end());
+  sort_unique(ids);
+  for (rib::RtSetId id : ids) reconcile_member(peer, r, id);
 }
 
 void Distribution::reconcile_member(Peer& peer, std::uint32_t r, rib::RtSetId id) {
@@ -379,11 +392,11 @@ void Distribution::reconcile_member(Peer& peer, std::uint32_t r, rib::RtSetId id
       ++link.walks;
       return;
     }
-    remove_member(set, number);
+    remove_member(peer, r, id);
     member = nullptr;
   }
   if (member == nullptr && wanted) {
-    add_member(set, number, MemberState::requested);
+    add_member(peer, r, id, MemberState::requested);
     sources_[r].announce[id].push_back(number);
     ++peer.links[r].walks;
   } else if (member != nullptr && !wanted && member->state == MemberState::armed) {
@@ -397,12 +410,11 @@ void Distribution::reconcile_member(Peer& peer, std::uint32_t r, rib::RtSetId id
 void Distribution::leave_universe(Peer& peer, std::uint32_t r) {
   Source& source = sources_[r];
   Link& link = peer.links[r];
-  std::uint32_t number = peer.info.peer.value;
   link.universe = false;
   erase_value(source.universe, &peer);
   for (rib::RtSetId id = 0; id < source.rt_sets.size(); ++id) {
     if (!source.rt_sets[id].defined) continue;
-    add_member(source.rt_sets[id], number, MemberState::armed);
+    add_member(peer, r, id, MemberState::armed);
     reconcile_member(peer, r, id);
   }
 }
@@ -414,16 +426,21 @@ Distribution::Member* Distribution::member_of(RtSetInfo& set, std::uint32_t peer
   return at != set.members.end() && at->peer == peer ? &*at : nullptr;
 }
 
-Distribution::Member& Distribution::add_member(RtSetInfo& set, std::uint32_t peer, MemberState state) {
-  if (set.members.empty() || set.members.back().peer < peer) return set.members.emplace_back(Member{peer, state});
-  auto at = std::lower_bound(set.members.begin(), set.members.end(), peer, [](const Member& m, std::uint32_t p) { return m.peer < p; });
-  if (at->peer != peer) at = set.members.insert(at, Member{peer, state});
-  *at = Member{peer, state};
-  return *at;
+void Distribution::add_member(Peer& peer, std::uint32_t r, rib::RtSetId id, MemberState state) {
+  auto& members = sources_[r].rt_sets[id].members;
+  std::uint32_t number = peer.info.peer.value;
+  peer.links[r].sets.insert(id);
+  auto at = members.empty() || members.back().peer < number
+                ? members.end()
+                : std::lower_bound(members.begin(), members.end(), number, [](const Member& m, std::uint32_t p) { return m.peer < p; });
+  if (at != members.end() && at->peer == number) *at = Member{number, state};
+  else members.insert(at, Member{number, state});
 }
 
-void Distribution::remove_member(RtSetInfo& set, std::uint32_t peer) {
-  if (Member* m = member_of(set, peer)) set.members.erase(set.members.begin() + (m - set.members.data()));
+void Distribution::remove_member(Peer& peer, std::uint32_t r, rib::RtSetId id) {
+  RtSetInfo& set = sources_[r].rt_sets[id];
+  peer.links[r].sets.erase(id);
+  if (Member* m = member_of(set, peer.info.peer.value)) set.members.erase(set.members.begin() + (m - set.members.data()));
 }
 
 // Before the definition there were no routes with the RT set: who wants it is armed without a walk.
@@ -442,7 +459,7 @@ void Distribution::define_rt_set(std::uint32_t r, RtSetDefined&& defined) {
       link.dirty = true;  // its changes are not passed on now, and the catch-up may have been asked for already
       return;
     }
-    add_member(set, number, MemberState::armed);
+    add_member(peer, r, defined.id, MemberState::armed);
   };
   for (std::uint64_t target : set.targets) {
     source.by_target[target].push_back(defined.id);
@@ -463,8 +480,10 @@ void Distribution::retire(std::uint32_t r, const Retired& retired) {
       erase_value(at->second, id);
       if (at->second.empty()) source.by_target.erase(at);
     }
-    for (const Member& m : set.members)
+    for (const Member& m : set.members) {
       if (m.state == MemberState::drained) --peers_[m.peer]->drained;
+      peers_[m.peer]->links[r].sets.erase(id);
+    }
     set = RtSetInfo{};
     auto forget = [&](std::map<rib::RtSetId, std::vector<std::uint32_t>>& pending) {
       auto at = pending.find(id);
@@ -485,7 +504,7 @@ void Distribution::retire(std::uint32_t r, const Retired& retired) {
 void Distribution::push(Peer& peer, rib::Batch& batch, std::uint32_t from, std::uint32_t to) {
   if (from == to) return;
   if (peer.output.empty()) {
-    peer.last_progress = now_;
+    peer.last_progress = patience_;
     peer.output.push(&batch, from, to);
     control_.output_ready(peer.info.peer);
   } else {
@@ -748,11 +767,11 @@ std::size_t Distribution::gather(PeerId id, std::span<iovec> out, std::size_t ma
   return peer == nullptr ? 0 : peer->output.gather(out, max_bytes);
 }
 
-PeerOutput::Written Distribution::consumed(PeerId id, std::size_t bytes, TimePoint now) {
+PeerOutput::Written Distribution::consumed(PeerId id, std::size_t bytes) {
   Peer* peer = find(id);
   if (peer == nullptr || bytes == 0) return {};
   PeerOutput::Written written = peer->output.consumed(bytes);
-  peer->last_progress = now;
+  peer->last_progress = patience_;
   if (!peer->output.empty()) return written;
   all_written(*peer);
   if (peer->drained != 0) peer->touched_all = true;

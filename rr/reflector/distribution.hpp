@@ -13,6 +13,7 @@
 // A peer that wants everything (no RTC, or a default membership) is in `universe` instead and in no RT set.
 #pragma once
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <deque>
 #include <map>
 #include <memory>
@@ -31,7 +32,7 @@ struct DistributionLimits {
   std::size_t change_bytes = std::size_t{8} << 20;  // of a RIB shard's changes not yet sent: reading stops above
   std::int64_t blocked_walk_bytes = 3 << 20;        // unsent of a walk that several peers share: somebody blocks it
   std::size_t image_bytes = std::size_t{24} << 20;   // of walks: peers that stall are dropped from them above
-  std::chrono::milliseconds stall{200};              // no progress for this long, while others make some: lagging
+  std::chrono::milliseconds stall{200};              // its socket took nothing for this long, while others' did: lagging
   std::chrono::milliseconds stall_alone{2000};       // the same, whatever the others do
 };
 
@@ -83,7 +84,7 @@ class Distribution {
   void requests_sent() { dropped_.clear(); }
 
   std::size_t gather(PeerId peer, std::span<iovec> out, std::size_t max_bytes) const;
-  PeerOutput::Written consumed(PeerId peer, std::size_t bytes, TimePoint now);
+  PeerOutput::Written consumed(PeerId peer, std::size_t bytes);
   const PeerOutput* output(PeerId peer) const;
 
   // For views.
@@ -183,6 +184,7 @@ class Distribution {
     bool catching_up = false;
     bool dirty = false;               // reconcile once the walks under way are done
     std::uint32_t walks = 0;          // requested, not done
+    boost::unordered_flat_set<rib::RtSetId> sets;  // of which the peer is a member: a few of all there are
     rib::Stamp routes_since = 0, withdrawn_since = 0;
     // Withdrawals that came as images (of a catch-up, of a membership that ended) may still be queued: should they be dropped, the
     // next catch-up goes back to here. kAllWritten: none are.
@@ -223,7 +225,7 @@ class Distribution {
     std::vector<Link> links;          // by RIB shard
     std::map<wire::Family, Refresh> refreshes;
     PeerOutput output;
-    TimePoint last_progress;
+    TimePoint::duration last_progress{0};  // by patience_
     std::uint64_t behind_since_ms = 0;    // when the oldest change was made that was dropped and is not made up for; 0: none
     bool closing = false;                 // asked the session to close
     bool is_lagging() const {
@@ -252,8 +254,8 @@ class Distribution {
   static Barrier barrier(const Peer& peer, const ProvenanceInfo& p, wire::Family family);
   static bool role_allows(const Peer& peer, const ProvenanceInfo& p, wire::Family family) { return barrier(peer, p, family) == Barrier::none; }
   static Member* member_of(RtSetInfo& set, std::uint32_t peer);
-  static Member& add_member(RtSetInfo& set, std::uint32_t peer, MemberState state);
-  static void remove_member(RtSetInfo& set, std::uint32_t peer);
+  void add_member(Peer& peer, std::uint32_t r, rib::RtSetId id, MemberState state);
+  void remove_member(Peer& peer, std::uint32_t r, rib::RtSetId id);
 
   void define_rt_set(std::uint32_t r, RtSetDefined&& defined);
   void retire(std::uint32_t r, const Retired& retired);
@@ -272,6 +274,7 @@ class Distribution {
   bool is_initial_pending(const Peer& peer) const;
   void reconcile(Peer& peer);
   void reconcile(Peer& peer, std::uint32_t r);
+  void reconcile_all(Peer& peer, std::uint32_t r);
   void reconcile_member(Peer& peer, std::uint32_t r, rib::RtSetId set);
   void leave_universe(Peer& peer, std::uint32_t r);
   void send_requests(std::uint32_t r);
@@ -290,7 +293,7 @@ class Distribution {
   void policy_switched(std::uint32_t r);
   rib::BatchRef make_bytes(const std::vector<std::uint8_t>& bytes) const;
 
-  void check_slow(TimePoint now);
+  void check_slow();
   void check_lag(std::uint64_t now_ms);
   static std::uint64_t oldest_ms(const Peer& peer);
   void close_slow(Peer& peer);
@@ -323,6 +326,7 @@ class Distribution {
   std::shared_ptr<rib::RetainedBytes> small_bytes_ = std::make_shared<rib::RetainedBytes>();
   TimePoint next_check_{};
   TimePoint now_{};
+  TimePoint::duration patience_{0};                                        // time in which sockets had their turns: what a stall is measured by
   std::uint64_t lag_events_ = 0;
   std::vector<rib::BatchRef> dropped_;
   std::vector<std::uint8_t> source_marks_;                                 // scratch of deliver, by PeerId

@@ -110,13 +110,14 @@ void Distribution::walk_armed(std::uint32_t r, std::uint32_t id) {
     Peer& peer = *peers_[number];
     Link& link = peer.links[r];
     std::vector<rib::RtSetId> already;
-    for (rib::RtSetId set = 0; set < source.rt_sets.size(); ++set) {
-      Member* m = member_of(source.rt_sets[set], number);
-      if (m == nullptr) continue;
-      if (m->state == MemberState::armed) already.push_back(set);
-      if (m->state == MemberState::drained) --peer.drained;
-      remove_member(source.rt_sets[set], number);
+    while (!link.sets.empty()) {
+      rib::RtSetId set = *link.sets.begin();
+      MemberState state = member_of(source.rt_sets[set], number)->state;
+      if (state == MemberState::armed) already.push_back(set);
+      if (state == MemberState::drained) --peer.drained;
+      remove_member(peer, r, set);
     }
+    std::sort(already.begin(), already.end());
     if (!already.empty()) walk.already[number] = std::move(already);
     link.universe_requested = false;
     link.universe = true;
@@ -241,12 +242,8 @@ void Distribution::start_refreshes(Family family) {
     std::map<rib::RtSetId, std::vector<std::uint32_t>> targets;
     for (std::uint32_t number : peers) {
       if (peers_[number]->links[r].universe) universe.push_back(number);
-    }
-    for (rib::RtSetId set = 0; set < sources_[r].rt_sets.size() && universe.size() < peers.size(); ++set) {
-      for (std::uint32_t number : peers) {
-        Member* m = member_of(sources_[r].rt_sets[set], number);
-        if (m != nullptr && m->state == MemberState::armed) targets[set].push_back(number);
-      }
+      for (rib::RtSetId set : peers_[number]->links[r].sets)
+        if (member_of(sources_[r].rt_sets[set], number)->state == MemberState::armed) targets[set].push_back(number);
     }
     auto ask = [&](bool everything) {
       Walk& walk = new_walk(r, WalkRequest::Kind::announce, everything);
@@ -284,6 +281,8 @@ void Distribution::leave_refresh(Walk& walk) {
 // --- Turns and slow peers -------------------------------------------------------------------------------------------
 
 std::optional<session::TimePoint> Distribution::run_turn(TimePoint now, std::uint64_t now_ms) {
+  // A turn that took long says nothing about peers: their sockets had one chance in it, as in any other.
+  patience_ += std::min<TimePoint::duration>(now - now_, std::max<std::chrono::milliseconds>(limits_.stall / 4, std::chrono::milliseconds(25)));
   now_ = now;
   std::vector<std::uint32_t> expired;
   for (std::uint32_t number : holding_)
@@ -306,7 +305,7 @@ std::optional<session::TimePoint> Distribution::run_turn(TimePoint now, std::uin
   for (auto& [family, waiting] : refresh_rounds_) start_refreshes(family);
   for (std::uint32_t r = 0; r < sources_.size(); ++r) send_requests(r);
   if (now >= next_check_) {
-    check_slow(now);
+    check_slow();
     check_lag(now_ms);
     next_check_ = now + std::chrono::milliseconds(20);
   }
@@ -322,10 +321,10 @@ std::optional<session::TimePoint> Distribution::run_turn(TimePoint now, std::uin
   return wake;
 }
 
-// Somebody holds memory that others need: find who stalls. A peer stalls when it takes nothing for a while in which
-// the others do; when all are equally slow (the receivers share a machine, say) nobody is singled out before
-// stall_alone.
-void Distribution::check_slow(TimePoint now) {
+// Somebody holds memory that others need: find who stalls. A peer stalls when its socket takes nothing for a while in which
+// the others' do; when all are equally slow (the receivers share a machine, say) nobody is singled out before
+// stall_alone. Whose socket would take something waits for us, and does not stall.
+void Distribution::check_slow() {
   bool over_changes = false, over_images = false;
   for (std::uint32_t r = 0; r < mailboxes_.shards(); ++r) {
     ShardMailboxes::Retained& retained = mailboxes_.retained(r);
@@ -341,15 +340,16 @@ void Distribution::check_slow(TimePoint now) {
   }
   if (!over_changes && !over_images && !walk_blocked) return;
   std::vector<TimePoint::duration> idle;
-  for (const Peer* peer : up_) idle.push_back(peer->output.empty() ? TimePoint::duration::zero() : now - peer->last_progress);
+  for (const Peer* peer : up_) idle.push_back(peer->output.empty() ? TimePoint::duration::zero() : patience_ - peer->last_progress);
   if (idle.empty()) return;
   std::vector<TimePoint::duration> sorted = idle;
   auto middle = sorted.begin() + static_cast<std::ptrdiff_t>((sorted.size() - 1) / 2);
   std::nth_element(sorted.begin(), middle, sorted.end());
   std::vector<Peer*> stalled;
   for (std::size_t i = 0; i < up_.size(); ++i)
-    if (idle[i] > limits_.stall_alone || (idle[i] > limits_.stall && idle[i] > 4 * *middle)) stalled.push_back(up_[i]);
+    if ((idle[i] > limits_.stall_alone || (idle[i] > limits_.stall && idle[i] > 4 * *middle)) && control_.is_blocked(up_[i]->info.peer)) stalled.push_back(up_[i]);
   for (Peer* peer : stalled) make_lagging(*peer, over_images || walk_blocked);
+  if (!stalled.empty()) update_lag_marks();
 }
 
 // `[slow-peer] max-lag`.
@@ -368,7 +368,7 @@ void Distribution::close_slow(Peer& peer) {
 }
 
 // Drops what is queued for the peer; it is caught up by change sequence once it reads again (DESIGN §2). Images of walks
-// stay unless memory for them is short: then the peer starts over.
+// stay unless memory for them is short: then the peer starts over. update_lag_marks() is the caller's.
 void Distribution::make_lagging(Peer& peer, bool drop_images) {
   std::uint32_t number = peer.info.peer.value;
   ++lag_events_;
@@ -430,12 +430,11 @@ void Distribution::make_lagging(Peer& peer, bool drop_images) {
     link.lagging = true;
     if (images_dropped) {
       // Withdrawals of memberships that ended may be among them.
-      for (RtSetInfo& set : sources_[r].rt_sets)
-        if (Member* m = member_of(set, number); m != nullptr && m->state >= MemberState::draining) m->again = true;
+      for (rib::RtSetId set : link.sets)
+        if (Member* m = member_of(sources_[r].rt_sets[set], number); m->state >= MemberState::draining) m->again = true;
       link.dirty = true;
     }
   }
-  update_lag_marks();
   touch(peer);
   if (peer.info.group->close_when_behind) close_slow(peer);
 }
@@ -459,10 +458,8 @@ void Distribution::catch_up(Peer& peer, std::uint32_t r) {
   Walk& walk = new_walk(r, WalkRequest::Kind::catch_up, link.universe);
   walk.peers = {number};
   if (!link.universe) {
-    for (rib::RtSetId set = 0; set < source.rt_sets.size(); ++set) {
-      Member* m = member_of(source.rt_sets[set], number);
-      if (m != nullptr && m->state != MemberState::requested) walk.targets[set] = {number};
-    }
+    for (rib::RtSetId set : link.sets)
+      if (member_of(source.rt_sets[set], number)->state != MemberState::requested) walk.targets[set] = {number};
   }
   link.catching_up = true;
   ++link.walks;

@@ -855,7 +855,7 @@ void Shard::consumed(PeerId peer, std::size_t bytes) {
     std::array<iovec, 128> parts;  // more than a write has
     observer_->on_sent(peer, std::span(parts).first(distribution_.gather(peer, parts, bytes)), rest_of_message(peer).size());
   }
-  PeerOutput::Written written = distribution_.consumed(peer, bytes, now_);
+  PeerOutput::Written written = distribution_.consumed(peer, bytes);
   if (written.read_at_us != 0) {
     std::uint64_t now = microseconds();
     counters_.observe(LatencyStage::total, now - std::min(now, written.read_at_us));

@@ -108,6 +108,8 @@ class SessionControl {
   virtual TimePoint clock() const { return {}; }
   // Close the session with a NOTIFICATION. Takes effect after the current engine call returns.
   virtual void close(PeerId peer, wire::Notification notification, CloseReason reason) = 0;
+  // The peer's socket took less than it was offered and has not asked for more since. Who cannot tell says so of every peer.
+  virtual bool is_blocked(PeerId) { return true; }
   // Something arrived from another shard: schedule a turn.
   virtual void wake() = 0;
   // Queue a whole control message (ROUTE-REFRESH, …) at the next message boundary.

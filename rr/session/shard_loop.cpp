@@ -234,6 +234,12 @@ void ShardLoop::output_ready(PeerId id) {
   if (connection && !connection->is_write_blocked()) ready_to_write(connection->shared_from_this());
 }
 
+bool ShardLoop::is_blocked(PeerId id) {
+  Peer* peer = find(id);
+  Connection* connection = peer ? peer->output_connection() : nullptr;
+  return connection != nullptr && connection->is_write_blocked();
+}
+
 void ShardLoop::close(PeerId id, wire::Notification notification, CloseReason reason) {
   Peer* peer = find(id);
   if (!peer) return;

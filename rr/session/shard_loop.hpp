@@ -93,6 +93,7 @@ class ShardLoop final : public ShardServices, public SessionControl {
   // SessionControl; wake() from any thread, the others on the shard's.
   void output_ready(PeerId peer) override;
   void close(PeerId peer, wire::Notification notification, CloseReason reason) override;
+  bool is_blocked(PeerId peer) override;
   TimePoint clock() const override { return std::chrono::steady_clock::now(); }
   void wake() override;
   void send_message(PeerId peer, std::vector<std::uint8_t> message) override;

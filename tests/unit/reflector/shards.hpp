@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "rr/reflector/shard.hpp"
 #include "rr/wire/update_encode.hpp"
@@ -172,6 +173,7 @@ class Shards {
   std::map<std::uint32_t, Closing> closed;
   std::optional<wire::Notification> answer;  // to the last UPDATE
   session::TimePoint clock{};                 // for measuring; none at first
+  std::set<std::uint32_t> unblocked;          // whose sockets would take more
 
  private:
   class Control final : public session::SessionControl {
@@ -181,6 +183,7 @@ class Shards {
     void close(PeerId peer, wire::Notification notification, session::CloseReason reason) override {
       shards_.closed.insert_or_assign(peer.value, Closing{std::move(notification), reason});
     }
+    bool is_blocked(PeerId peer) override { return !shards_.unblocked.contains(peer.value); }
     void wake() override {}
     session::TimePoint clock() const override { return shards_.clock; }
     void send_message(PeerId, std::vector<std::uint8_t>) override {}
