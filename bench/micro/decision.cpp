@@ -19,7 +19,7 @@ void decision(benchmark::State& state) {
     if (early) keys[i].local_pref = 100 + static_cast<std::uint32_t>(i);
     candidates.push_back({&keys[i], wire::IpAddress::v4(static_cast<std::uint32_t>(i + 1)), 0});
   }
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::ClobberMemory();
     benchmark::DoNotOptimize(rib::select_best(candidates));
   }

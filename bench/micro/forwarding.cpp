@@ -80,7 +80,7 @@ std::size_t dpdk_bytes() {
 void fib_one_vrf(benchmark::State& state) {
   BigVrf v(static_cast<std::uint32_t>(state.range(0)));
   auto count = static_cast<double>(v.routes.size());
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     RcuDomain rcu;
     Fib<Address4> fib(rcu);
     double begin = thread_seconds();
@@ -207,7 +207,7 @@ void dpdk_many_vrfs(benchmark::State& state, const std::vector<Item4>& items, co
 void fib_many_vrfs(benchmark::State& state) {
   auto vrfs = static_cast<std::uint32_t>(state.range(0));
   std::vector<Item4> items = random_private(vrfs, 10);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     RcuDomain rcu;
     std::vector<std::unique_ptr<Fib<Address4>>> fibs;
     for (std::uint32_t i = 0; i < vrfs; ++i) fibs.push_back(std::make_unique<Fib<Address4>>(rcu));
@@ -277,7 +277,7 @@ void forwarding_path(benchmark::State& state) {
   std::uint64_t done = 0;
   double spent = 0;
   std::vector<std::uint32_t> vrf_of(packets.size());
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (std::size_t i = 0; i < packets.size(); ++i) {
       vrf_of[i] = static_cast<std::uint32_t>(random() % kVrfs);
       ipv4::write(ip.data(), 0x0a000001, 0x0a000001 + (static_cast<std::uint32_t>(random() % kRoutes) << 8), ip_protocol::udp, ip.size(), 64, true);

@@ -21,7 +21,7 @@ void decode(benchmark::State& state) {
   auto routes = static_cast<std::uint32_t>(state.range(0));
   Octets body = update_body(kFirstRd, 0, routes, 0x0a000001, attributes_of(kFirstRt));
   wire::UpdateContext c = context();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     auto view = wire::decode_update(body, c);
     benchmark::DoNotOptimize(view);
   }
@@ -34,7 +34,7 @@ void read_nlri(benchmark::State& state) {
   constexpr std::uint32_t kRoutes = 260;
   Octets body = update_body(kFirstRd, 0, kRoutes, 0x0a000001, attributes_of(kFirstRt));
   auto view = wire::decode_update(body, context());
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     wire::VpnNlriReader reader(view->reach->nlri, false, false, false);
     wire::VpnNlri n;
     std::uint64_t sum = 0;
@@ -52,7 +52,7 @@ void canonicalise(benchmark::State& state) {
   auto view = wire::decode_update(body, context());
   reflector::Canonicaliser canonicaliser;
   rib::CanonicalAttributes out;
-  for (auto _ : state) benchmark::DoNotOptimize(canonicaliser.build(*view, view->reach->next_hop, kSource, out));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(canonicaliser.build(*view, view->reach->next_hop, kSource, out));
 }
 BENCHMARK(canonicalise);
 
@@ -79,7 +79,7 @@ void intern(benchmark::State& state) {
   std::size_t med_at = bytes.size() - 11 - 7 - 7 - 7 - 4;  // before LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST and the RT
   canonical.bytes = bytes;
   std::uint32_t next = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     next = next * 1664525 + 1013904223;
     store_be32(bytes.data() + med_at, next % count);
     rib::AttributeId id = store.intern(PeerId{0}, is_new ? 1 : 0, canonical);

@@ -42,7 +42,7 @@ void pack(benchmark::State& state) {
   if (external) encoding = {.is_external = true, .local_as = 65000};
   auto retained = std::make_shared<rib::RetainedBytes>();
   std::int64_t bytes = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     packer.sort(log);
     rib::BatchRef batch = packer.pack(log, wire::Family::vpnv4, encoding, retained);
     bytes += batch->size();
@@ -72,7 +72,7 @@ void fan_out(benchmark::State& state) {
                       update_body(kFirstRd, 0, kRoutes, 0x0a000009, attributes_of(kFirstRt, 2))};
   std::uint64_t delivered = 0;
   std::size_t turn = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     engine.shard(0).on_update(PeerId{kPeers}, bodies[turn++ % 2]);
     engine.shard(0).run_turn(std::chrono::steady_clock::now());
     // The session layer touches the peers that have output; here those that can.

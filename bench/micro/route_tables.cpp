@@ -14,11 +14,11 @@ namespace helio::bench {
 namespace {
 
 // CPU time of this thread: what others do on the machine is neither our cost nor a stall of ours.
-struct Clock {
+struct ThreadClock {
   using duration = std::chrono::nanoseconds;
   using rep = duration::rep;
   using period = duration::period;
-  using time_point = std::chrono::time_point<Clock>;
+  using time_point = std::chrono::time_point<ThreadClock>;
   static constexpr bool is_steady = true;
   static time_point now() {
     timespec t;
@@ -71,47 +71,47 @@ class Table : public rib::TurnSealer {
   std::array<std::uint8_t, 64> wire_{};
 };
 
-double ns_per(Clock::duration d, std::size_t n) { return std::chrono::duration<double, std::nano>(d).count() / static_cast<double>(n); }
+double ns_per(ThreadClock::duration d, std::size_t n) { return std::chrono::duration<double, std::nano>(d).count() / static_cast<double>(n); }
 
 template <class Address, class Item>
 void all_steps(benchmark::State& state, const std::vector<Item>& items) {
   constexpr std::size_t kBlock = 256;  // as many as a message brings
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     Table<Address> t;
     std::vector<rib::NlriEntry<Address>> entries;
     auto in_blocks = [&](auto&& apply) {
-      Clock::duration spent{};
+      ThreadClock::duration spent{};
       for (std::size_t i = 0; i < items.size(); i += kBlock) {
         entries.clear();
         for (std::size_t j = i; j < std::min(i + kBlock, items.size()); ++j) entries.push_back(t.entry(items[j]));
-        Clock::time_point begin = Clock::now();
+        ThreadClock::time_point begin = ThreadClock::now();
         apply();
         if (i / kBlock % 16 == 15) t.seal_turn();
-        spent += Clock::now() - begin;
+        spent += ThreadClock::now() - begin;
       }
       t.seal_turn();
       return spent;
     };
-    Clock::duration insert = in_blocks([&] { t.rib.announce(PeerId{0}, t.attributes, entries); });
+    ThreadClock::duration insert = in_blocks([&] { t.rib.announce(PeerId{0}, t.attributes, entries); });
     std::int64_t bytes = t.shared.memory.total_bytes();
 
     std::size_t lookups = std::min<std::size_t>(items.size(), 500000), found = 0;
     std::vector<std::size_t> order(lookups);
     std::mt19937_64 random(1);
     for (std::size_t& i : order) i = random() % items.size();
-    Clock::time_point begin = Clock::now();
+    ThreadClock::time_point begin = ThreadClock::now();
     for (std::size_t i : order) found += t.rib.find(items[i].rd, items[i].key) != nullptr;
-    Clock::duration lookup = Clock::now() - begin;
+    ThreadClock::duration lookup = ThreadClock::now() - begin;
 
     std::size_t walked = 0;
-    begin = Clock::now();
+    begin = ThreadClock::now();
     for (std::uint32_t id = 0; id < t.rib.table_limit(); ++id)
       t.rib.walk_table(id, {}, [&](const auto&, const rib::Slot&, const rib::PathRef&) {
         ++walked;
         return true;
       });
-    Clock::duration walk = Clock::now() - begin;
-    Clock::duration erase = in_blocks([&] { t.rib.withdraw(PeerId{0}, entries); });
+    ThreadClock::duration walk = ThreadClock::now() - begin;
+    ThreadClock::duration erase = in_blocks([&] { t.rib.withdraw(PeerId{0}, entries); });
 
     if (found != lookups || walked != items.size() || t.rib.table_count() != 0) state.SkipWithError("routes were lost");
     state.SetIterationTime(std::chrono::duration<double>(insert + walk + erase).count());
@@ -142,16 +142,16 @@ BENCHMARK(routes_sixes)->ArgNames({"rds", "per_rd"})->Args({10000, 100})->UseMan
 // Every insert alone. A new RD each makes the directory and the table array grow under it; one RD makes the tree grow.
 template <class Item>
 void longest_insert(benchmark::State& state, const std::vector<Item>& items) {
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     Table<rib::Address4> t;
     std::vector<std::int64_t> spent;
     spent.reserve(items.size());
     for (std::size_t i = 0; i < items.size(); ++i) {
       rib::NlriEntry<rib::Address4> e = t.entry(items[i]);
       if (i % 4096 == 0) t.seal_turn();
-      Clock::time_point begin = Clock::now();
+      ThreadClock::time_point begin = ThreadClock::now();
       t.rib.announce(PeerId{0}, t.attributes, std::span(&e, 1));
-      spent.push_back((Clock::now() - begin).count());
+      spent.push_back((ThreadClock::now() - begin).count());
     }
     std::sort(spent.begin(), spent.end());
     state.SetIterationTime(1e-9 * static_cast<double>(spent.back()));

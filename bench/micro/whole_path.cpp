@@ -103,7 +103,7 @@ Load load_of(benchmark::State& state) {
 
 void whole_path(benchmark::State& state) {
   Load load = load_of(state);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     Outcome o = run(load, static_cast<std::uint32_t>(state.range(2)));
     if (o.seconds < 0) {
       state.SkipWithError("routes were not delivered");
@@ -121,7 +121,7 @@ BENCHMARK(whole_path)->ArgNames({"per_vrf", "sets", "shards"})->Args({1000, 1, 1
 // The median of five pairs: neighbours on the machine disturb single runs.
 void whole_path_ratio(benchmark::State& state) {
   Load load = load_of(state);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     std::vector<double> ratios, cpu_ratios;
     double total = 0;
     for (int i = 0; i < 5; ++i) {

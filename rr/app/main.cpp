@@ -209,7 +209,7 @@ int run(const config::Config& config) {
 }  // namespace
 }  // namespace helio::app
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): as anywhere in heliod, what nobody expects ends it with its name
   using namespace helio;
   app::ParsedOptions parsed = app::parse_options(argc, argv);
   if (!parsed.run) {

@@ -61,10 +61,10 @@ MemoryGuard::MemoryGuard(std::uint64_t limit, reflector::StateSource& state, ses
     : limit_(limit), state_(state), sessions_(sessions) {
   if (limit == 0) return;
   log::info("memory-limit mib={}", mib(limit));
-  thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
-void MemoryGuard::run(std::stop_token stop) {
+void MemoryGuard::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     look();

@@ -21,7 +21,7 @@ class MemoryGuard {
   MemoryGuard(std::uint64_t limit, reflector::StateSource& state, session::SessionManager& sessions);
 
  private:
-  void run(std::stop_token stop);
+  void run(const std::stop_token& stop);
   void look();
   void shed(std::uint64_t used);
 

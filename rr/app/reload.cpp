@@ -79,11 +79,8 @@ std::string Reloads::apply(std::shared_ptr<const config::Config> next, const std
     if (program_) reflector_.set_policies(program_);
   }
   if (auto done = sessions_.reconfigure(session_settings(*next), reset_sessions); !done) {
-    if (policies && before) {
-      program_ = compile_policies(*running_, program_.get());
-      reflector_.set_policies(program_);
-    } else if (policies && program_) {
-      program_ = compile_policies(*running_, program_.get());  // of nothing
+    if (policies && (before || program_)) {
+      program_ = compile_policies(*running_, program_.get());  // of nothing, where there was none before
       reflector_.set_policies(program_);
     }
     return done.error();

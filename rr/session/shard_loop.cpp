@@ -215,10 +215,10 @@ Peer& ShardLoop::add_peer(PeerId id, NeighborSettings settings, std::shared_ptr<
   return *peers_[at];
 }
 
-void ShardLoop::remove_peer(PeerId id, wire::Notification notification, CloseReason reason) {
+void ShardLoop::remove_peer(PeerId id, const wire::Notification& notification, CloseReason reason) {
   Peer* peer = find(id);
   if (!peer) return;
-  peer->take_down(std::move(notification), reason);
+  peer->take_down(notification, reason);
   peers_[id.value / shards_].reset();
 }
 

@@ -66,7 +66,7 @@ class ShardLoop final : public ShardServices, public SessionControl {
   // On the shard's thread, or before start(). A Peer that had the id before is taken down.
   Peer& add_peer(PeerId id, NeighborSettings settings, std::shared_ptr<PeerStatus> status);
   // Closes its session and forgets it.
-  void remove_peer(PeerId id, wire::Notification notification, CloseReason reason);
+  void remove_peer(PeerId id, const wire::Notification& notification, CloseReason reason);
   Peer* find(PeerId id);
   bool is_stopping() const { return stopping_; }
   template <class Function>

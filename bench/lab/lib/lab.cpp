@@ -234,7 +234,7 @@ void Lab::set_announced(const std::string& ce, const Prefix& prefix, bool announ
   }
 }
 
-void Lab::set_targets(const std::string& pe, const std::string& vrf, std::vector<std::uint64_t> import_targets, std::vector<std::uint64_t> export_targets) {
+void Lab::set_targets(const std::string& pe, const std::string& vrf, const std::vector<std::uint64_t>& import_targets, const std::vector<std::uint64_t>& export_targets) {
   for (std::size_t i = 0; i < topology_.routers.size(); ++i) {
     if (topology_.routers[i].name != pe) continue;
     for (VrfSpec& v : topology_.routers[i].vrfs) {

@@ -42,7 +42,7 @@ class Lab {
   void set_node(const std::string& name, bool up);
   void set_announced(const std::string& ce, const Prefix& prefix, bool announced);
   // A new RT plan for a VRF of a PE, as an operator would type it.
-  void set_targets(const std::string& pe, const std::string& vrf, std::vector<std::uint64_t> import_targets, std::vector<std::uint64_t> export_targets);
+  void set_targets(const std::string& pe, const std::string& vrf, const std::vector<std::uint64_t>& import_targets, const std::vector<std::uint64_t>& export_targets);
 
   // From the address of a CE to another address, hop by hop.
   Walk send(std::size_t ce, const IpAddress& source, const IpAddress& destination, std::uint8_t ttl = 64, std::size_t size = 56, bool may_not_fragment = false);

@@ -136,7 +136,7 @@ class Picture {
   Rect free_place(const Walk& walk, Point near, double width, double height) {
     Rect best;
     double least = 1e9;
-    for (double distance = 12; distance <= 200; distance += 8)
+    for (int distance = 12; distance <= 200; distance += 8)
       for (int direction = 0; direction < 16; ++direction) {
         double angle = -3.14159265 / 2 + 3.14159265 / 8 * direction;
         // The nearest edge is so far away, whatever the shape.

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <chrono>
+#include <cmath>
 #include <ostream>
 #include <thread>
 
@@ -64,7 +65,7 @@ std::string stats_line(const json::value& summary, bool titles) {
     changes += real(family, "changes_per_second");
   }
   return out + fmt::format("{:>10}  {:>12}  {:>12}  {:>10}  {:>9}  {:>11}  {}\n", format_age(integer(summary, "uptime_seconds")), format_count(prefixes), format_count(paths),
-                           format_count(static_cast<std::int64_t>(changes + 0.5)), format_bytes(static_cast<std::uint64_t>(integer(summary, "rib_memory_bytes"))),
+                           format_count(std::llround(changes)), format_bytes(static_cast<std::uint64_t>(integer(summary, "rib_memory_bytes"))),
                            fmt::format("{}/{}", integer(summary, "peers_established"), integer(summary, "peers_configured")),
                            text(summary, "worst_lag_peer").empty() ? "-" : format_seconds(real(summary, "worst_lag_seconds")) + " " + text(summary, "worst_lag_peer"));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <cmath>
 
 #include "rr/base/build_info.hpp"
 #include "rr/ctl/lib/format.hpp"
@@ -173,7 +174,7 @@ std::string render_summary(const json::value& answer, const RenderOptions& optio
     // Attribute sets, route targets and memory belong to all families together.
     cells.push_back(is_first ? format_count(integer(answer, "attribute_sets")) : "");
     cells.push_back(is_first ? format_count(integer(answer, "route_targets")) : "");
-    cells.push_back(format_count(static_cast<std::int64_t>(real(family, "changes_per_second") + 0.5)));
+    cells.push_back(format_count(std::llround(real(family, "changes_per_second"))));
     cells.push_back(is_first ? format_bytes(static_cast<std::uint64_t>(integer(answer, "rib_memory_bytes"))) : "");
     std::string note;
     if (is_first && !text(answer, "worst_lag_peer").empty())

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <map>
 #include <ostream>
@@ -57,7 +58,7 @@ std::vector<PeerRow> peer_rows(const TopSample& before, const TopSample& now, do
   return rows;
 }
 
-std::string rate_text(double rate) { return rate != 0 && rate < 10 ? fmt::format("{:.1f}", rate) : format_count(static_cast<std::int64_t>(rate + 0.5)); }
+std::string rate_text(double rate) { return rate != 0 && rate < 10 ? fmt::format("{:.1f}", rate) : format_count(std::llround(rate)); }
 
 // The terminal as it was, whatever happens.
 class Screen {
