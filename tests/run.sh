@@ -3,7 +3,7 @@
 # with real daemons, abuse, laboratory and deployment; then unit, property, corpus and interop tests again under ASan with
 # UBSan and under TSan. Closes with one line `N passed, M failed`.
 #
-#   bash tests/run.sh                        all that CI runs: 35 minutes on two cores the first time
+#   bash tests/run.sh                        all that CI runs: 40 minutes on two cores the first time
 #   HELIO_SANITIZERS=0 bash tests/run.sh     without sanitizers: 18 minutes
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)

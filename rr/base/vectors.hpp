@@ -12,6 +12,15 @@ void sort_unique(std::vector<T>& v) {
   v.erase(std::unique(v.begin(), v.end()), v.end());
 }
 
+// Removes one element that equals `value`, if there is one; the last takes its place.
+template <class T>
+void erase_value(std::vector<T>& v, const T& value) {
+  auto at = std::find(v.begin(), v.end(), value);
+  if (at == v.end()) return;
+  *at = v.back();
+  v.pop_back();
+}
+
 // The element of an index that may be beyond the end: the vector grows to it.
 template <class T>
 T& grown(std::vector<T>& v, std::size_t i) {

@@ -1,4 +1,4 @@
-// Distribution, second half: walks (initial sync, membership changes, refresh, catch-up) and slow peers.
+// Distribution: walks (initial sync, membership changes, refresh, catch-up) and slow peers.
 //
 // Arm first, then walk: the request travels to the RIB shard, which says WalkArmed in its stream at the point from
 // where changes flow, and then sends images of what was there at that point. Peers that ask in the same turn share one
