@@ -329,7 +329,7 @@ struct Server::Impl {
     if (options_.on_tick) options_.on_tick(summary);
     auto cost = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
     accept();
-    tick_.expires_after(std::max(options_.tick_interval, cost * 50));
+    tick_.expires_after(std::max(options_.tick_interval, std::min(cost * 50, options_.longest_tick_interval)));
     tick_.async_wait([this](error_code error) {
       if (!error) tick();
     });

@@ -27,8 +27,9 @@ struct ServerOptions {
   std::chrono::seconds idle_timeout{30};  // for a whole request, an answer, or the pause between two
   // How long a stream waits for a client that takes nothing. On the Unix socket that may be an operator's pager.
   std::chrono::seconds stall_timeout{600}, stall_timeout_tcp{60};
-  // Of Api::tick and on_tick, at least; longer when they take long, so that they take no more than 2 % of the time.
-  std::chrono::milliseconds tick_interval{2000};
+  // Of Api::tick and on_tick, at least; longer when they take long, so that they take no more than 2 % of the time. But
+  // no longer than the second: one in which the process stood still (SIGSTOP, a virtual machine that is moved) took as long as that.
+  std::chrono::milliseconds tick_interval{2000}, longest_tick_interval{10000};
   std::function<void(const reflector::SummaryView&)> on_tick;  // on the control thread; may be empty
 };
 

@@ -259,6 +259,20 @@ TEST_F(ServerTest, TicksWithTheSummary) {
   server_.reset();
 }
 
+// Stopped for 9 s in the middle of a tick, heliod showed the same figures for seven minutes.
+TEST_F(ServerTest, ATickThatTookLongIsNotFollowedByALongSilence) {
+  std::atomic<int> ticks{0};
+  options_.tick_interval = std::chrono::milliseconds(5);
+  options_.longest_tick_interval = std::chrono::milliseconds(50);
+  options_.on_tick = [&](const reflector::SummaryView&) {
+    if (ticks++ == 0) std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  };
+  start();
+  for (int i = 0; i < 1000 && ticks < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_GE(ticks, 3);
+  server_.reset();
+}
+
 TEST_F(ServerTest, ServesManyClientsThatComeAndGo) {
   start();
   for (int i = 0; i < 200; ++i) {
