@@ -3,7 +3,7 @@
 # pair of compose.yaml runs from that image, each reflector with its synthetic PEs in a network namespace of its own.
 #
 #   bash tests/deploy/container.sh [build folder]           with the packages of the build folder
-#   FULL=1 bash tests/deploy/container.sh [build folder]    with the compiling stages, as `docker build .` does (some minutes)
+#   FULL=1 bash tests/deploy/container.sh [build folder]    with the compiling stages, as `docker build .` does, and the target lab (some minutes)
 # shellcheck source=tests/deploy/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 command -v buildah >/dev/null || skip_all "container: no buildah"
@@ -18,14 +18,23 @@ ln "$archive" "$work/base/root.tar" 2>/dev/null || cp "$archive" "$work/base/roo
 printf 'FROM scratch\nADD root.tar /\n' >"$work/base/Dockerfile"
 bud -t bookworm-base "$work/base" >"$work/base.log" 2>&1 || skip_all "container: buildah does not build here: $(tail -n 1 "$work/base.log")"
 
-packages=prebuilt
-if [[ ${FULL:-} == 1 ]]; then packages=build
+packages=prebuilt layers=()
+if [[ ${FULL:-} == 1 ]]; then packages=build layers=(--layers)   # kept: the second target below begins where the first one does
 else
   rm -rf "$build/packages"
   check "cpack" bash -c 'umask 022 && cpack --config "$1/CPackConfig.cmake" -B "$1/packages"' - "$build"
   rm -rf "$build/packages/_CPack_Packages"
 fi
-check "the Dockerfile builds" bud --build-arg BASE=localhost/bookworm-base --build-arg PACKAGES=$packages --build-arg COMMIT=test -t heliograph "$root"
+arguments=("${layers[@]}" --build-arg BASE=localhost/bookworm-base --build-arg PACKAGES=$packages --build-arg COMMIT=test)
+check "the Dockerfile builds" bud "${arguments[@]}" -t heliograph "$root"
+if [[ ${FULL:-} == 1 ]]; then
+  check "its target lab builds" bud "${arguments[@]}" --target lab -t heliograph:lab "$root"
+  if lab=$(image from --pull-never heliograph:lab); then
+    says "the image for containerlab has what its topologies call" "heliod 0." \
+      image run --isolation chroot "$lab" -- sh -c 'ip -V && ping -V && helioctl --version && helio-pe --version && heliod --version'
+    image rm "$lab" >/dev/null
+  else flunk "a container from the image for containerlab"; fi
+fi
 says_of_image() { image inspect --type image --format "$1" heliograph 2>/dev/null; }
 is() { check "$1 is $3" test "$(says_of_image "$2")" = "$3"; }
 is "user" '{{.Docker.Config.User}}' 10179:10179

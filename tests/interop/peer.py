@@ -266,7 +266,8 @@ class Peer:
         return {k: r for k, r in self.adj_in.items() if k[0] in (bgp.VPNV4, bgp.VPNV6)}
 
     def mark(self):
-        """A position in the history, for events_since."""
+        """A position in the history, for events_since: behind the End-of-RIBs, which may come some time after the first routes."""
+        self.wait_eor(*(f for f in self.families if f in self.open.families))
         return len(self.history)
 
     def events_since(self, mark, *kinds, family=None):

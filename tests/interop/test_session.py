@@ -25,6 +25,7 @@ def open_message(t):
     source.announce("65000:1", "2001:db8::/32", ["65000:1"])
     narrow = t.peer("127.1.0.3", families=VPN)
     narrow.wait_route("65000:1", "10.0.0.0/24")
+    narrow.wait_eor()
     quiet(narrow)
     check(len(narrow.vpn_routes()) == 1 and narrow.eors == [bgp.VPNV4], "one family only", narrow.history)
 
