@@ -108,7 +108,7 @@ Diagnosis diagnose(const wire::IpAddress& address, const reflector::PeerView* pe
     return out;
   }
   if (peer->state != "Established") {
-    if (peer->state == "Idle (Admin)") report.problem("admin-down", "it is shut down here", "helioctl peer ADDRESS up");
+    if (peer->state == reflector::kAdminDown) report.problem("admin-down", "it is shut down here", "helioctl peer ADDRESS up");
     if (peer->restart.starts_with("held")) report.problem("prefix-limit", peer->restart, "helioctl peer ADDRESS clear, when the peer's leak is repaired");
     keys_and_ttl(report, kernel, has_password, has_gtsm);
     last_words(report, *peer);

@@ -80,6 +80,8 @@ json::value summary_json(const reflector::SummaryView& view, const ChangeRates& 
   out["uptime_seconds"] = view.uptime.count();
   out["converged"] = view.converged;
   out["converged_seconds"] = view.converged_for.count();
+  out["ready"] = view.ready;
+  out["waiting_for"] = text_or_null(view.waiting_for);
   out["maintenance"] = view.maintenance;
   out["slice"] = text_or_null(view.slice);
   out["families"] = array_of(view.families, [&](const reflector::FamilyCounters& family) -> json::value {
@@ -344,7 +346,8 @@ json::value latency_json(const reflector::Latencies& all, const reflector::Laten
 
 json::value health_json(const reflector::SummaryView& view) {
   return {{"alive", true},
-          {"ready", view.converged},
+          {"ready", view.ready},
+          {"waiting_for", text_or_null(view.waiting_for)},
           {"uptime_seconds", view.uptime.count()},
           {"peers_configured", view.peers_configured},
           {"peers_established", view.peers_established}};

@@ -73,9 +73,10 @@ void TelemetryBridge::on_reload(bool successful, double unix_now) {
 void TelemetryBridge::tick(const reflector::SummaryView& summary, double unix_now) {
   if (reload_timestamp_ == 0) reload_timestamp_ = unix_now;  // the first load
   auto sample = std::make_shared<telemetry::DaemonSample>();
-  sample->converged = sample->ready = summary.converged;
+  sample->converged = summary.converged;
+  sample->ready = summary.ready;
   sample->maintenance = summary.maintenance;
-  if (summary.converged && !initial_convergence_seconds_)
+  if (summary.ready && summary.converged && !initial_convergence_seconds_)
     initial_convergence_seconds_ = static_cast<double>((summary.uptime - summary.converged_for).count());
   sample->initial_convergence_seconds = initial_convergence_seconds_;
   sample->route_targets = summary.route_targets;

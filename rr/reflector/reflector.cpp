@@ -136,26 +136,37 @@ SummaryView Reflector::summary() {
     });
   }
   view.route_targets = targets.size();
-  bool converged = true;
+  Readiness::Facts facts{.ranges = sessions_.has_listen_ranges(), .youngest = std::chrono::seconds::max()};
   std::set<std::string> groups;
   for (const PeerView& peer : peers()) {
     ++view.peers_configured;
     groups.insert(peer.group);
-    if (peer.state != "Established") continue;
-    ++view.peers_established;
-    for (const PeerFamilyView& f : peer.families)
-      if (f.negotiated && wire::has_route_targets(f.family))
-        converged = converged && f.eor_sent && (f.eor_received || peer.since > std::chrono::seconds(60));
+    bool up = peer.state == "Established";
+    if (!peer.dynamic && peer.state != kAdminDown) {
+      ++facts.neighbors;
+      facts.neighbors_up += up ? 1 : 0;
+    }
+    if (!up) continue;
+    ++facts.up;
+    facts.youngest = std::min(facts.youngest, peer.since);
+    bool complete = std::ranges::all_of(peer.families, [&](const PeerFamilyView& f) {
+      return !f.negotiated || !wire::has_route_targets(f.family) || (f.eor_sent && (f.eor_received || peer.since > std::chrono::seconds(60)));
+    });
+    facts.incomplete += complete ? 0 : 1;
     if (peer.lag_seconds > view.worst_lag_seconds) {
       view.worst_lag_seconds = peer.lag_seconds;
       view.worst_lag_peer = wire::format_ip(peer.address);
     }
   }
   view.groups = static_cast<std::uint32_t>(groups.size());
-  view.converged = converged && view.peers_established > 0;
+  view.peers_established = facts.up;
+  view.converged = facts.incomplete == 0 && facts.up > 0;
   if (!view.converged) converged_since_.reset();
   else if (!converged_since_) converged_since_ = steady_now();
   if (converged_since_) view.converged_for = seconds_since(*converged_since_);
+  readiness_.update(facts, steady_now());
+  view.ready = readiness_.ready();
+  view.waiting_for = readiness_.waiting_for();
   return view;
 }
 
@@ -241,7 +252,7 @@ std::vector<PeerView> Reflector::peers() {
     v.group = s.group;
     v.description = s.description;
     v.hostname = s.hostname;
-    v.state = s.admin_down ? "Idle (Admin)" : std::string(session::fsm::state_name(s.state));
+    v.state = s.admin_down ? kAdminDown : session::fsm::state_name(s.state);
     v.role = s.role;
     v.dynamic = s.dynamic;
     v.peer_as = s.peer_as;

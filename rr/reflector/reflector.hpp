@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "rr/reflector/readiness.hpp"
 #include "rr/reflector/shard.hpp"
 #include "rr/reflector/state_source.hpp"
 #include "rr/session/session_manager.hpp"
@@ -74,6 +75,7 @@ class Reflector final : public StateSource {
   std::vector<std::unique_ptr<Shard>> shards_;
   session::TimePoint started_;
   std::optional<session::TimePoint> converged_since_;
+  Readiness readiness_;
   std::uint32_t groups_ = 0;
   bool maintenance_ = false;
 };

@@ -31,6 +31,8 @@ struct SummaryView {
   std::chrono::seconds uptime{0};
   bool converged = false;                 // every established peer sent its End-of-RIB and was sent ours
   std::chrono::seconds converged_for{0};
+  bool ready = false;                     // others may depend on it: converged with those that were to come; see readiness.hpp
+  std::string waiting_for;                // until then; empty when ready
   std::string slice;                      // of the route targets, that is held; empty: all
   bool maintenance = false;               // RFC 8326: everything is sent with GRACEFUL_SHUTDOWN
   std::vector<FamilyCounters> families;
@@ -64,6 +66,8 @@ struct BfdSessionView {
   std::uint64_t packets_in = 0, packets_out = 0;
   std::string error;                      // why there is no socket; usually empty
 };
+
+inline constexpr std::string_view kAdminDown = "Idle (Admin)";  // state of a peer that an operator took down
 
 struct PeerView {
   wire::IpAddress address;

@@ -61,6 +61,8 @@ class SessionManager {
   Result<void, std::string> reconfigure(SessionSettings settings, bool reset_sessions = false);
 
   std::vector<PeerSnapshot> peers();
+  // Peers may come that are not among the neighbours.
+  bool has_listen_ranges() const { return !settings_.ranges.empty(); }
   // False: no such neighbour.
   bool take_down(const wire::IpAddress& address, std::string_view text);
   bool bring_up(const wire::IpAddress& address);

@@ -5,6 +5,7 @@ import os
 import subprocess
 import urllib.request
 
+import bgp
 from harness import Skip, check, group_toml, range_toml, reflector_toml, test, wait_until
 
 NOBODY = 65534
@@ -111,3 +112,29 @@ def tokens(t):
     check(heliod.show("summary")["router_id"] == "10.255.0.1", "the socket, with 100 connections over TCP")
     for connection in idle:
         connection.close()
+
+
+@test("H7 B: ready when those that were to come are back and their routes are sent on; flaps of some change nothing, the loss of all begins it anew")
+def readiness(t):
+    neighbors = "".join('[[neighbors]]\naddress = "127.1.0.%d"\npeer-group = "clients"\npassive = true\n' % n for n in (1, 2, 3))
+    heliod = t.reflector(config=reflector_toml(groups=group_toml("clients") + neighbors))
+
+    def says(status, *words):
+        wait_until(lambda: (lambda code, said: code == status and all(w in said for w in words))(*helioctl(heliod, "--socket", str(heliod.folder / "control.sock"), "health", "--ready")),
+                   lambda: "health: %s" % (helioctl(heliod, "--socket", str(heliod.folder / "control.sock"), "health", "--ready"),), 20)
+    says(1, "not ready", "the first session")
+    heliod.control("peer", "127.1.0.3", "down")
+    one = t.peer("127.1.0.1", families=(bgp.VPNV4,))
+    one.wait_eor()
+    says(1, "waiting for 1 of 2 neighbours", "peers 1/3")
+    check("waits for 1 of 2 neighbours" in heliod.control("show", "summary"), "the summary says so")
+    two = t.peer("127.1.0.2", families=(bgp.VPNV4,), join=False)
+    two.wait_eor()
+    says(1, "the End-of-RIB from or to 1 of 2 peers")
+    two.eor()
+    says(0, "ready", "peers 2/3")
+    one.close()
+    wait_until(lambda: heliod.show("summary")["peers_established"] == 1, "the loss of a peer", 10)
+    check(heliod.show("summary")["ready"], "a peer that flaps makes nobody wait")
+    two.close()
+    says(1, "the first session")

@@ -155,9 +155,10 @@ std::string render_diagnosis(const json::value& answer) {
 std::string render_summary(const json::value& answer, const RenderOptions& options) {
   std::string out;
   if (options.headers) {
-    std::string readiness = flag(answer, "converged")
-                                ? fmt::format("READY (converged {})", format_age(integer(answer, "converged_seconds")))
-                                : "CONVERGING";
+    bool ready = flag(answer, "ready"), converged = flag(answer, "converged");
+    std::string readiness = !ready      ? fmt::format("{}, waits for {}", converged ? "CONVERGED" : "CONVERGING", text(answer, "waiting_for"))
+                            : converged ? fmt::format("READY (converged {})", format_age(integer(answer, "converged_seconds")))
+                                        : "READY, CONVERGING";
     if (flag(answer, "maintenance")) readiness += "  MAINTENANCE";
     if (std::string slice = text(answer, "slice"); !slice.empty()) readiness += "  " + slice;
     out = fmt::format("heliograph {}  router-id {}  cluster-id {}  AS {}  up {}  {}\n", text(answer, "version"),
@@ -450,7 +451,7 @@ std::string render_version(const json::value& answer) {
 }
 
 std::string render_health(const json::value& answer) {
-  return fmt::format("{}  up {}  peers {}/{}\n", flag(answer, "ready") ? "ready" : "alive, not ready",
+  return fmt::format("{}  up {}  peers {}/{}\n", flag(answer, "ready") ? "ready" : "alive, not ready: waiting for " + text(answer, "waiting_for"),
                      format_age(integer(answer, "uptime_seconds")), integer(answer, "peers_established"),
                      integer(answer, "peers_configured"));
 }

@@ -101,7 +101,7 @@ std::string render_top(const TopSample& before, const TopSample& now, double sec
     prefixes += integer(family, "prefixes");
   }
   lines.push_back(fmt::format("heliograph {}  up {}  {}  peers {}/{}  {} prefixes  {} changes/s  {}", text(now.summary, "version"), format_age(integer(now.summary, "uptime_seconds")),
-                              flag(now.summary, "converged") ? "READY" : "CONVERGING", integer(now.summary, "peers_established"), integer(now.summary, "peers_configured"),
+                              flag(now.summary, "ready") ? "READY" : "NOT READY", integer(now.summary, "peers_established"), integer(now.summary, "peers_configured"),
                               format_count(prefixes), rate_text(changes), format_bytes(static_cast<std::uint64_t>(integer(now.summary, "rib_memory_bytes")))));
   lines.push_back(fmt::format("peers by {}   keys: l lag  c churn  f flaps  q quit", sort == TopSort::lag ? "lag" : sort == TopSort::churn ? "churn" : "flaps"));
   lines.push_back(fmt::format("{:<24} {:<12} {:>7} {:>8} {:>8} {:>8} {:>6}", "Neighbor", "State", "Lag", "OutQ", "Upd/s in", "out", "Flaps"));

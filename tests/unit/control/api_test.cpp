@@ -296,10 +296,11 @@ TEST_F(ApiTest, PeersAreSortedAndFiltered) {
 
 TEST_F(ApiTest, HealthTellsProbesWhenNotReady) {
   EXPECT_EQ(get("/v1/health?ready=1").status, 200u);
-  state_.summary_.converged = false;
+  state_.summary_.ready = false;
+  state_.summary_.waiting_for = "1 of 2 neighbours, 7 s more";
   EXPECT_EQ(get("/v1/health?ready=1").status, 503u);
   EXPECT_EQ(get("/v1/health").status, 200u);
-  EXPECT_THAT(get("/v1/health").body, HasSubstr("\"ready\":false"));
+  EXPECT_THAT(get("/v1/health").body, HasSubstr("\"ready\":false,\"waiting_for\":\"1 of 2 neighbours, 7 s more\""));
 }
 
 TEST_F(ApiTest, PeerActionsReachTheDaemon) {

@@ -27,7 +27,7 @@ FakeState::FakeState() {
   summary_.local_as = 65000;
   summary_.shards = 2;
   summary_.uptime = std::chrono::seconds(12 * 86400 + 4 * 3600);
-  summary_.converged = true;
+  summary_.converged = summary_.ready = true;
   summary_.converged_for = std::chrono::seconds(11 * 86400 + 23 * 3600);
   summary_.families = {{wire::Family::vpnv4, 10'000'000, 20'000'000, 5000}, {wire::Family::rtc, 48, 96, 100}};
   summary_.attribute_sets = 412'006;

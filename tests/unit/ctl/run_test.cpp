@@ -239,9 +239,12 @@ TEST_F(RunTest, ExitStatusOneIsANo) {
   EXPECT_EQ(run_words({"show", "routes", "--rd", "x"}), 1);
   EXPECT_THAT(err_.str(), HasSubstr("rd \"x\" is not a route distinguisher"));
   EXPECT_EQ(run_words({"health", "--ready"}), 0);
-  state_.summary_.converged = false;
+  state_.summary_.ready = false;
+  state_.summary_.waiting_for = "1 of 2 neighbours, 7 s more";
   EXPECT_EQ(run_words({"health", "--ready"}), 1);
-  EXPECT_THAT(out_.str(), HasSubstr("alive, not ready"));
+  EXPECT_THAT(out_.str(), HasSubstr("alive, not ready: waiting for 1 of 2 neighbours, 7 s more"));
+  EXPECT_EQ(run_words({"show", "summary"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("CONVERGED, waits for 1 of 2 neighbours, 7 s more"));
   EXPECT_EQ(run_words({"health"}), 0);
 }
 
