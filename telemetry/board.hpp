@@ -37,6 +37,9 @@ class Board {
   ShardCounters& counters(std::size_t shard) { return *shards_[shard]; }
   const ShardCounters& counters(std::size_t shard) const { return *shards_[shard]; }
 
+  MemoryGauges& memory() { return memory_; }
+  const MemoryGauges& memory() const { return memory_; }
+
   // Any thread.
   void publish(std::shared_ptr<const DaemonSample> sample) {
     std::lock_guard lock(mutex_);  // held for the exchange of a pointer
@@ -51,6 +54,7 @@ class Board {
  private:
   Labels labels_;
   std::vector<std::unique_ptr<ShardCounters>> shards_;  // apart, so that shards do not share cache lines
+  MemoryGauges memory_;
   mutable std::mutex mutex_;
   std::shared_ptr<const DaemonSample> sample_ = std::make_shared<DaemonSample>();
 };

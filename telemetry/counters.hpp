@@ -32,6 +32,12 @@ class Gauge {
   std::atomic<std::uint64_t> value_{0};
 };
 
+// The memory guard's figures, written by its thread.
+struct MemoryGauges {
+  Gauge limit, used;  // bytes; limit 0: none
+  Counter shed;       // sessions closed for want of memory
+};
+
 enum class Direction : std::uint8_t { in, out };
 inline constexpr std::size_t kDirections = 2;
 

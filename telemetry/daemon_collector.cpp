@@ -34,6 +34,12 @@ class DaemonCollector : public prometheus::Collectable {
     FamilyBuilder memory = gauge("rib_memory_bytes", "Memory of the RIB by kind, exactly accounted.");
     for (const MemorySample& kind : sample->memory) memory.add({{"kind", kind.kind}}, static_cast<double>(kind.bytes));
     memory.finish(out);
+    const MemoryGauges& guard = board_->memory();
+    if (guard.limit.get() != 0) {
+      add_single(gauge("memory_limit_bytes", "Memory the process may use, configured or of its control group; none: no limit."), guard.limit.get(), out);
+      add_single(gauge("memory_used_bytes", "Memory that counts against the limit: at 90 % of it new sessions are refused, at 100 % the largest is closed."), guard.used.get(), out);
+    }
+    add_single(counter("sessions_shed_total", "Sessions closed because memory was used up."), guard.shed.get(), out);
     return out;
   }
 

@@ -46,7 +46,9 @@ OVERVIEW = [
         graph("Paths", "short", "All that were received and not withdrawn.", ("sum by (family) (heliograph_rib_paths{%s})" % JOB, "{{family}}")),
         graph("Reflect latency", "s", "From an UPDATE read to its routes written to a peer.", ('histogram_quantile(0.5, sum by (le) (rate(heliograph_reflect_latency_seconds_bucket{stage="total",%s}%s)))' % (JOB, RATE), "p50"), ('histogram_quantile(0.99, sum by (le) (rate(heliograph_reflect_latency_seconds_bucket{stage="total",%s}%s)))' % (JOB, RATE), "p99")),
         graph("Best path changes", "cps", "What PEs have to be told.", ("sum by (family) (rate(heliograph_rib_best_changes_total{%s}%s))" % (JOB, RATE), "{{family}}")),
-        graph("Memory", "bytes", "Of the process, and what the RIB accounts for.", ("sum(process_resident_memory_bytes{%s})" % JOB, "resident"), ("sum(heliograph_rib_memory_bytes{%s})" % JOB, "RIB"))]),
+        graph("Memory", "bytes", "Of the process, what the RIB accounts for, and the limit: at 90 % of it new sessions are refused, at 100 % the largest is closed.", ("sum(process_resident_memory_bytes{%s})" % JOB, "resident"),
+              ("sum(heliograph_rib_memory_bytes{%s})" % JOB, "RIB"), ("sum(heliograph_memory_used_bytes{%s})" % JOB, "counts against the limit"), ("sum(heliograph_memory_limit_bytes{%s})" % JOB, "limit")),
+        graph("Sessions shed", "short", "Closed because memory was used up, the largest first.", ("sum(increase(heliograph_sessions_shed_total{%s}%s))" % (JOB, RATE), "shed"))]),
 ]
 
 PEERS = [

@@ -174,7 +174,7 @@ int run(const config::Config& config) {
   auto access = control::make_access_rules(config.control.operator_group, config.control.token_file, config.control.read_token_file);
   if (access) options.access = *access;
   std::optional<MemoryGuard> memory;
-  memory.emplace(config.runtime.memory_limit_bytes != 0 ? config.runtime.memory_limit_bytes : cgroup_memory_limit(), reflector, sessions);
+  memory.emplace(config.runtime.memory_limit_bytes, reflector, sessions, metrics.memory());
   options.on_tick = [&](const reflector::SummaryView& summary) {
     metrics.tick(summary);
     reflector.send_canaries();

@@ -17,12 +17,6 @@ namespace {
 
 constexpr auto kInterval = std::chrono::milliseconds(500);
 
-std::uint64_t limit_of(const std::string& directory) {
-  std::ifstream file(directory + "/memory.max");
-  std::uint64_t bytes = 0;
-  return file >> bytes ? bytes : UINT64_MAX;  // "max"
-}
-
 std::uint64_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
   std::uint64_t all = 0, resident = 0;
@@ -45,24 +39,21 @@ std::uint64_t mib(std::uint64_t bytes) { return bytes >> 20; }
 
 }  // namespace
 
-std::uint64_t cgroup_memory_limit() {
-  std::ifstream file("/proc/self/cgroup");
-  std::string line;
-  std::uint64_t limit = limit_of("/sys/fs/cgroup");
-  while (std::getline(file, line)) {
-    if (!line.starts_with("0::")) continue;
-    for (std::string path = line.substr(3); !path.empty(); path = path.substr(0, path.find_last_of('/')))
-      limit = std::min(limit, limit_of("/sys/fs/cgroup" + path));
-  }
-  return limit == UINT64_MAX ? 0 : limit;
-}
-
-MemoryGuard::MemoryGuard(std::uint64_t limit, reflector::StateSource& state, session::SessionManager& sessions)
-    : limit_(limit), state_(state), sessions_(sessions) {
-  if (limit == 0) return;
-  log::info("memory-limit mib={}", mib(limit));
+MemoryGuard::MemoryGuard(std::uint64_t configured, reflector::StateSource& state, session::SessionManager& sessions,
+                         telemetry::MemoryGauges& gauges)
+    : state_(state), sessions_(sessions), gauges_(gauges) {
+  // The kernel acts at the group's limit itself; we have to be earlier.
+  std::uint64_t of_group = cgroup_.memory_limit() / 100 * 95;
+  group_counts_ = of_group != 0 && (configured == 0 || of_group < configured);
+  limit_ = MemoryLimit(group_counts_ ? of_group : configured);
+  gauges_.limit.set(limit_.limit());
+  if (limit_.limit() == 0) return;
+  log::info("memory-limit mib={} from={}", mib(limit_.limit()), group_counts_ ? "cgroup" : "configuration");
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
+
+// What a group counts is more than what is resident: the sockets of slow readers above all.
+std::uint64_t MemoryGuard::used() const { return std::max(resident_bytes(), group_counts_ ? cgroup_.memory_used() : 0); }
 
 void MemoryGuard::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
@@ -73,11 +64,12 @@ void MemoryGuard::run(const std::stop_token& stop) {
 }
 
 void MemoryGuard::look() {
-  std::uint64_t used = resident_bytes();
+  std::uint64_t used = this->used();
   if (used >= limit_.limit() / 100 * 85) {
     return_freed_pages();
-    used = resident_bytes();
+    used = this->used();
   }
+  gauges_.used.set(used);
   using Action = MemoryLimit::Action;
   auto now = std::chrono::steady_clock::now();
   Action action = limit_.decide(used, now);
@@ -101,6 +93,7 @@ void MemoryGuard::shed(std::uint64_t used) {
   for (const reflector::PeerView& peer : peers)
     if (peer.state == "Established" && (!largest || paths_of(peer) > paths_of(*largest))) largest = &peer;
   if (largest && sessions_.shed(largest->address)) {
+    gauges_.shed.add();
     log::error("memory used-mib={} limit-mib={}: session with {} closed, the one with the most paths ({})", mib(used),
                mib(limit_.limit()), wire::format_ip(largest->address), paths_of(*largest));
   } else if (!std::exchange(nothing_to_shed_, true)) {

@@ -6,28 +6,33 @@
 #include <mutex>
 #include <thread>
 
+#include "rr/base/cgroup.hpp"
 #include "rr/base/memory_limit.hpp"
 #include "rr/reflector/state_source.hpp"
 #include "rr/session/session_manager.hpp"
+#include "telemetry/counters.hpp"
 
 namespace helio::app {
 
-// Of the cgroup (v2) that the process is in or of one above it, whichever is least; 0: none.
-std::uint64_t cgroup_memory_limit();
-
 class MemoryGuard {
  public:
-  // `limit` in bytes; 0: none. Between start and stop of the sessions.
-  MemoryGuard(std::uint64_t limit, reflector::StateSource& state, session::SessionManager& sessions);
+  // `configured` in bytes; 0: none. It bounds what is resident. If the limit of the control group, less a twentieth, is smaller, that
+  // counts, and what the group uses. Between start and stop of the sessions.
+  MemoryGuard(std::uint64_t configured, reflector::StateSource& state, session::SessionManager& sessions, telemetry::MemoryGauges& gauges);
 
  private:
   void run(const std::stop_token& stop);
   void look();
   void shed(std::uint64_t used);
 
-  MemoryLimit limit_;
+  std::uint64_t used() const;
+
+  Cgroup cgroup_;
+  bool group_counts_ = false;
+  MemoryLimit limit_{0};
   reflector::StateSource& state_;
   session::SessionManager& sessions_;
+  telemetry::MemoryGauges& gauges_;
   bool nothing_to_shed_ = false;  // said already
   std::mutex mutex_;
   std::condition_variable_any wake_;

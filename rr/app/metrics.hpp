@@ -21,6 +21,7 @@ class Metrics {
   void tick(const reflector::SummaryView& summary);
   void watch(control::ExportSource& exports) { bridge_.watch(&exports); }
   void watch(const control::Api& api) { bridge_.watch(&api.refused()); }
+  telemetry::MemoryGauges& memory() { return board_->memory(); }
   // After a reload was tried. On the control thread, too.
   void on_reload(bool successful);
 

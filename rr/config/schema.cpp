@@ -19,7 +19,7 @@ constexpr Key kKeys[] = {
     {"global.graceful-shutdown", Kind::boolean, applied, 0, 0, "", "false", "Begin in maintenance: everything is sent with GRACEFUL_SHUTDOWN, inside the AS with LOCAL_PREF 0 (RFC 8326). helioctl maintenance turns it on and off."},
 
     {"runtime.shards", Kind::integer, restart, 0, 256, "", "0", "Threads that carry sessions and slices of the RIB; 0: one per core."},
-    {"runtime.memory-limit", Kind::size, restart, 64 << 20, 0, "", "", "Bound for the whole process; at 90 % no new peers, at 100 % the largest offender is shed. Absent: the cgroup's limit, or none."},
+    {"runtime.memory-limit", Kind::size, restart, 64 << 20, 0, "", "", "Bound for what is resident; at 90 % no new peers, at 100 % the largest offender is shed. Absent, or larger: 95 % of the control group's limit (memory.max or memory.high, or of v1), which all that the group uses counts against, sockets too."},
     {"runtime.shard-queue", Kind::integer, restart, 1024, 1 << 24, "", "65536", "Messages a queue between two shards holds."},
 
     {"timers.hold-time", Kind::integer, session_reset, 0, 65535, "", "90", "Seconds; 0 turns hold and keepalive timers off, otherwise at least 3 (RFC 4271 4.2)."},

@@ -138,6 +138,26 @@ def max_prefix_leak(a):
            log=["127.4.101.1.*reason=max-prefixes", "127.4.102.1.*is above its prefix limit", "127.4.103.1.*is above its prefix limit", "held down after its prefix limit"], mib=64)
 
 
+@abuse("H7 D, DESIGN §1: memory used up: at 90 % of the limit new sessions are refused, at 100 % the largest offender is closed, nobody else; told, counted, and over when it is")
+def memory_used_up(a):
+    limit = 128 << 20
+    a.start(a.config().replace("[runtime]\n", '[runtime]\nmemory-limit = "%dMiB"\n' % (limit >> 20)))
+    leaker, small = a.establish(["127.1.8.1", "127.1.8.2"], families=WITH_RTC)
+    with a.during("memory used up"):
+        a.crowd.send(small, announcement("65000:70", ["10.%d.0.0/16" % i for i in range(100)], ["65000:5"], 5))
+        for block in range(60000):  # 3 KB of attributes each: more than the limit by half
+            leaker.send(announcement("65000:71", ["10.%d.%d.0/24" % (block // 250, block % 250)], ["65000:5"], 5, extra=[(200, struct.pack(">I", block) * 750, 0xC0)]))
+        a.crowd.interest(leaker)
+        a.crowd.run(lambda: leaker.notification, 60)
+        check(leaker.notification == (6, 8), "Cease/Out of Resources", leaker.notification)
+        wait_until(lambda: "accepted again" in a.heliod.log.read_text(), "the end of the shortage", 40)
+        check(not small.closed, "a session that is not the largest")
+        check(Metrics(METRICS_PORT).sum("memory_limit_bytes") == limit and 0 < Metrics(METRICS_PORT).sum("memory_used_bytes") < limit, "the gauges", Metrics(METRICS_PORT).sum("memory_used_bytes"))
+        a.newcomer()
+    a.over(counts=[("sessions_shed_total", {}, 1), ("session_closes_total", {"reason": "out-of-resources"}, 1)], mib=64,
+           log=["memory used-mib=.*new sessions are refused", "session with 127.1.8.1 closed, the one with the most paths", "new sessions are accepted again"])
+
+
 @abuse("HOSTILE-INPUT §3 slow peer, DESIGN §1: PEs that stop reading delay nobody, cost bounded memory, and have exactly the last state when they read again")
 def slow_readers(a):
     a.start(tail='[slow-peer]\nqueue-limit = "2MiB"\nstall-time = "100ms"\n')

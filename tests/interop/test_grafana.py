@@ -13,7 +13,7 @@ import urllib.request
 import bgp
 from bmp import Station
 from daemons import need
-from harness import VPN4, check, group_toml, range_toml, reflector_toml, test, wait_until
+from harness import VPN4, check, group_toml, reflector_toml, test, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GRAFANA, RULES = ROOT / "deploy" / "grafana", ROOT / "deploy" / "prometheus" / "rules"
@@ -62,10 +62,11 @@ def files(t):
 def queries(t):
     need("prometheus")
     import make
-    groups = (group_toml("pe", extra='prefix-limits = { "%s" = { max-prefixes = 1000, action = "warn" } }' % VPN4) + range_toml("127.1.0.0/16", "pe"))
+    groups = (group_toml("pe", extra='prefix-limits = { "%s" = { max-prefixes = 1000, action = "warn" } }' % VPN4) +
+              "".join('[[neighbors]]\naddress = "127.1.0.%d"\npeer-group = "pe"\npassive = true\n' % n for n in (1, 2, 3)))  # by address: ready when they are there
     listening = Station()
     tail = '[[bmp.stations]]\naddress = "127.9.0.1"\n[mrt]\ndirectory = "mrt"\nrib-dump-interval = 2\n'
-    t.reflector(config=reflector_toml(groups=groups, tail=tail).replace("[telemetry]\nport = 0", "[telemetry]\nport = 9179\nper-peer = \"full\""), watch=False)
+    t.reflector(config=reflector_toml(groups=groups, tail=tail).replace("[runtime]\n", '[runtime]\nmemory-limit = "4GiB"\n').replace("[telemetry]\nport = 0", "[telemetry]\nport = 9179\nper-peer = \"full\""), watch=False)
     folder = t.folder / "prometheus"
     (folder / "rules").mkdir(parents=True)
     for rule in RULES.glob("*.yml"):

@@ -68,6 +68,9 @@ class CollectorsTest : public testing::Test {
     a.bfd_packets[1].set(7);
     b.count_refused(Refused::held);
     b.count_refused(Refused::held);
+    board_->memory().limit.set(std::uint64_t{8} << 30);
+    board_->memory().used.set(std::uint64_t{3} << 30);
+    board_->memory().shed.add();
     a.descriptors_exhausted.set(6);
     a.log_lost[1].set(8);
     b.oversize_updates.set(5);
