@@ -127,7 +127,7 @@ bool Churner::run(std::uint64_t changes, double seconds, double rate) {
     // Progress puts the end off: only a stop is a failure.
     if (done_ != last_done)
       last_done = done_, give_up = now + static_cast<Nanoseconds>(runner_.options().timeout * 1e9);
-    if (now > give_up) break;
+    if (now > give_up || runner_.fleet().established() == 0) break;  // the reflector is gone: say so, and let others start us again
   }
   elapsed_ = static_cast<double>(now_ns() - from) / 1e9;
   return in_flight_ == 0;
@@ -160,6 +160,7 @@ bool run_churn(Runner& runner, Report& report) {
   report.latency_ns = latency;
   report.headline +=
       fmt::format(", {:.0f} changes/s, p50 {:.3f} ms, p99 {:.3f} ms", rate, p50 * 1e3, p99 * 1e3);
+  if (runner.fleet().established() == 0) report.problems.push_back("every session was lost");
   if (!all)
     report.problems.push_back(fmt::format("{} changed routes did not reach everybody", churner.in_flight()));
   return all;
