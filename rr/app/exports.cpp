@@ -30,6 +30,7 @@ void Exports::apply_mrt(const config::Config& config) {
   settings.rib_dump_interval = config.mrt->rib_dump_interval;
   settings.updates = config.mrt->updates;
   settings.updates_interval = config.mrt->updates_interval;
+  settings.keep_files = config.mrt->keep_files;
   mrt_ = std::make_unique<exporter::MrtWriter>(std::move(settings), watches_, started_);
 }
 

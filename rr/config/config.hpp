@@ -212,6 +212,7 @@ struct Mrt {
   std::chrono::seconds rib_dump_interval{7200};
   bool updates = false;
   std::chrono::seconds updates_interval{900};
+  std::uint32_t keep_files = 0;  // of each kind; 0: all
   bool operator==(const Mrt&) const = default;
 };
 

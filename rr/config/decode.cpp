@@ -425,6 +425,7 @@ Config decode(const Node& tree, const std::string& directory) {
     root.seconds("mrt.rib-dump-interval", mrt.rib_dump_interval);
     root.boolean("mrt.updates", mrt.updates);
     root.seconds("mrt.updates-interval", mrt.updates_interval);
+    root.number("mrt.keep-files", mrt.keep_files);
   }
   config.tree = tree;
   return config;

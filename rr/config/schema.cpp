@@ -206,6 +206,7 @@ constexpr Key kKeys[] = {
     {"mrt.rib-dump-interval", Kind::integer, applied, 0, 7 * kDay, "", "7200", "Seconds between dumps of the RIB, at multiples of it since midnight UTC; 0 turns them off."},
     {"mrt.updates", Kind::boolean, applied, 0, 0, "", "false", "Also write what peers send and how their sessions change, as it was received: updates.TIME.mrt."},
     {"mrt.updates-interval", Kind::integer, applied, 1, kDay, "", "900", "Seconds after which a new file is begun, at multiples of it since midnight UTC."},
+    {"mrt.keep-files", Kind::integer, applied, 0, 1000000, "", "0", "When a file is complete, the oldest of its kind (rib, updates) beyond so many are removed; 0 keeps all: something else has to remove them."},
 };
 // clang-format on
 

@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace helio::exporter {
 
@@ -72,6 +75,22 @@ std::string mrt_file_name(const char* kind, std::int64_t unix_seconds) {
   char text[32];
   std::strftime(text, sizeof text, "%Y%m%d.%H%M%S", &utc);
   return std::string(kind) + "." + text + ".mrt";
+}
+
+void keep_newest_files(const std::string& directory, const std::string& kind, std::size_t count) {
+  if (count == 0) return;
+  static constexpr std::string_view kTime = "20261122.194500";
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    std::string name = entry.path().filename().string();
+    if (name.size() != kind.size() + 1 + kTime.size() + 4 || !name.starts_with(kind + ".") || !name.ends_with(".mrt")) continue;
+    std::string_view time = std::string_view(name).substr(kind.size() + 1, kTime.size());
+    bool ours = time[8] == '.' && std::ranges::count_if(time, [](char c) { return c >= '0' && c <= '9'; }) == kTime.size() - 1;
+    if (ours) names.push_back(std::move(name));
+  }
+  std::ranges::sort(names);  // by time, so
+  for (std::size_t i = 0; i + count < names.size(); ++i) std::filesystem::remove(std::filesystem::path(directory) / names[i], error);
 }
 
 void remove_partial_files(const std::string& directory) {

@@ -33,6 +33,8 @@ class MrtFile {
 
 // "rib.20261122.194500.mrt"; the time is UTC.
 std::string mrt_file_name(const char* kind, std::int64_t unix_seconds);
+// Of the complete files of a kind, as mrt_file_name() names them, the newest `count` stay; 0: all do. Other files are not touched.
+void keep_newest_files(const std::string& directory, const std::string& kind, std::size_t count);
 // Removes the partial files of an earlier run.
 void remove_partial_files(const std::string& directory);
 

@@ -132,6 +132,7 @@ void MrtWriter::publish_updates() {
   std::size_t size = updates_.size();
   if (records == 0) return updates_.abandon();
   if (auto published = updates_.publish(); !published) return failed("cannot complete", updates_name_, published.error());
+  keep_newest_files(settings_.directory, "updates", settings_.keep_files);
   bool works = Clock::now() >= write_again_at_;
   if (works && std::exchange(logged_error_, 0) != 0) log::info("mrt: written again");
   std::lock_guard lock(mutex_);
@@ -179,6 +180,7 @@ bool MrtWriter::dump_rib() {
     failed("cannot complete", name, published.error());
     return false;
   }
+  keep_newest_files(settings_.directory, "rib", settings_.keep_files);
   double took = std::chrono::duration<double>(Clock::now() - begin).count();
   if (std::exchange(logged_error_, 0) != 0) log::info("mrt: written again");
   log::info("mrt file={} records={} bytes={} seconds={:.1f}", name, dump.records() + 1, size, took);

@@ -25,6 +25,7 @@ struct MrtSettings {
   std::chrono::seconds rib_dump_interval{7200};
   bool updates = false;
   std::chrono::seconds updates_interval{900};
+  std::uint32_t keep_files = 0;          // of each kind; 0: all
   std::chrono::seconds retry{60};        // of a dump after an error, at most
   bool operator==(const MrtSettings&) const = default;
 };

@@ -267,6 +267,7 @@ EDITS = {
     "mrt.rib-dump-interval": ("#mrt", "rib-dump-interval = 3600"),
     "mrt.updates": ("#mrt", "updates = true"),
     "mrt.updates-interval": ("#mrt", "updates-interval = 60"),
+    "mrt.keep-files": ("#mrt", "keep-files = 12"),
     "bmp.stations[].address": ("#bmp", '[[bmp.stations]]\naddress = "127.9.0.2"'),
     "bmp.stations[].port": ("#bmp", '[[bmp.stations]]\naddress = "127.9.0.1"\nport = 1790'),
     "bmp.stations[].policies": ("#bmp", 'policies = ["loc-rib"]'),

@@ -70,6 +70,18 @@ TEST_F(MrtFileTest, PartialFilesAreRemoved) {
   EXPECT_THAT(names(), testing::UnorderedElementsAre(".other.mrt.partial", "rib.1.mrt"));
 }
 
+TEST_F(MrtFileTest, TheNewestOfAKindStay) {
+  for (const char* name : {"rib.20261122.000000.mrt", "rib.20261121.235959.mrt", "rib.20261122.020000.mrt", "updates.20250101.000000.mrt", "rib.keep.this.one12.mrt",
+                           "rib.20261122x010000.mrt", "my.20200101.000000.mrt", "rib.20200101.000000.mrt.gz"})
+    std::ofstream(folder_ + "/" + name) << "x";
+  keep_newest_files(folder_, "rib", 0);
+  EXPECT_EQ(names().size(), 8u);
+  keep_newest_files(folder_, "rib", 2);
+  EXPECT_THAT(names(), testing::UnorderedElementsAre("rib.20261122.000000.mrt", "rib.20261122.020000.mrt", "updates.20250101.000000.mrt", "rib.keep.this.one12.mrt", "rib.20261122x010000.mrt",
+                                                     "my.20200101.000000.mrt", "rib.20200101.000000.mrt.gz"));
+  keep_newest_files(folder_ + "/nowhere", "rib", 2);
+}
+
 TEST(MrtFileName, IsInUtc) { EXPECT_EQ(mrt_file_name("rib", 1795370400), "rib.20261122.180000.mrt"); }
 
 }  // namespace
