@@ -3,10 +3,11 @@
 #include <string>
 
 #include "rr/base/result.hpp"
+#include "rr/base/secret.hpp"
 
 namespace helio::config {
 
 // The error says what is wrong with the file: missing, no file, readable by everybody, empty, too short, not printable.
-Result<std::string, std::string> read_token_file(const std::string& path);
+Result<Secret, std::string> read_token_file(const std::string& path);
 
 }  // namespace helio::config

@@ -186,7 +186,7 @@ class Validator {
     using Advertise = session::GroupSettings::RtcAdvertise;
     if (Advertise mode = config_.rt_constrain.advertise; mode == Advertise::only_default || mode == Advertise::both)
       warning(place, "count", "with rt-constrain.advertise = \"default\" or \"both\" PEs send all routes to every plane, which drops those of others",
-              "advertise = \"specific\" or \"auto\", or partition.route-targets");
+              "advertise = \"specific\", or \"auto\" if every PE has RT-Constrain (one without makes \"auto\" ask all others for everything), or partition.route-targets");
   }
 
   // Keys of TCP-MD5 and TCP-AO; the kernel takes at most TCP_MD5SIG_MAXKEYLEN octets, and as many for TCP-AO.
@@ -201,8 +201,8 @@ class Validator {
       return error(place, kKey, fmt::format("{}: {}", path, std::strerror(errno)), "a file with the key on one line");
     }
     if (!S_ISREG(info.st_mode)) return error(place, kKey, fmt::format("{} is not a file", path));
-    if (info.st_mode & 077)
-      warning(place, kKey, fmt::format("{} can be read by others (mode {:04o})", path, info.st_mode & 07777), "chmod 600");
+    if (info.st_mode & 027)  // a group may be the daemon's own
+      warning(place, kKey, fmt::format("{} can be read by others, or written by its group (mode {:04o})", path, info.st_mode & 07777), "chmod 640 or 600");
     auto read = read_secret(path);
     if (!read) return error(place, kKey, fmt::format("{} is empty or cannot be read", path), "a file with the key on one line");
     out = std::move(*read);
@@ -387,12 +387,12 @@ class Validator {
       error(place, "port", "everybody on this machine could connect", "set token-file, read-token-file or both");
     if (control.port != 0 && control.port == config_.telemetry.port && control.address == config_.telemetry.address)
       error(place, "port", fmt::format("{} is telemetry.port too", control.port), "another port");
-    std::vector<std::string> tokens;
+    std::vector<Secret> tokens;
     for (auto [key, path] : {std::pair{"token-file", &control.token_file}, std::pair{"read-token-file", &control.read_token_file}}) {
       if (path->empty()) continue;
       auto token = read_token_file(*path);
       if (!token) error(place, key, fmt::format("{}: {}", *path, token.error()), "head -c 24 /dev/urandom | base64");
-      else tokens.push_back(*token);
+      else tokens.push_back(std::move(*token));
     }
     if (tokens.size() == 2 && tokens[0] == tokens[1]) error(place, "read-token-file", "has the same token as token-file: who may look could change things", "another token");
   }

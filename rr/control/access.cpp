@@ -33,7 +33,7 @@ bool has_token(const std::string& file, std::string_view given) {
   if (file.empty()) return false;
   auto token = config::read_token_file(file);
   if (!token) log::warn("control: token file {}: {}", file, token.error());
-  return token && is_same_token(given, *token);
+  return token && is_same_token(given, {token->data(), token->size()});
 }
 
 }  // namespace

@@ -41,11 +41,11 @@ TEST(Tokens, AreTheSameOnlyWhenTheyAre) {
 }
 
 TEST_F(AccessTest, TokenFiles) {
-  EXPECT_EQ(*config::read_token_file(file("good", "0123456789abcdef\r\nmore\n")), "0123456789abcdef");
-  EXPECT_EQ(*config::read_token_file(file("group", "0123456789abcdef", 0640)), "0123456789abcdef");
+  EXPECT_EQ(*config::read_token_file(file("good", "0123456789abcdef\r\nmore\n")), Secret("0123456789abcdef"));
+  EXPECT_EQ(*config::read_token_file(file("group", "0123456789abcdef", 0640)), Secret("0123456789abcdef"));
   auto error = [&](const std::string& path) {
     auto token = config::read_token_file(path);
-    return token ? "it was taken: " + *token : token.error();
+    return token ? "it was taken" : token.error();
   };
   EXPECT_THAT(error(file("open", "0123456789abcdef\n", 0644)), HasSubstr("everybody may read"));
   EXPECT_THAT(error(file("short", "0123456789\n")), HasSubstr("has 10 characters"));
