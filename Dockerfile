@@ -38,7 +38,7 @@ LABEL org.opencontainers.image.title="heliograph" \
       org.opencontainers.image.licenses="Apache-2.0"
 WORKDIR /var/lib/heliograph
 EXPOSE 179/tcp 9179/tcp
-# SIGTERM: Cease/Administrative Shutdown to every peer, then the end.
+# SIGTERM: the end, with Cease/Administrative Shutdown unless graceful restart keeps the routes (heliod(8), SIGNALS).
 STOPSIGNAL SIGTERM
 # Healthy is converged: in the first minutes after a start the neighbours still send.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5m --retries=3 CMD ["helioctl", "health", "--ready"]

@@ -17,8 +17,8 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
   const BuildInfo& build = build_info();
   app.set_version_flag("--version",
                        fmt::format("heliod {} ({}, {}, {})", build.version, build.commit, build.compiler, build.allocator));
-  app.footer("Signals: SIGHUP reloads the configuration (helioctl config diff shows what that changes). SIGTERM and SIGINT end all "
-             "sessions with Cease/Administrative Shutdown. See heliod(8).");
+  app.footer("Signals: SIGHUP reloads the configuration (helioctl config diff shows what that changes). SIGTERM and SIGINT end "
+             "all sessions, with Cease/Administrative Shutdown unless graceful restart keeps the routes. See heliod(8).");
   try {
     app.parse(argc, argv);
     result.run = true;

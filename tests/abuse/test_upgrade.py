@@ -6,7 +6,7 @@ import struct
 import time
 
 import bgp
-from abuse import Metrics, METRICS_PORT, abuse, check, wait_until
+from abuse import Metrics, METRICS_PORT, abuse, check, clients_toml, wait_until
 from crowd import Line
 from harness import Heliod, group_toml, reflector_toml
 
@@ -102,6 +102,34 @@ def killed_under_gr(a):
             check(not problems, "%s after a SIGKILL under %d routes" % (pe.address, each * count), *problems)
         a.notes.update(routes=each * count, listens_s=listening, sessions_s=listening + times["sessions"], all_routes_and_eor_s=listening + times["routes"], withdrawals=0)
     wait_until(lambda: Metrics(METRICS_PORT).sum("rib_paths", family="vpnv4") == each * count, "the RIB holds what the PEs announce", 10)
+    a.crowd.close()
+
+
+@abuse("RFC 4724 §4.1: of listen ranges it is not known who comes: after a SIGKILL a reflector is silent for restart-time, then says everything; zero withdrawals at the PEs")
+def killed_with_listen_ranges(a):
+    each, restart_time = a.size(2000, 50000), a.size(8, 30)
+    pes = [Pe(a, n + 1, each) for n in range(4)]
+    config = reflector_toml(groups=clients_toml("passive = true"), tail=FULL.replace("restart-time = 120", "restart-time = %d" % restart_time), telemetry=METRICS_PORT, log_level="info")
+    heliod = a.reflector(config, watch=False)
+    converge(a, pes, "127.0.0.1", each, 60)
+    for pe in pes:
+        pe.stale["127.0.0.1"] = pe.lines["127.0.0.1"].routes
+    heliod.stop(signal.SIGKILL)
+    a.reflectors.remove(heliod)
+    a.crowd.run(lambda: all(pe.lines["127.0.0.1"].closed for pe in pes), 10)
+    heliod, began = a.reflector(config, watch=False, folder="again"), time.monotonic()
+    for pe in pes[:3]:
+        pe.connect("127.0.0.1")
+    a.crowd.run(seconds=restart_time / 2)
+    check(not any(line.eors or line.routes for line in (pe.lines["127.0.0.1"] for pe in pes[:3])), "something was said though a PE was still to come")
+    check("End-of-RIB" in heliod.control("health") and not heliod.show("summary")["ready"], "not ready while it is silent", heliod.control("health"))
+    pes[3].connect("127.0.0.1")  # late, and in time: nobody may have lost its routes
+    a.crowd.run(lambda: all(bgp.VPNV4 in pe.lines["127.0.0.1"].eors and len(pe.lines["127.0.0.1"].routes) == each * 3 for pe in pes), 60)
+    a.notes.update(restart_time_s=restart_time, silent_s=time.monotonic() - began)
+    a.crowd.run(seconds=1)
+    for pe in pes:
+        problems = pe.problems("127.0.0.1")
+        check(not problems, "%s after a SIGKILL" % pe.address, *problems)
     a.crowd.close()
 
 
