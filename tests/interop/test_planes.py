@@ -4,7 +4,7 @@ import signal
 import subprocess
 
 import bgp
-from harness import check, quiet, reflector_toml, test, wait_until
+from harness import RTC_NAME, VPN4, check, group_toml, quiet, range_toml, reflector_toml, test, wait_until
 from test_explain import Asker
 
 PLANES, TARGETS, PES, PREFIXES = 3, 60, 6, 10
@@ -43,9 +43,14 @@ class Pe:
     def __init__(self, t, number, ports, routes, imports, rtc=True):
         self.routes, self.imports = routes, imports
         families = (bgp.VPNV4, bgp.RTC) if rtc else (bgp.VPNV4,)
-        self.sessions = {port: t.peer("127.1.0.%d" % number, *(imports if rtc else ()), port=port, families=families) for port in ports}
-        self.said = {port: set() for port in ports}
-        self.rtc = rtc
+        self.t, self.address, self.families, self.rtc = t, "127.1.0.%d" % number, families, rtc
+        self.sessions, self.said = {}, {}
+        for port in ports:
+            self.connect(port)
+
+    def connect(self, port):
+        self.said[port] = set()
+        self.sessions[port] = self.t.peer(self.address, *(self.imports if self.rtc else ()), port=port, families=self.families)
 
     def follow(self):
         """Announces what has been asked for meanwhile."""
@@ -67,7 +72,7 @@ class Pe:
         return set().union(*(self.keys(port) for port in ports))
 
 
-def network(t, ports):
+def network(t, ports_of):
     """PEs that each export in some route targets and import in others; what each is to hold."""
     targets = ["65000:%d" % n for n in range(1, TARGETS + 1)]
     routes = []
@@ -80,7 +85,7 @@ def network(t, ports):
                     both = [targets[n], targets[(n + 7) % TARGETS]] if i == 0 else [targets[n]]
                     own["65000:%d" % (1000 * pe + n), "10.%d.%d.0/24" % (n, i)] = both
         routes.append(own)
-    pes = [Pe(t, pe + 1, ports, routes[pe], [targets[n] for n in range(TARGETS) if n % PES in ((pe + 1) % PES, (pe + 2) % PES)]) for pe in range(PES)]
+    pes = [Pe(t, pe + 1, ports_of(pe), routes[pe], [targets[n] for n in range(TARGETS) if n % PES in ((pe + 1) % PES, (pe + 2) % PES)]) for pe in range(PES)]
 
     def expected(pe, index=None):
         out = set()
@@ -99,7 +104,7 @@ def network(t, ports):
 def union(t):
     ports = [1790 + i for i in range(2 * PLANES)]  # replicas of plane n: 1790 + 2 (n - 1) and the next
     reflectors = {port: plane(t, (port - 1790) // 2 + 1, port) for port in ports}
-    pes, routes, expected = network(t, ports)
+    pes, routes, expected = network(t, lambda pe: ports)
     everything = sum(len(own) for own in routes)
 
     def settled():
@@ -134,6 +139,70 @@ def union(t):
         for port in left:
             check(not pe.sessions[port].events_since(0, "withdraw", family=bgp.VPNV4), "no withdrawal from the others")
     t.peers = [p for p in t.peers if p.port != lost]
+
+
+@test("H7 C: a plane is added under PEs: the new one first, then the old ones a replica at a time; no PE is without a route at any step")
+def one_more(t):
+    old = {1790: 1, 1791: 1, 1792: 2, 1793: 2}
+    partition = lambda index, count: "[partition]\nindex = %d\ncount = %d\n" % (index, count)  # noqa: E731
+    reflectors = {port: plane(t, index, port, partition(index, 2)) for port, index in old.items()}
+    pes, _, expected = network(t, lambda pe: list(old))
+
+    def settled(ports):
+        """Every PE holds the union from these reflectors."""
+        for pe in pes:
+            pe.follow()
+        return all(pe.union(ports) == expected(i) for i, pe in enumerate(pes))
+    wait_until(lambda: settled(old), "two planes", 60, 0.3)
+    for port in (1794, 1795):
+        plane(t, 3, port, partition(3, 3))
+        for pe in pes:
+            pe.connect(port)
+    complete = lambda port, index: all(pe.keys(port) == expected(i, index) for i, pe in enumerate(pes))  # noqa: E731
+    wait_until(lambda: settled([*old, 1794, 1795]) and complete(1794, 3) and complete(1795, 3), "the third plane has its slice", 60, 0.3)
+    for port, index in old.items():
+        others = [p for p in (*old, 1794, 1795) if p != port]
+        t.reflectors.remove(reflectors[port])
+        reflectors[port].end()
+        wait_until(lambda: all(pe.sessions[port].closed for pe in pes), "the sessions end", 20)  # noqa: B023
+        t.peers = [p for p in t.peers if p.port != port]
+        check(all(pe.union(others) == expected(i) for i, pe in enumerate(pes)), "nothing is missing while %d is away" % port)
+        reflectors[port] = t.reflector(reflector_toml(listen=(("127.0.0.1", port),), router_id="10.255.0.%d" % (port - 1780), tail=partition(index, 3)), watch=False, folder="again-%d" % port)
+        for pe in pes:
+            pe.connect(port)
+        wait_until(lambda: settled(others + [port]) and complete(port, index), "%d has its smaller slice" % port, 60, 0.3)  # noqa: B023
+        check(all(pe.union(others) == expected(i) for i, pe in enumerate(pes)), "and nobody lost anything by that")
+
+
+@test("H7 C, RFC 4456 §7, RFC 4684 §3.2: planes on two levels: plane n of a region is the client of plane n above; PEs of two regions hold the union, an upper plane its third")
+def two_levels(t):
+    group = lambda name, role, extra="": group_toml(name, role, families=(VPN4, RTC_NAME), extra=extra)  # noqa: E731
+    upper = {}
+    for n in range(1, PLANES + 1):
+        upper[n] = t.reflector(reflector_toml(listen=(("127.0.0.1", 1789 + n),), router_id="10.255.0.%d" % n, families=(VPN4, RTC_NAME),
+                                              groups=group("regions", "client") + range_toml("127.9.0.0/16", "regions"), tail="[partition]\nindex = %d\ncount = %d\n" % (n, PLANES)),
+                               watch=False, folder="upper-%d" % n)
+        for region in (1, 2):
+            t.reflector(reflector_toml(listen=(("127.0.0.1", 1790 + 10 * region + n),), router_id="10.255.%d.%d" % (region, n), cluster_id="10.255.%d.0" % region, families=(VPN4, RTC_NAME),
+                                       groups=group("pe", "client") + range_toml("127.1.0.0/16", "pe") + group("up", "non-client", 'local-address = "127.9.%d.%d"' % (region, n)) +
+                                       '[[neighbors]]\naddress = "127.0.0.1"\npeer-group = "up"\nremote-port = %d\n' % (1789 + n),
+                                       tail="[partition]\nindex = %d\ncount = %d\n" % (n, PLANES)), watch=False, folder="region-%d-%d" % (region, n))
+    ports_of = lambda pe: [1790 + 10 * (1 + pe % 2) + n for n in range(1, PLANES + 1)]  # noqa: E731
+    pes, routes, expected = network(t, ports_of)
+
+    def settled():
+        for pe in pes:
+            pe.follow()
+        return all(pe.union(pe.sessions) == expected(i) for i, pe in enumerate(pes))
+    wait_until(settled, "every PE holds the union", 60, 0.3)
+    everything = sum(len(own) for own in routes)
+    for n in upper:
+        held = next(f["prefixes"] for f in upper[n].show("summary")["families"] if f["family"] == "vpnv4")
+        check(0 < held < 0.48 * everything, "an upper plane holds what the other region asks for, of its third", held, everything)
+    for i, pe in enumerate(pes):
+        for port, session in pe.sessions.items():
+            check(pe.keys(port) == expected(i, port % 10), "PE %d of plane %d" % (i + 1, port % 10))
+            check(not session.events_since(0, "withdraw", family=bgp.VPNV4), "withdrawals on the way")
 
 
 @test("H7 C: what a PE without RT-Constrain sends is held by its plane only; explain says where the rest is, and it is counted")
