@@ -40,7 +40,7 @@ reflector::EngineSettings engine_settings(const config::Config& config) {
   }
   engine.decision.always_compare_med = config.best_path.always_compare_med;
   engine.decision.prefer_oldest = config.best_path.prefer_oldest_external;
-  engine.decision_options = {config.best_path.aigp, config.best_path.cost_community, config.best_path.missing_as_worst};
+  engine.decision_options = {config.best_path.aigp, config.best_path.cost_community, config.best_path.missing_as_worst, config.global.as};
   engine.distribution.change_bytes = config.slow_peer_limits.queue_limit_bytes;
   engine.distribution.stall = config.slow_peer_limits.stall_time;
   engine.distribution.stall_alone = config.slow_peer_limits.stall_time * 10;

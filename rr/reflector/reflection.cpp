@@ -7,8 +7,10 @@
 #include "rr/base/vectors.hpp"
 #include "rr/wire/attribute_table.hpp"
 #include "rr/wire/attributes.hpp"
+#include "rr/wire/evpn_nlri.hpp"
 #include "rr/wire/message.hpp"
 #include "rr/wire/update_encode.hpp"
+#include "rr/wire/vpn_nlri.hpp"
 
 namespace helio::reflector {
 
@@ -17,8 +19,13 @@ using session::PeerRole;
 
 namespace {
 
-// An NLRI of the largest kind beside the attributes, and what eBGP prepending may add.
-constexpr std::size_t kRoomForOneRoute = 96;
+// Beside the attributes: an NLRI of the largest kind, and what else may be added: a next hop of our own that is longer, our AS in
+// front of AS_PATH in a segment of its own, an extended length for that.
+constexpr std::size_t kAdded = 12 + 6 + 1, kRoomForVpn = 96, kRoomForEvpn = 128;
+static_assert(kRoomForVpn >= 1 + 4 + 3 * wire::kMaxLabels + 8 + 16 + kAdded && kRoomForEvpn >= wire::kMaxEvpnEntry + kAdded);
+
+// The next hops of the VPN families have an RD in front, those of EVPN and RT-Constrain have none.
+std::size_t room_for_one_route(Bytes next_hop) { return next_hop.size() % 12 == 0 ? kRoomForVpn : kRoomForEvpn; }
 
 bool contains_cluster(Bytes list, std::uint32_t cluster) {
   for (std::size_t i = 0; i + 4 <= list.size(); i += 4)
@@ -26,15 +33,6 @@ bool contains_cluster(Bytes list, std::uint32_t cluster) {
   return false;
 }
 
-// What AS_PATH grows by towards a two-octet neighbour, AS4_PATH beside it (RFC 6793 §4.2.2). Short ones are covered by
-// kRoomForOneRoute.
-std::size_t as4_growth(Bytes as_path4) {
-  if (as_path4.size() <= 64) return 0;
-  std::vector<std::uint8_t> narrow, wide;
-  wire::split_as_path(narrow, wide, as_path4);
-  std::size_t both = wide.empty() ? 0 : narrow.size() + wide.size() + 4;
-  return both > as_path4.size() ? both - as_path4.size() : 0;
-}
 
 // The points of insertion that are known (custom-decision §3, as IOS uses them): 128 before everything else, 129 after
 // the IGP metric. A cost community is a non-transitive opaque one: type 0x43, subtype 1, point, id, cost.
@@ -53,6 +51,17 @@ void collect_costs(Bytes communities, rib::DecisionExtras& extras) {
 }
 
 }  // namespace
+
+std::size_t as4_growth(Bytes as_path4, Asn own_as) {
+  constexpr std::size_t kShort = 64, kHeaders = 4 + 1, kAggregator = 3 + 8 - 2;
+  // Nearly all paths are short: twice as long is no matter there, and nothing has to be built.
+  if (as_path4.size() <= kShort) return as_path4.size() + 2 * 6 + kHeaders + kAggregator;
+  std::vector<std::uint8_t> path, narrow, wide;
+  wire::prepend_as(path, as_path4, own_as, 1);
+  wire::split_as_path(narrow, wide, path);
+  std::size_t both = narrow.size() + (wide.empty() ? 0 : wide.size() + kHeaders);
+  return kAggregator + (both > as_path4.size() ? both - as_path4.size() : 0);
+}
 
 std::string_view exclusion_name(Exclusion exclusion) {
   constexpr std::array<std::string_view, 6> kNames = {"none", "originator_loop", "cluster_loop", "as_loop", "too_long", "other_plane"};
@@ -146,7 +155,7 @@ Exclusion Canonicaliser::build(const wire::UpdateView& update, Bytes next_hop, c
         wire::normalise_as_path(value_, update, source.four_octet_as);
         wire::AsPathInfo info = wire::inspect_as_path(value_, true);
         if (external && info.contains(source.own_as)) return Exclusion::as_loop;  // RFC 4271 §9.1.2
-        if (value_.size() + kRoomForOneRoute > wire::kMaxExtendedMessage) return Exclusion::too_long;
+        if (value_.size() + kRoomForEvpn > wire::kMaxExtendedMessage) return Exclusion::too_long;
         note(a.type, value_, out);
         wire::encode_attribute(bytes_, wire::attr_flag::transitive, attr::as_path, value_);
         break;
@@ -211,7 +220,7 @@ void Canonicaliser::note(std::uint8_t type, Bytes value, rib::CanonicalAttribute
     case attr::origin: out.key.origin = value[0]; break;
     case attr::as_path: {
       wire::AsPathInfo info = wire::inspect_as_path(value, true);
-      growth_ = as4_growth(value);
+      growth_ = as4_growth(value, options_.own_as);
       out.key.as_path_length = static_cast<std::uint16_t>(std::min(info.length_for_decision, 65535u));
       out.key.neighbor_as = info.neighbor_as;
       break;
@@ -265,7 +274,7 @@ Exclusion Canonicaliser::finish(Bytes next_hop, Bytes bytes, rib::CanonicalAttri
   sort_unique(targets_);
   sort_unique(targets6_);
   if (next_hop.size() > 16) out.scope |= rib::scope::ipv6_next_hop;
-  std::size_t message = wire::kHeaderSize + 4 + 9 + next_hop.size() + bytes.size() + kRoomForOneRoute;
+  std::size_t message = wire::kHeaderSize + 4 + 9 + next_hop.size() + bytes.size() + room_for_one_route(next_hop);
   if (message + growth_ > wire::kMaxExtendedMessage) return Exclusion::too_long;
   if (message > wire::kMaxMessage) out.scope |= rib::scope::extended_size;
   else if (message + growth_ > wire::kMaxMessage) out.scope |= rib::scope::two_octet_size;

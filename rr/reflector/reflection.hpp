@@ -25,17 +25,22 @@ struct Source {
   bool long_lived_stale = false;      // LLGR_STALE means what RFC 9494 says
 };
 
-// What of the attributes the decision looks at beyond RFC 4271.
+// What of the attributes the decision looks at beyond RFC 4271, and how large they may become.
 struct DecisionOptions {
   bool aigp = false;                  // RFC 7311
   bool cost_communities = true;       // draft-ietf-idr-custom-decision
   bool missing_med_is_worst = false;
+  Asn own_as = 0;                     // in front of AS_PATH towards external neighbours
 };
 
 // Why the routes of an UPDATE are not used (and withdrawn if they were). too_long: fits no message any more. other_plane: none
 // of their route targets is in this reflector's slice (found by Shard, not here).
 enum class Exclusion : std::uint8_t { none, originator_loop, cluster_loop, as_loop, too_long, other_plane, count_ };
 std::string_view exclusion_name(Exclusion exclusion);
+
+// By how many octets the attributes with this AS_PATH grow at most towards a two-octet neighbour, external or not: AS4_PATH
+// stands beside AS_PATH with what does not fit there, our own AS perhaps, and AS4_AGGREGATOR (RFC 6793 §4.2.2).
+std::size_t as4_growth(Bytes as_path4, Asn own_as);
 
 class Canonicaliser {
  public:

@@ -3,12 +3,17 @@
 #include <algorithm>
 
 #include "rr/base/check.hpp"
+#include "rr/wire/attribute_table.hpp"
+#include "rr/wire/attributes.hpp"
 #include "rr/wire/message.hpp"
 
 namespace helio::reflector {
 
 using rib::AttributeId;
 using rib::AttributeSet;
+
+// Header, MP_REACH and what Canonicaliser keeps free for a route.
+static constexpr std::size_t kMostBeside = 160;
 
 RibPolicy::~RibPolicy() {
   for (std::uint32_t p = 0; p < peers_.size(); ++p) forget(PeerId(p));
@@ -137,6 +142,11 @@ AttributeId RibPolicy::find_or_make(Peer& peer, AttributeId received, PolicyTest
   return store.derive(received, passed, peer.round, result_);
 }
 
+// What the attributes that an export policy made grow by towards two-octet neighbours, unless the route is not sent to those anyway.
+std::size_t RibPolicy::growth_of_exported() const {
+  return (result_.scope & rib::scope::two_octet_size) != 0 ? 0 : as4_growth(wire::find_attribute(exported_.bytes, wire::attr::as_path), own_as_);
+}
+
 // Fills result_ and outcome_. False when the import policy changes nothing and no export policy rejects it.
 bool RibPolicy::evaluate(const Peer& peer, const AttributeSet& received, PolicyTests passed) {
   const rib::Provenance& provenance = shared_.provenances.provenance(received.provenance);
@@ -164,8 +174,8 @@ bool RibPolicy::evaluate(const Peer& peer, const AttributeSet& received, PolicyT
   }
   for (std::uint8_t number : policies_->exports()) {
     policies_->export_(number, peer.source, result_.next_hop, result_.bytes, passed, exported_);
-    bool too_long = exported_.changed && (result_.scope & rib::scope::extended_size) == 0 &&
-                    exported_.bytes.size() + exported_.next_hop.size() + 160 > wire::kMaxMessage && exported_.bytes.size() > result_.bytes.size();
+    bool too_long = exported_.changed && (result_.scope & rib::scope::extended_size) == 0 && exported_.bytes.size() > result_.bytes.size() &&
+                    exported_.bytes.size() + exported_.next_hop.size() + kMostBeside + growth_of_exported() > wire::kMaxMessage;
     if (!exported_.accepted || too_long) result_.rejected_by = static_cast<std::uint16_t>(result_.rejected_by | 1u << (number - 1));
   }
   return outcome_.changed || result_.rejected_by != 0;

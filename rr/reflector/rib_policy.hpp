@@ -19,7 +19,10 @@ class RibPolicy {
   explicit RibPolicy(rib::RibShared& shared) : shared_(shared) {}
   ~RibPolicy();
   // What the decision looks at in the attributes that a policy made.
-  void set_options(const DecisionOptions& options) { canonicaliser_ = Canonicaliser(options); }
+  void set_options(const DecisionOptions& options) {
+    own_as_ = options.own_as;
+    canonicaliser_ = Canonicaliser(options);
+  }
 
   const RoutePolicies* policies() const { return policies_.get(); }
   // Peers whose results may change are in a new round; the old policies are handed back.
@@ -82,6 +85,7 @@ class RibPolicy {
   void look_up(Peer& peer);
   rib::AttributeId find_or_make(Peer& peer, rib::AttributeId received, PolicyTests passed);
   bool same_export(const RoutePolicies* old, std::uint8_t number, const rib::AttributeSet& before, const rib::AttributeSet& after);
+  std::size_t growth_of_exported() const;
   bool evaluate(const Peer& peer, const rib::AttributeSet& received, PolicyTests passed);
   // Of a set that is not a lost one.
   static PolicyTests passed_of(const rib::AttributeSet& set) { return set.is_derived() ? set.derivation().tests : 0; }
@@ -90,6 +94,7 @@ class RibPolicy {
   std::shared_ptr<const RoutePolicies> policies_;
   std::vector<Peer> peers_;              // by PeerId
   Canonicaliser canonicaliser_;
+  Asn own_as_ = 0;
   PolicyOutcome outcome_, exported_, exported_before_;
   rib::CanonicalAttributes result_;      // of evaluate; points into the above
 };

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "rib/encoding_class.hpp"
 #include "rr/wire/attributes.hpp"
 #include "rr/wire/update_encode.hpp"
@@ -318,6 +320,44 @@ TEST_F(ReflectionTest, ScopeOfSizeCountsAs4Path) {
     bool fits = 23 + 9 + 12 + narrow.size() + 33 <= 4096;
     bool fits_plain = 23 + 9 + 12 + out.bytes.size() + 33 <= 4096;
     EXPECT_EQ(out.scope, fits ? 0 : fits_plain ? rib::scope::two_octet_size : rib::scope::extended_size) << ases;
+  }
+}
+
+// The same whatever the path and whoever gets it: with our AS in front, in AS4_PATH too when it has four octets; an aggregator; our
+// next hop. What the scope lets through fits with the largest NLRI beside it.
+TEST_F(ReflectionTest, WhatTheScopeLetsThroughFits) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 3000; ++round) {
+    Asn own_as = round % 2 != 0 ? 65000 : 4200000001;
+    canonicaliser_ = Canonicaliser({.own_as = own_as});
+    Octets path;
+    for (unsigned left = random() % (round % 3 == 0 ? 12 : 900); left != 0;) {
+      unsigned n = std::min<unsigned>(left, 1 + random() % 255);
+      path.insert(path.end(), {static_cast<std::uint8_t>(random() % 8 == 0 ? 1 : 2), static_cast<std::uint8_t>(n)});
+      for (unsigned i = 0; i < n; ++i) {
+        bool wide = random() % (1 + random() % 4) == 0;
+        path.insert(path.end(), {static_cast<std::uint8_t>(wide ? 0xfa : 0), static_cast<std::uint8_t>(wide ? 0x56 : 0), 0xfc, static_cast<std::uint8_t>(random())});
+      }
+      left -= n;
+    }
+    in[1].value = path;
+    if (round % 4 == 0) add(kOptionalTransitive, 7, {0xfa, 0x56, 0xea, 0x01, 10, 0, 0, 1});
+    // Filled up to about where the limits are.
+    std::size_t limit = round % 16 == 5 ? 65535 : 4096, used = 23 + 9 + 12 + 60 + path.size(), filler = limit > used + 300 ? limit - used - random() % 300 : 0;
+    if (filler != 0) add(kOptionalTransitive, 8, Octets(filler / 4 * 4, 1));
+    Exclusion exclusion = build();
+    if (filler != 0) in.pop_back();
+    if (round % 4 == 0) in.pop_back();
+    if (exclusion != Exclusion::none) continue;
+    for (bool external : {false, true}) {
+      for (bool four : {false, true}) {
+        Octets scratch;
+        Bytes sent = rib::outbound_attributes({.is_external = external, .four_octet_as = four, .local_as = own_as}, out.bytes, scratch);
+        std::size_t most = 23 + 9 + 24 + sent.size() + 53;
+        std::uint8_t too_large = rib::scope::extended_size | (four ? 0 : rib::scope::two_octet_size);
+        EXPECT_LE(most, (out.scope & too_large) == 0 ? 4096u : 65535u) << round << (external ? " external" : "") << (four ? "" : " two-octet");
+      }
+    }
   }
 }
 
