@@ -219,6 +219,7 @@ class Distribution {
     Membership membership;            // the filter
     std::unique_ptr<Membership> said; // external peers with rtc_external_paths: all it sent; `membership` has what is admitted
     std::vector<std::uint64_t> touched;   // RTs added or removed since the last reconcile
+    std::vector<wire::RtMembership> touched_partial;  // the same of partial ones
     bool touched_all = false;
     std::uint32_t drained = 0;            // RT sets it is drained of
     bool queued_for_reconcile = false;
@@ -267,6 +268,7 @@ class Distribution {
   bool has_now(const Peer& peer, std::uint32_t r, const ProvenanceInfo& p, wire::Family family, MemberState up_to) const;
   void push(Peer& peer, rib::Batch& batch, std::uint32_t from, std::uint32_t to);
 
+  void touch_partial(Peer& peer, const wire::RtMembership& nlri);
   void widen(Peer& peer, const wire::RtMembership& nlri);
   void narrow(Peer& peer, const wire::RtMembership& nlri);
   void touch(Peer& peer);

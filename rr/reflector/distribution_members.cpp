@@ -37,6 +37,12 @@ void Distribution::admit(const RtcAdmission& admission) {
   if (admission.complete) rtc_end_of_rib(admission.peer);
 }
 
+void Distribution::touch_partial(Peer& peer, const wire::RtMembership& nlri) {
+  constexpr std::size_t kMost = 4096;
+  if (nlri.matches_everything() || peer.touched_partial.size() >= kMost) peer.touched_all = true;
+  else peer.touched_partial.push_back(nlri);
+}
+
 // The filter towards the peer.
 void Distribution::widen(Peer& peer, const wire::RtMembership& nlri) {
   bool had_target = nlri.length == 96 && peer.membership.has_target(nlri.target);
@@ -49,7 +55,7 @@ void Distribution::widen(Peer& peer, const wire::RtMembership& nlri) {
     peer.touched.push_back(nlri.target);
   } else {
     if (!had_partial && peer.membership.has_partial()) partial_peers_.push_back(peer.info.peer.value);
-    peer.touched_all = true;
+    touch_partial(peer, nlri);
   }
   touch(peer);
 }
@@ -65,7 +71,7 @@ void Distribution::narrow(Peer& peer, const wire::RtMembership& nlri) {
     peer.touched.push_back(nlri.target);
   } else {
     if (!peer.membership.has_partial()) erase_value(partial_peers_, peer.info.peer.value);
-    peer.touched_all = true;
+    touch_partial(peer, nlri);
   }
   touch(peer);
 }
@@ -115,11 +121,13 @@ void Distribution::reconcile(Peer& peer) {
   if (!peer.has_vpn) {
     if (!peer.initial_done) finish_initial(peer);
     peer.touched.clear();
+    peer.touched_partial.clear();
     peer.touched_all = false;
     return;
   }
   for (std::uint32_t r = 0; r < sources_.size(); ++r) reconcile(peer, r);
   peer.touched.clear();
+  peer.touched_partial.clear();
   peer.touched_all = false;
   peer.initial_requested = true;
 }
@@ -156,6 +164,10 @@ void Distribution::reconcile(Peer& peer, std::uint32_t r) {
     if (at == source.by_target.end()) continue;
     for (rib::RtSetId id : at->second) reconcile_member(peer, r, id);
   }
+  for (const wire::RtMembership& partial : peer.touched_partial)
+    for (const auto& [target, ids] : source.by_target)
+      if (partial.matches(wire::RouteTarget{target}))
+        for (rib::RtSetId id : ids) reconcile_member(peer, r, id);
 }
 
 // Every RT set that the peer is a member of or may want to be: with 20,000 of them a PE asks for a few hundred.

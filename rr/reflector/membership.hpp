@@ -27,13 +27,16 @@ class Membership {
   std::vector<wire::RtMembership> all() const;
 
  private:
+  bool matches_partial(std::uint64_t target) const;
+
   struct Full {
     std::uint64_t target;
     Asn origin_as;
     auto operator<=>(const Full&) const = default;
   };
   std::vector<Full> full_;                           // sorted
-  std::vector<wire::RtMembership> partial_;          // 33..95 bits
+  std::vector<wire::RtMembership> partial_;          // 33..95 bits; by length, then target: a route's target is looked up once for each length
+  std::uint64_t partial_lengths_ = 0;                // bit n: some may have 32 + n bits
   std::vector<wire::RtMembership> everything_list_;  // length 0 or 32
   std::size_t everything_ = 0;
 };

@@ -69,6 +69,7 @@ void RtcRib::handle(Message&& message) {
       for (const auto& [nlri, paths] : routes_)
         if (std::ranges::any_of(paths, [&](const Path& p) { return p.peer == joined->peer; })) unranked_.insert(nlri);
     }
+    forget_reflector(joined->peer);
     if (joined->group.role == PeerRole::client && reflectors_.contains(joined->peer)) joined->group.only = joined->peer;
     joining_.push_back(std::move(*joined));
   } else if (auto* left = std::get_if<RtcLeave>(&message)) {
@@ -93,8 +94,11 @@ void RtcRib::handle(Message&& message) {
 // A client with clients of its own drops what has its cluster id in the CLUSTER_LIST: what it sent us itself, from us or by way of
 // our mesh. It is told of others' interest instead, so what it is sent is not what other clients are sent.
 void RtcRib::is_reflector(PeerId client, std::uint32_t cluster) {
+  constexpr std::size_t kMostClusters = 16;  // a client may name as many as it likes
   bool is_new = !reflectors_.contains(client);
-  if (!reflectors_[client].insert(cluster).second) return;
+  std::set<std::uint32_t>& clusters = reflectors_[client];
+  if (clusters.size() >= kMostClusters || !clusters.insert(cluster).second) return;
+  relearned_.insert(client);
   for (RtcJoin& joining : joining_)
     if (joining.peer == client) joining.group.only = client;
   for (std::size_t i = 0; i < groups_.size() && is_new; ++i) {
@@ -108,7 +112,16 @@ void RtcRib::is_reflector(PeerId client, std::uint32_t cluster) {
     else groups_.push_back(std::move(apart));
     break;
   }
-  for (const auto& [nlri, paths] : routes_) dirty_.insert(nlri);
+}
+
+// A new session begins without what an earlier one was, unless its routes were kept (RFC 4724).
+void RtcRib::forget_reflector(PeerId client) {
+  auto at = reflectors_.find(client);
+  if (at == reflectors_.end()) return;
+  bool has_paths = std::ranges::any_of(routes_, [&](const auto& route) {
+    return std::ranges::any_of(route.second, [&](const Path& p) { return p.peer == client; });
+  });
+  if (!has_paths) reflectors_.erase(at);
 }
 
 // The best path that the client does not drop; null: it drops them all.
@@ -237,7 +250,16 @@ bool RtcRib::advert(const Group& group, const RtMembership& nlri, Advert& out) c
   } else if (group.key.role == PeerRole::external) {
     out.next_hop = own_next_hop(group.key.local_address);
   }
-  return true;
+  return fits_message(out);
+}
+
+// The scope of a path says for whom it is too large; this is so that no mistake there becomes a message that cannot be.
+bool RtcRib::fits_message(const Advert& advert) const {
+  constexpr std::size_t kMostEntry = 1 + 12;
+  std::size_t size = wire::kHeaderSize + 4 + 9 + advert.next_hop.size() + advert.attributes.size() + kMostEntry;
+  if (size <= wire::kMaxMessage) return true;
+  ++oversize_;
+  return false;
 }
 
 // Members whose peer group has another export policy now go to a group of their own, with what they have been sent; then
@@ -378,9 +400,17 @@ void RtcRib::run_turn() {
   if (deferred_) return;
   if (default_changed_) dirty_.insert(own_.begin(), own_.end());
   default_changed_ = false;
-  if (!dirty_.empty())
-    for (Group& group : groups_) flush_group(group, dirty_);
+  for (Group& group : groups_) {
+    if (!relearned_.contains(group.key.only)) {
+      flush_group(group, dirty_);
+      continue;
+    }
+    std::set<RtMembership> all = dirty_;
+    for (const auto& [nlri, paths] : routes_) all.insert(nlri);
+    flush_group(group, all);
+  }
   dirty_.clear();
+  relearned_.clear();
   for (PeerId peer : std::exchange(refreshing_, {}))
     for (Group& group : groups_)
       for (const GroupMember& m : group.members)

@@ -33,8 +33,10 @@ class RtcRib {
   std::vector<std::vector<Message>>& streams() { return streams_; }
   // After our own start: nothing is sent yet.
   void defer(bool deferred) { deferred_ = deferred; }
+  // How many memberships were not sent to a group since the last call, because their attributes fit no message towards it.
+  std::uint64_t take_oversize() { return std::exchange(oversize_, 0); }
   bool has_work() const {
-    bool owes = !dirty_.empty() || !joining_.empty() || !refreshing_.empty() || default_changed_;
+    bool owes = !dirty_.empty() || !relearned_.empty() || !joining_.empty() || !refreshing_.empty() || default_changed_;
     return !unranked_.empty() || !complete_.empty() || (owes && !deferred_);
   }
 
@@ -76,10 +78,12 @@ class RtcRib {
 
   void update(RtcUpdate& update);
   void is_reflector(PeerId client, std::uint32_t cluster);
+  void forget_reflector(PeerId client);
   const Path* for_reflector(const std::vector<Path>& paths, PeerId client) const;
   static rib::Candidate candidate_of(const Path& path);
   void select(std::vector<Path>& paths) const;
   bool advert(const Group& group, const wire::RtMembership& nlri, Advert& out) const;
+  bool fits_message(const Advert& advert) const;
   bool own_advert(const Group& group, Advert& out) const;
   void flush_group(Group& group, const std::set<wire::RtMembership>& changed);
   void join(const RtcJoin& joining);
@@ -95,9 +99,11 @@ class RtcRib {
   std::shared_ptr<const RoutePolicies> policies_;
   std::map<wire::RtMembership, std::vector<Path>> routes_;
   std::set<wire::RtMembership> dirty_;
+  std::set<PeerId> relearned_;  // clients of which another cluster id is known: everything they are sent is looked at again
   std::vector<Group> groups_;
   std::vector<RtcJoin> joining_;
   std::map<PeerId, std::set<std::uint32_t>> reflectors_;  // clients with clients of their own, and their cluster ids; each is a group of its own
+  mutable std::uint64_t oversize_ = 0;
   std::vector<PeerId> refreshing_;
   std::map<PeerId, Limited> limited_;
   std::set<wire::RtMembership> unranked_;  // paths of external peers changed, while somebody is limited

@@ -808,7 +808,10 @@ session::TurnResult Shard::run_turn(TimePoint now) {
   // Changes first: what was there before a membership changed goes out under the old one.
   seal_and_measure(rib_);
   if (evpn_ != nullptr) seal_and_measure(*evpn_);
-  if (rtc_ != nullptr) rtc_->run_turn();
+  if (rtc_ != nullptr) {
+    rtc_->run_turn();
+    if (std::uint64_t oversize = rtc_->take_oversize(); oversize != 0) counters_.discarded_by_message.add(oversize);
+  }
   move_streams();
   if (canary_ != nullptr) run_canary();
   session::TurnResult result;

@@ -160,6 +160,7 @@ class Peer:
         if not self.internal:
             attributes.setdefault("path", [self.asn])
             attributes.setdefault("local_pref", None)
+        attributes.setdefault("as_width", self.as_width)
         return self.send(bgp.update(bgp.path_attributes(rts, **attributes) + bgp.mp_reach(bgp.EVPN, bgp.ip(next_hop), nlri)))
 
     def withdraw_evpn(self, nlri):
@@ -185,6 +186,7 @@ class Peer:
         if not self.internal:
             attributes.setdefault("path", [self.asn])
             attributes.setdefault("local_pref", None)
+        attributes.setdefault("as_width", self.as_width)
         return self.send(bgp.update(bgp.path_attributes(**attributes) + bgp.mp_reach(bgp.RTC, bgp.ip(self._next_hop(bgp.VPNV4)), nlri)))
 
     def rtc_withdraw(self, *targets, origin_as=None, nlri=None):

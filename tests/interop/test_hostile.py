@@ -1,8 +1,9 @@
 """Malformed input: what must not reset a session, what must, and that nobody else notices (RFC 7606, HOSTILE-INPUT)."""
+import os
 import struct
 
 import bgp
-from harness import check, group_toml, quiet, range_toml, test, wait_until
+from harness import check, group_toml, quiet, range_toml, reflector_toml, test, wait_until
 
 VPN = (bgp.VPNV4,)
 ROUTE = ("65000:1", "10.0.0.0/24")
@@ -282,3 +283,91 @@ def slow_peer_policy(t):
         check("peer=%s group=%s session closed reason=slow-peer sent: Cease/Out of Resources" % (peer.address, "strict" if peer is strict else "timed") in heliod.text(),
               "no reason in the log", heliod.text()[-500:])
     check(not patient.closed and not good.closed and heliod.alive(), "another peer was closed")
+
+
+@test("RFC 6793 §4.2.2, RFC 4271 §4: with a four-octet AS of ours a path that two-octet neighbours cannot be sent is kept from them, in VPN and RT membership routes alike")
+def as4_path_of_our_own(t):
+    asn = 4200000001
+    heliod = t.reflector(config=reflector_toml(groups=group_toml("clients", peer_as=asn, extra='role = "client"') + group_toml("external", peer_as=64999) + range_toml("127.1.0.0/16", "clients") +
+                                               range_toml("127.3.0.0/16", "external")).replace("as = 65000\n", "as = %d\n" % asn, 1))
+    both = (bgp.VPNV4, bgp.RTC)
+    client, other = (t.peer("127.1.0.%d" % n, "65000:1", families=both, asn=asn, reflector_as=asn) for n in (1, 2))
+    # Of one membership the best external path counts (RFC 4684 §3.1), so each has its own.
+    old, new = (t.peer("127.3.0.%d" % (1 + four), "65000:%d" % (1 + four), families=both, asn=64999, reflector_as=asn, four_octet_as=four) for four in (False, True))
+    for p in (old, new):
+        p.wait_eor()
+    long = [(2, [64512] * 220)] * 4
+    client.announce("65000:1", "10.0.0.0/24", ["65000:1", "65000:2"], path=[65010])
+    client.rtc("65000:7", path=[65010])
+    for p in (old, new):
+        p.wait_route("65000:1", "10.0.0.0/24")
+        p.wait_rtc("65000:7", origin_as=asn)
+    # 3.6 kB of AS_PATH; two-octet neighbours would need 1.8 kB of it and 3.6 kB of AS4_PATH. What they had goes.
+    client.announce("65000:1", "10.0.0.0/24", ["65000:1", "65000:2"], path=long)
+    client.rtc("65000:7", path=long)
+    client.announce("65000:1", "10.0.1.0/24", ["65000:1"], path=[65010])
+    check(len(new.wait_route("65000:1", "10.0.0.0/24", test=lambda r: len(r.value(bgp.AS_PATH)) > 3000).as_path()) >= 4, "the four-octet neighbour has it")
+    other.wait_route("65000:1", "10.0.1.0/24")
+    old.wait_route("65000:1", "10.0.1.0/24")
+    old.wait_gone("65000:1", "10.0.0.0/24")
+    old.wait(lambda: not old.has_rtc("65000:7", origin_as=asn), "withdrawal of the membership that cannot be said")
+    check(heliod.alive() and not old.notification and not client.notification, "all sessions stay", old.notification, client.notification)
+
+
+def processor_seconds(heliod):
+    return sum(int(n) for n in open("/proc/%d/stat" % heliod.child.pid).read().rsplit(")", 1)[1].split()[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
+@test("RFC 4684 §3.2, RFC 4456 §8: a client that names one cluster after the other in its memberships makes no work for the others and leaves nothing behind")
+def clusters_without_end(t):
+    heliod = t.reflector(rtc='advertise = "specific"')
+    hostile, other = t.peer("127.1.0.1"), t.peer("127.1.0.2", "65000:1")
+    targets = ["65000:%d" % n for n in range(100, 12100)]
+    for at in range(0, len(targets), 200):
+        hostile.rtc(*targets[at:at + 200])
+    other.wait(lambda: sum(1 for k in list(other.adj_in) if k[0] == bgp.RTC) >= len(targets), "the memberships", 30)
+
+    def used(first, count, clusters):
+        before = processor_seconds(heliod)
+        for n in range(count):
+            hostile.rtc("65000:9", med=n, originator="10.9.9.9", cluster_list=["20.%d.%d.1" % (n // 250, n % 250)] if clusters else ["20.0.0.1"])
+        hostile.announce("65000:5", "10.5.%d.0/24" % first, ["65000:1"])
+        other.wait_route("65000:5", "10.5.%d.0/24" % first, deadline=60)
+        return processor_seconds(heliod) - before
+    used(1, 10, False)
+    usual, strange = used(2, 1500, False), used(3, 1500, True)
+    check(strange < 0.3 + 4 * usual, "a cluster that is new costs what any change costs", usual, strange)
+    wait_until(lambda: heliod.show("peer", "127.1.0.1")["state"] == "Established", "the session stays", 5)
+
+
+@test("RFC 4684 §4: thousands of memberships of 95 bits, and thousands of route targets: another one is looked up, not compared with all")
+def partial_memberships(t):
+    heliod = t.reflector()
+    source, asks = t.peer("127.1.0.1", families=VPN), t.peer("127.1.0.2")
+    for n in range(4000):
+        source.announce("65000:1", "10.%d.%d.0/24" % (n // 250, n % 250), ["64000:%d" % n])
+    wait_until(lambda: heliod.show("summary")["families"][0]["prefixes"] == 4000, "the routes", 30)
+    partial = lambda n: bytes([95]) + (65000).to_bytes(4, "big") + bgp.rt("64000:%d" % n)  # noqa: E731
+    for at in range(0, 16000, 200):
+        asks.rtc(nlri=b"".join(partial(1000000 + 2 * n) for n in range(at, at + 200)))
+    asks.rtc(nlri=partial(10))
+    for n in (10, 11):  # both are in 95 bits
+        asks.wait_route("65000:1", "10.0.%d.0/24" % n, deadline=60)
+    check(len(asks.vpn_routes()) == 2, "and no others", len(asks.vpn_routes()))
+
+    def used(nlri_of):
+        """Processor time of 60 memberships, one after the other."""
+        before = processor_seconds(heliod)
+        for n in range(60):
+            asks.rtc(nlri=nlri_of(n))
+            asks.wait(lambda: len(asks.vpn_routes()) > here + n, "what was asked for", 60)  # noqa: B023
+        return processor_seconds(heliod) - before
+    here = 2
+    usual = used(lambda n: asks.membership("64000:%d" % (1000 + n)))
+    here = 62
+    strange = used(lambda n: partial(2000 + 2 * n))
+    check(strange < 0.3 + 4 * usual, "one of 95 bits costs what any costs", usual, strange)
+    check(len(asks.vpn_routes()) == 182, "each partial one is of two route targets", len(asks.vpn_routes()))
+    asks.rtc_withdraw(nlri=partial(10))
+    asks.wait_gone("65000:1", "10.0.11.0/24")
+    check(len(asks.vpn_routes()) == 180, "the others stay", len(asks.vpn_routes()))

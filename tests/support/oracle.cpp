@@ -126,6 +126,7 @@ void Oracle::up(PeerId peer, Clock now, wire::FamilySet preserved) {
   // RFC 4724 §4.2: what is not listed with the F bit goes at once.
   for (wire::Family f : {wire::Family::vpnv4, wire::Family::vpnv6, wire::Family::rtc})
     if (!preserved.contains(f)) drop_stale(p, f);
+  if (std::ranges::none_of(p.rtc, [&](const auto& e) { return accepts(p, e.first); })) p.clusters.clear();
   // Pitfall 1.8: memberships from before are the filter; there is nothing to wait for.
   p.end_of_rib = p.kept_filter && !p.stale_rtc.empty();
   bool has_vpn = p.spec.has(wire::Family::vpnv4) || p.spec.has(wire::Family::vpnv6);
