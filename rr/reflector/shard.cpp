@@ -615,6 +615,11 @@ void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const 
     if (peer.not_said_again) peer.not_said_again->remove(membership);
     if (announced && !policy_accepts(peer, membership)) {
       counters_.memberships_refused.add();
+      if (!peer.refused.contains(membership) && peer.record.quota && !admits_membership(peer, membership)) {
+        distribution_.remove_membership(id, membership);
+        refused.push_back(membership);
+        continue;  // not kept for other policies to come: discarded[] has the peer asked again where a limit gives way
+      }
       peer.refused[membership] = update.attributes;
       distribution_.remove_membership(id, membership);
       refused.push_back(membership);

@@ -45,13 +45,14 @@ void Shard::on_settings(PeerId id, const std::shared_ptr<const session::GroupSet
   }
 }
 
-// The prefix limit of the RT membership family (pitfall 1.22): counted here, where the memberships are.
+// The prefix limit of the RT membership family (pitfall 1.22): counted here, where the memberships are, with those that the import
+// policy refuses and that are kept for other policies.
 bool Shard::admits_membership(Peer& peer, const wire::RtMembership& membership) {
   const auto& limit = peer.record.quota->limits[wire::index(Family::rtc)];
   PeerId id = peer.record.info.peer;
   const Membership* present = distribution_.membership(id);
   if (!limit || present == nullptr || present->contains(membership)) return true;
-  std::size_t would_be = present->size() + 1;
+  std::size_t would_be = present->size() + peer.refused.size() + 1;
   auto& is_told = peer.record.quota->told[wire::index(Family::rtc)].full;
   if (would_be > limit->max_prefixes) {
     if (limit->action == session::PrefixLimit::Action::discard_new) {

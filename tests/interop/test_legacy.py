@@ -124,3 +124,21 @@ def policies(t):
     quiet(curious, modern, other)
     check(curious.route("65000:1", "10.0.0.0/24") is None, "what it may not ask for it is not sent")
     check(not modern.has_rtc("65000:666"), "the export policy keeps it from the group")
+
+
+@test("RFC 4684 §3.2, pitfall 1.22: memberships that the import policy refuses are kept for other policies, and count against the limit")
+def refused_count(t):
+    heliod = t.reflector(groups=groups('import-policy = ["no-secret"]\nprefix-limits = { "rt-constrain" = { max-prefixes = 5, action = "discard-new" } }\n'))
+    curious = t.peer(LEGACY, families=BOTH)
+    for origin in range(20):
+        curious.rtc("65000:666", origin_as=65000 + origin)
+    wait_until(lambda: [f["discarded"] for f in heliod.show("peer", LEGACY)["families"] if f["family"] == "rtc"] == [15], lambda: "what is beyond the limit: %s" % heliod.show("peer", LEGACY), 10)
+    curious.rtc("65000:1")
+    curious.rtc_withdraw("65000:666", origin_as=65000)
+    curious.rtc("65000:2")
+    source = t.peer("127.1.0.14", families=VPN)
+    source.announce("65000:1", "10.0.1.0/24", ["65000:1"])
+    source.announce("65000:1", "10.0.2.0/24", ["65000:2"])
+    curious.wait_route("65000:1", "10.0.2.0/24")
+    quiet(curious)
+    check(curious.route("65000:1", "10.0.1.0/24") is None and not curious.closed, "there was room for one only")
