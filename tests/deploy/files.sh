@@ -6,9 +6,10 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 python3 -c 'import yaml' 2>/dev/null || skip_all "files: no python3-yaml"
 heliod=$build/bin/heliod
-for file in "$root"/deploy/{container,containerlab}/*.toml "$root"/deploy/kubernetes/base/*.toml "$root"/deploy/kubernetes/overlays/*/*/*.toml; do
+for file in "$root"/deploy/{container,containerlab}/*.toml "$root"/configs/{*,redundant-pair/*}.toml "$root"/deploy/kubernetes/base/*.toml "$root"/deploy/kubernetes/overlays/*/*/*.toml; do
   check "${file#"$root/"}" "$heliod" --check --config "$file"
 done
+check "compose.yaml" python3 "$root/tests/deploy/compose.py" "$root/compose.yaml"
 for topology in "$root"/deploy/containerlab/*.clab.yml; do
   check "${topology##*/}" python3 "$root/tests/deploy/containerlab.py" "$topology"
 done
@@ -29,6 +30,10 @@ if command -v kubectl >/dev/null && kubectl kustomize --help >/dev/null 2>&1; th
   wrong "two replicas of an identity" 's/replicas: 1/replicas: 2/' replicas
   wrong "limits above requests" '0,/memory: 8Gi/s//memory: 9Gi/' Guaranteed
   wrong "no anti-affinity between nodes" 's,topologyKey: kubernetes.io/hostname,topologyKey: nowhere,' hostname
+  wrong "addresses that no plugin is given" "/capabilities.*ips/d" "capability ips"
+  wrong "no graceful restart" "s/mode = .full./mode = \"off\"/" "PEs drop"
+  wrong "instance by address" "s/targetLabel: instance/targetLabel: pod/" "instance is"
+  wrong "other rules" "0,/alert: HeliographDown/s//alert: Other/" "not the rules"
   wrong "a configuration that heliod refuses" 's/router-id = /rooter-id = /' rooter-id
 else
   echo "SKIP files: no kubectl with kustomize; only that every manifest is YAML is checked"

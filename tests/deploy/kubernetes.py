@@ -4,6 +4,7 @@
 """
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,7 +37,9 @@ KINDS = {
                                  "ports": [{"name": str, "port": int, "targetPort": None}]}},
     ("scheduling.k8s.io/v1", "PriorityClass"): {"value": int, "globalDefault": bool, "description": str},
     ("policy/v1", "PodDisruptionBudget"): {"spec": {"maxUnavailable": int, "selector": LABELS}},
-    ("monitoring.coreos.com/v1", "ServiceMonitor"): {"spec": {"jobLabel": str, "selector": LABELS, "endpoints": [{"port": str, "interval": str}]}},
+    ("monitoring.coreos.com/v1", "ServiceMonitor"): {"spec": {"jobLabel": str, "selector": LABELS, "endpoints": [{"port": str, "interval": str,
+                                                        "relabelings": [{"sourceLabels": None, "targetLabel": str}]}]}},
+    ("monitoring.coreos.com/v1", "PrometheusRule"): {"spec": {"groups": None}},
     ("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition"): {"spec": {"config": str}},
     ("apps/v1", "StatefulSet"): {"spec": {"serviceName": str, "replicas": int, "updateStrategy": {"type"}, "selector": LABELS,
                                           "template": {"metadata": META, "spec": POD}}},
@@ -84,6 +87,17 @@ def judge_config(text, heliod, where):
         need(run.returncode == 0, f"{where}: {run.stderr}")
 
 
+def judge_networks(template, networks, where):
+    """Annotated addresses reach the static IPAM only through a plugin that has the capability."""
+    wanted = json.loads(template["metadata"].get("annotations", {}).get("k8s.v1.cni.cncf.io/networks", "[]"))
+    for one in wanted:
+        config = next((json.loads(n["spec"]["config"]) for n in networks if n["metadata"]["name"] == one["name"]), None)
+        need(config is not None, f"{where}: no NetworkAttachmentDefinition {one['name']}")
+        plugins = (config or {}).get("plugins", [config or {}])
+        if "ips" in one:
+            need(any(p.get("capabilities", {}).get("ips") is True for p in plugins), f"{where}: network {one['name']} lacks the capability ips")
+
+
 def judge_set(item, by_kind, heliod):
     name, spec = item["metadata"]["name"], item["spec"]
     pod, labels = spec["template"]["spec"], spec["template"]["metadata"]["labels"]
@@ -99,12 +113,24 @@ def judge_set(item, by_kind, heliod):
             need(not matches(spec["selector"]["matchLabels"], theirs), f"{name}: its selector takes the pods of another identity")
             need(not (service and matches(service["spec"]["selector"], theirs)), f"{name}: its Service takes the pods of another identity")
     apart = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    plane = labels.get("heliograph/plane")
+    rather = [term["podAffinityTerm"] for term in pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]]
     for other in by_kind["StatefulSet"]:
+        theirs = other["spec"]["template"]["metadata"]["labels"]
+        if theirs.get("heliograph/plane") != plane:
+            continue  # another plane: it holds other route targets, a shared node takes no route from the PEs
+        need(any(term["topologyKey"] == "topology.kubernetes.io/zone" and matches(term["labelSelector"]["matchLabels"], theirs) and
+                 (plane is None or term["labelSelector"]["matchLabels"].get("heliograph/plane") == plane) for term in apart + rather),
+             f"{name}: not kept out of the zone of {other['metadata']['name']}")
         need(any(term["topologyKey"] == "kubernetes.io/hostname" and
                  matches(term["labelSelector"]["matchLabels"], other["spec"]["template"]["metadata"]["labels"]) for term in apart),
              f"{name}: not kept off the node (kubernetes.io/hostname) of {other['metadata']['name']}")
     need(any(matches(budget["spec"]["selector"]["matchLabels"], labels) for budget in by_kind["PodDisruptionBudget"]), f"{name}: no PodDisruptionBudget")
-    need(any(matches(m["spec"]["selector"]["matchLabels"], service["metadata"]["labels"]) for m in by_kind["ServiceMonitor"]), f"{name}: no ServiceMonitor")
+    monitors = [m for m in by_kind["ServiceMonitor"] if matches(m["spec"]["selector"]["matchLabels"], service["metadata"]["labels"])]
+    need(monitors or not by_kind["PrometheusRule"], f"{name}: no ServiceMonitor")
+    for monitor in monitors:
+        need(any(r == {"sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "instance"}
+                 for endpoint in monitor["spec"]["endpoints"] for r in endpoint.get("relabelings", [])), f"{name}: instance is the address of a pod")
     need(any(c["metadata"]["name"] == pod["priorityClassName"] for c in by_kind["PriorityClass"]), f"{name}: no PriorityClass {pod['priorityClassName']}")
     resources = container["resources"]
     need(resources["requests"] == resources["limits"] and {"cpu", "memory"} <= resources["limits"].keys(), f"{name}: QoS is not Guaranteed")
@@ -118,12 +144,15 @@ def judge_set(item, by_kind, heliod):
     for probe, command in (("startupProbe", "helioctl health"), ("livenessProbe", "helioctl health"), ("readinessProbe", "helioctl health --ready")):
         need(" ".join(container[probe]["exec"]["command"]) == command, f"{name}: {probe} is not {command}")
     need(container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] >= 300, f"{name}: five minutes to start")
+    judge_networks(spec["template"], by_kind["NetworkAttachmentDefinition"], name)
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     need({m["name"] for m in container["volumeMounts"]} == volumes.keys(), f"{name}: volumes and mounts differ")
     config = volumes["config"]["configMap"]["name"]
     data = next((m["data"] for m in by_kind["ConfigMap"] if m["metadata"]["name"] == config), {})
     need("heliograph.toml" in data, f"{name}: no ConfigMap {config} with heliograph.toml")
     judge_config(data.get("heliograph.toml", ""), heliod, config)
+    if "[[listen-ranges]]" in data.get("heliograph.toml", ""):
+        need(re.search(r'^\[graceful-restart\]\nmode = "full"', data["heliograph.toml"], re.M), f"{config}: PEs drop all routes when the pod is deleted")
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     need(ports == {"bgp": 179, "metrics": 9179}, f"{name}: ports {ports}")
 
@@ -151,6 +180,12 @@ def main(path, heliod):
             judge_set(item, by_kind, heliod)
         dashboards = next((m for m in by_kind["ConfigMap"] if m["metadata"].get("labels", {}).get("grafana_dashboard")), None)
         need(dashboards and all(json.loads(text)["panels"] for text in dashboards["data"].values()), "no dashboards")
+        rules = next((m["data"] for m in by_kind["ConfigMap"] if m["metadata"]["name"] == "heliograph-rules"), {})
+        groups = [group for text in ("recording.yml", "alerts.yml") for group in yaml.safe_load(rules.get(text, "groups: []"))["groups"]]
+        need(groups, "no rules")
+        for rule in by_kind["PrometheusRule"]:
+            need(rule["spec"]["groups"] == groups, "PrometheusRule: not the rules of deploy/prometheus (python3 deploy/prometheus/operator.py)")
+        need(len(by_kind["PrometheusRule"]) == len(by_kind["ServiceMonitor"]) <= 1, "a ServiceMonitor and a PrometheusRule, or none of them")
         configs = [s["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"] for s in by_kind["StatefulSet"]]
         need(len(set(configs)) == len(configs), "two reflectors with one configuration")
     print("\n".join(problems))
