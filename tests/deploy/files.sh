@@ -13,6 +13,18 @@ check "compose.yaml" python3 "$root/tests/deploy/compose.py" "$root/compose.yaml
 for topology in "$root"/deploy/containerlab/*.clab.yml; do
   check "${topology##*/}" python3 "$root/tests/deploy/containerlab.py" "$topology"
 done
+# Each of these is refused.
+wrong_lab() {
+  local folder=$work/lab
+  rm -rf "$folder" && cp -r "$root/deploy/containerlab" "$folder"
+  sed -i "$3" "$folder/$2.clab.yml"
+  says "refused: $1" "$4" python3 "$root/tests/deploy/containerlab.py" "$folder/$2.clab.yml"
+}
+wrong_lab "an old type" heliograph-srl 's/ixr-d2l/ixrd2l/' "no type ixrd2l"
+wrong_lab "a sysctl that is a list" heliograph-frr 's/sysctls: {.*/sysctls: [1]/' "not a map"
+wrong_lab "an interface of another kind" heliograph-srl 's/spine:e1-11/spine:eth1/' "no interface"
+wrong_lab "wait-for" heliograph-frr 's/^    ce1:/&\n      wait-for: [pe1]/' "unknown key wait-for"
+wrong_lab "a configuration that FRR may write" heliograph-frr 's,frr.conf:ro,frr.conf,' "written from inside"
 if command -v vtysh >/dev/null; then
   for file in "$root"/deploy/containerlab/frr/*.conf; do check "FRR reads ${file##*/}" vtysh -C -f "$file"; done
 else echo "SKIP files: no vtysh for the FRR configurations"; fi
@@ -24,6 +36,12 @@ if command -v kubectl >/dev/null && kubectl kustomize --help >/dev/null 2>&1; th
     check "kustomize renders $name" bash -c 'kubectl kustomize "$1" >"$2"' - "$overlay" "$work/$name.yaml"
     check "$name: manifests" python3 "$root/tests/deploy/kubernetes.py" "$work/$name.yaml" "$heliod"
   done
+  # Keys from a Secret, as an overlay would have them.
+  mkdir -p "$work/md5"
+  printf 'resources: [%s]\ncomponents: [%s]\n' "$(realpath --relative-to="$work/md5" "$root/deploy/kubernetes/overlays/rr-pair")" \
+    "$(realpath --relative-to="$work/md5" "$root/deploy/kubernetes/components/tcp-md5")" >"$work/md5/kustomization.yaml"
+  check "kustomize renders tcp-md5" bash -c 'kubectl kustomize "$1" >"$2"' - "$work/md5" "$work/md5.yaml"
+  check "tcp-md5: manifests" python3 "$root/tests/deploy/kubernetes.py" "$work/md5.yaml" "$heliod"
   # The judge is no yes-man: each of these is refused.
   wrong() { sed "$2" "$work/rr-pair.yaml" >"$work/wrong.yaml"; says "refused: $1" "$3" python3 "$root/tests/deploy/kubernetes.py" "$work/wrong.yaml" "$heliod"; }
   wrong "an unknown key" 's/^\( *\)terminationGracePeriodSeconds:/\1terminationGraceSeconds:/' terminationGraceSeconds

@@ -28,7 +28,7 @@ POD = {
                     "securityContext": {"allowPrivilegeEscalation": bool, "readOnlyRootFilesystem": bool, "capabilities": {"drop", "add"}},
                     "startupProbe": PROBE, "livenessProbe": PROBE, "readinessProbe": PROBE,
                     "volumeMounts": [{"name": str, "mountPath": str, "readOnly": bool}]}],
-    "volumes": [{"name": str, "configMap": {"name"}, "emptyDir": {"medium", "sizeLimit"}}],
+    "volumes": [{"name": str, "configMap": {"name"}, "emptyDir": {"medium", "sizeLimit"}, "secret": {"secretName": str, "defaultMode": int}}],
 }
 KINDS = {
     ("v1", "Namespace"): {},
@@ -147,6 +147,10 @@ def judge_set(item, by_kind, heliod):
     judge_networks(spec["template"], by_kind["NetworkAttachmentDefinition"], name)
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     need({m["name"] for m in container["volumeMounts"]} == volumes.keys(), f"{name}: volumes and mounts differ")
+    for volume in pod["volumes"]:
+        if "secret" in volume:
+            need(volume["secret"].get("defaultMode") == 0o440 and pod["securityContext"].get("fsGroup") == pod["securityContext"]["runAsGroup"],
+                 f"{name}: heliod cannot read the Secret, or others can")
     config = volumes["config"]["configMap"]["name"]
     data = next((m["data"] for m in by_kind["ConfigMap"] if m["metadata"]["name"] == config), {})
     need("heliograph.toml" in data, f"{name}: no ConfigMap {config} with heliograph.toml")
