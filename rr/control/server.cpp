@@ -37,6 +37,13 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kLeaving = std::chrono::seconds(2);
 constexpr std::size_t kMostThrownAway = 1 << 20;
 
+// The answer is for who can take it at once.
+void say_crowded(int fd, std::string message, std::string hint) {
+  std::string text = to_text(problem_json({503, "crowded", std::move(message), std::move(hint)})) + "\n";
+  text = fmt::format("HTTP/1.1 503 Service Unavailable\r\nServer: heliograph\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", text.size(), text);
+  (void)!::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -61,13 +68,11 @@ struct Server::Impl {
       arm();
       http::async_read(socket_, buffer_, *parser_, [this](error_code error, std::size_t) { on_read(error); });
     }
-    // Somebody else needs the place. The answer is for who can take it at once.
+    // Somebody else needs the place.
     void crowd_out() {
       if (phase_ == Phase::request) {
         server_.note(server_.api_.refused().crowded, over_tcp_, "it had sent no whole request when all connections were taken");
-        std::string text = to_text(problem_json({503, "crowded", "too many connections: yours had sent no whole request", "send the request at once"})) + "\n";
-        text = fmt::format("HTTP/1.1 503 Service Unavailable\r\nServer: heliograph\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", text.size(), text);
-        (void)!::send(socket_.native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        say_crowded(socket_.native_handle(), "too many connections: yours had sent no whole request", "send the request at once");
       }
       enter(Phase::closed);
       close();
@@ -116,7 +121,7 @@ struct Server::Impl {
       ApiResponse answer = server_.api_.handle({view(request.method_string()), view(request.target()), request.body(), access_, hint});
       if (answer.status == 401) server_.pace("it has no token that is known", over_tcp_);
       if (answer.stream) stream(std::move(answer));
-      else write(answer, parser_->keep_alive());
+      else write(answer, parser_->keep_alive() && answer.status != 401);
     }
     void refuse(unsigned status, std::string word, std::string message, std::string hint) {
       ApiProblem problem{status, std::move(word), std::move(message), std::move(hint)};
@@ -306,8 +311,15 @@ struct Server::Impl {
         log::warn("control: accept failed: {}", error.message());
         return;
       }
-      if (!has_room(tcp))
-        if (Connection* other = longest_waiting(tcp)) other->crowd_out();
+      if (!has_room(tcp)) {
+        Connection* other = longest_waiting(tcp);
+        if (other == nullptr) {  // all the others are being answered, or do not take their answers
+          note(api_.refused().crowded, tcp, "all connections were being answered");
+          say_crowded(socket.native_handle(), "too many connections, and all are being answered", "try again in a second");
+          return;  // the next ones wait in the kernel's queue
+        }
+        other->crowd_out();
+      }
       connections_.emplace_front(*this, Socket(std::move(socket)), tcp);
       connections_.front().self = connections_.begin();
       connections_.front().read();

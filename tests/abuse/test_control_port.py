@@ -11,6 +11,7 @@ import threading
 import time
 
 from abuse import abuse, check
+from vitals import descriptors
 from crowd import clients
 from test_sessions import announcement
 
@@ -228,7 +229,17 @@ def control_deaf_readers(a):
         deaf = [connect(4096) for _ in range(32)]
         for line in deaf:
             line.sendall(ask(0))
-        a.crowd.run(seconds=a.size(4, 75))
+        a.crowd.run(seconds=1)
+        before = descriptors(a.before.pid)
+        more = [connect(4096) for _ in range(40)]
+        for line in more:
+            with contextlib.suppress(OSError):
+                line.sendall(ask(0) * 3)
+            a.crowd.run(seconds=0.02)
+        check(descriptors(a.before.pid) <= before + 2, "connections beyond the bound, which do not take their answers either", before, descriptors(a.before.pid))
+        for line in more:
+            line.close()
+        a.crowd.run(seconds=a.size(3, 75))
     if a.long:
         with answering(a):
             time.sleep(3)
