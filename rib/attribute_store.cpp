@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "rib/hash_seed.hpp"
 #include "rr/base/check.hpp"
 
 namespace helio::rib {
@@ -12,7 +13,7 @@ namespace {
 
 std::uint32_t hash_derived(AttributeId received, std::uint64_t tests) {
   std::uint64_t key[2] = {received, tests};
-  std::uint64_t wide = XXH3_64bits(key, sizeof key);
+  std::uint64_t wide = XXH3_64bits_withSeed(key, sizeof key, hash_seed);
   return static_cast<std::uint32_t>(wide ^ wide >> 32);
 }
 
@@ -33,7 +34,7 @@ AttributeStore::~AttributeStore() {
 }
 
 AttributeId AttributeStore::intern(PeerId peer, std::uint32_t generation, const CanonicalAttributes& attributes) {
-  std::uint64_t seed = (static_cast<std::uint64_t>(peer.value) << 32 | generation) + (attributes.key.is_eligible ? 0 : 0x9e3779b97f4a7c15);
+  std::uint64_t seed = hash_seed + (static_cast<std::uint64_t>(peer.value) << 32 | generation) + (attributes.key.is_eligible ? 0 : 0x9e3779b97f4a7c15);
   std::uint64_t wide = XXH3_64bits_withSeed(attributes.bytes.data(), attributes.bytes.size(), seed) ^
                        XXH3_64bits_withSeed(attributes.next_hop.data(), attributes.next_hop.size(), ~seed);
   auto hash = static_cast<std::uint32_t>(wide ^ wide >> 32);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "rib/hash_seed.hpp"
+
 namespace helio::rib {
 
 EvpnKeys::~EvpnKeys() {
@@ -11,7 +13,7 @@ EvpnKeys::~EvpnKeys() {
     if (entries_[id].octets != nullptr) release(account_, MemoryKind::directory, entries_[id].octets, entries_[id].size);
 }
 
-std::uint64_t EvpnKeys::hash_of(std::uint8_t type, Bytes key) { return XXH3_64bits_withSeed(key.data(), key.size(), type); }
+std::uint64_t EvpnKeys::hash_of(std::uint8_t type, Bytes key) { return XXH3_64bits_withSeed(key.data(), key.size(), hash_seed + type); }
 
 std::optional<std::uint32_t> EvpnKeys::find(const wire::EvpnNlri& nlri) const {
   std::uint32_t id = index_.find(hash_of(nlri.type, nlri.key), [&](std::uint32_t i) { return type(i) == nlri.type && std::ranges::equal(key(i), nlri.key); });

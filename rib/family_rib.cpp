@@ -3,16 +3,13 @@
 #include <algorithm>
 
 #include "rib/family_views.hpp"
+#include "rib/hash_seed.hpp"
 #include "rr/base/check.hpp"
 
 namespace helio::rib {
 namespace {
 
-std::uint64_t hash_rd(std::uint64_t rd) {
-  rd ^= rd >> 32;
-  rd *= 0x9e3779b97f4a7c15;
-  return rd ^ rd >> 29;
-}
+std::uint64_t hash_rd(std::uint64_t rd) { return seeded_hash(rd); }
 
 // Exact copy of 8..32 octets without a call.
 inline void copy_small(std::uint8_t* to, const std::uint8_t* from, std::size_t n) {

@@ -6,6 +6,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 
+#include "rib/hash_seed.hpp"
 #include "rr/base/check.hpp"
 #include "rr/base/ids.hpp"
 
@@ -48,7 +49,7 @@ class PathIdStore {
     return next_;
   }
 
-  boost::unordered_flat_map<std::uint64_t, Entry> ids_;
+  boost::unordered_flat_map<std::uint64_t, Entry, SeededHash> ids_;
   boost::unordered_flat_set<std::uint32_t> used_;
   std::uint32_t next_ = kFirst;
 };

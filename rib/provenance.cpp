@@ -4,13 +4,14 @@
 
 #include <algorithm>
 
+#include "rib/hash_seed.hpp"
 #include "rr/base/check.hpp"
 
 namespace helio::rib {
 namespace {
 
 std::uint64_t hash_targets(std::span<const std::uint64_t> targets, std::span<const wire::RouteTarget6> targets6) {
-  std::uint64_t first = XXH3_64bits(targets.data(), targets.size_bytes());
+  std::uint64_t first = XXH3_64bits_withSeed(targets.data(), targets.size_bytes(), hash_seed);
   return targets6.empty() ? first : XXH3_64bits_withSeed(targets6.data(), targets6.size_bytes(), first);
 }
 
@@ -33,7 +34,7 @@ std::int64_t ProvenanceStore::bytes_of(const RtSet& set) {
 
 std::uint64_t ProvenanceStore::hash_of(const Provenance& p) const {
   std::uint64_t key[2] = {static_cast<std::uint64_t>(p.peer.value) << 32 | p.rt_set, p.scope | static_cast<std::uint64_t>(p.rejected_by) << 8};
-  return XXH3_64bits(key, sizeof key);
+  return XXH3_64bits_withSeed(key, sizeof key, hash_seed);
 }
 
 RtSetId ProvenanceStore::acquire_rt_set(std::span<const std::uint64_t> targets, std::span<const wire::RouteTarget6> targets6) {

@@ -10,7 +10,9 @@ Result<std::unique_ptr<Exporter>, std::string> Exporter::start(const std::string
   bool is_v6 = address.find(':') != std::string::npos;
   std::string endpoint = fmt::format("{}{}{}:{}", is_v6 ? "[" : "", address, is_v6 ? "]" : "", port);
   try {
-    auto exposer = std::make_unique<prometheus::Exposer>(endpoint, 2);
+    // A connection that says nothing holds a thread for a second, and is not kept for another request.
+    std::vector<std::string> options = {"listening_ports", endpoint, "num_threads", "8", "request_timeout_ms", "1000", "enable_keep_alive", "no"};
+    auto exposer = std::make_unique<prometheus::Exposer>(std::move(options));
     return std::unique_ptr<Exporter>(new Exporter(std::move(exposer), std::move(collector)));
   } catch (const std::exception& error) {
     // The library says no more than that it failed; nearly always the port is taken.

@@ -2,6 +2,7 @@
 //
 //   config ─► SessionManager (loops, listener) ─► kernel routes ─► Reflector (engines) ─► metrics ─► BMP, MRT ─► control server
 // Each is made here, in this order, and ended in the reverse one.
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -113,6 +114,7 @@ int wait_for_end(const sigset_t& signals, control::Server& server, Reloads& relo
 }
 
 int run(const config::Config& config) {
+  if (::getrandom(&rib::hash_seed, sizeof rib::hash_seed, 0) != sizeof rib::hash_seed) log::warn("no random seed for hashes: {}", std::strerror(errno));
   begin_with_least_privileges();
   // Each session is a descriptor; the soft limit of a service is often 1024.
   rlimit files{};

@@ -19,6 +19,7 @@
 #include <memory>
 #include <vector>
 
+#include "rib/hash_seed.hpp"
 #include "rib/journal.hpp"
 #include "rr/reflector/mailboxes.hpp"
 #include "rr/reflector/membership.hpp"
@@ -134,7 +135,7 @@ class Distribution {
   };
   void count_sent(std::uint32_t r, std::span<const RtSetCount> counts, std::vector<FamilyCounts>& sent) const;
   // Local peers whose full-length memberships name the RT; and the peers of each encoding class.
-  const boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>>& wanted_by() const { return wanted_by_; }
+  const boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>, rib::SeededHash>& wanted_by() const { return wanted_by_; }
   const std::vector<std::uint32_t>& class_peers() const { return class_peers_; }
   std::uint64_t lag_events() const { return lag_events_; }
   bool has_work() const { return !to_reconcile_.empty(); }
@@ -165,7 +166,7 @@ class Distribution {
   struct Source {
     std::vector<RtSetInfo> rt_sets;
     std::vector<ProvenanceInfo> provenances;
-    boost::unordered_flat_map<std::uint64_t, std::vector<rib::RtSetId>> by_target;
+    boost::unordered_flat_map<std::uint64_t, std::vector<rib::RtSetId>, rib::SeededHash> by_target;
     std::vector<Peer*> universe;
     rib::Stamp last_stamp = 0;
     // Collected during a turn, by what is asked for.
@@ -314,7 +315,7 @@ class Distribution {
   std::vector<std::unique_ptr<Peer>> peers_;                               // by PeerId; null: not here or not up
   std::vector<Peer*> up_;
   std::vector<Source> sources_;                                            // by RIB shard
-  boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>> wanted_by_;  // RT -> local peers, full-length NLRIs
+  boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>, rib::SeededHash> wanted_by_;  // RT -> local peers, full-length NLRIs
   std::vector<std::uint32_t> partial_peers_;
   std::vector<std::uint32_t> to_reconcile_;
   std::map<std::uint32_t, Walk> walks_;

@@ -2,6 +2,7 @@
 import grp
 import http.client
 import os
+import socket
 import subprocess
 import urllib.request
 
@@ -138,3 +139,16 @@ def readiness(t):
     check(heliod.show("summary")["ready"], "a peer that flaps makes nobody wait")
     two.close()
     says(1, "the first session")
+
+
+@test("HOSTILE-INPUT §3 connection flood: connections to the metrics port that say half a request and no more do not keep a scrape away")
+def metrics_beside_silent_connections(t):
+    t.reflector(config=reflector_toml(telemetry=9179))
+    silent = []
+    for _ in range(12):
+        silent.append(socket.create_connection(("127.0.0.1", 9179), timeout=5))
+        silent[-1].sendall(b"GET /metrics HTTP/1.1\r\n")
+    text = urllib.request.urlopen("http://127.0.0.1:9179/metrics", timeout=30).read().decode()
+    check("heliograph_ready " in text, "a scrape", text[:200])
+    for one in silent:
+        one.close()
