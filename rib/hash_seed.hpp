@@ -2,16 +2,24 @@
 // cost 6 s of processor time. The same until it is set, so that tests repeat themselves; heliod sets a random one before anything
 // is hashed. Hashes do not leave the process.
 #pragma once
-#include <xxhash.h>
-
 #include <cstddef>
 #include <cstdint>
 
 namespace helio::rib {
 
-inline std::uint64_t hash_seed = 0x5bd1e9955bd1e995;
+inline std::uint64_t hash_seed = 0x5bd1e9955bd1e995;       // of XXH3, and
+inline std::uint64_t hash_multiplier = 0xd6e8feb86659fd93;  // of this; odd
 
-inline std::uint64_t seeded_hash(std::uint64_t key) { return XXH3_64bits_withSeed(&key, sizeof key, hash_seed); }
+// Both secrets in one multiplication, whose halves are folded onto each other.
+inline std::uint64_t seeded_hash(std::uint64_t key) {
+  unsigned __int128 product = static_cast<unsigned __int128>(key ^ hash_seed) * hash_multiplier;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+inline void set_hash_secrets(std::uint64_t seed, std::uint64_t multiplier) {
+  hash_seed = seed;
+  hash_multiplier = multiplier | 1;
+}
 
 // For maps by route target and the like.
 struct SeededHash {

@@ -49,8 +49,8 @@ enum class Discarded : std::uint8_t { prefix_limit, rd_quota, rt_set_quota, attr
 
 // Why a connection was not taken, or was dropped before it was a session: pending, it said nothing and another one came when
 // there were too many of them; superseded, the same for one of the same address; busy, its address has a session or one on
-// its way; held, its address is shut down or held down.
-enum class Refused : std::uint8_t { stranger, range_full, rate, memory, wrong_address, pending, superseded, busy, held, count_ };
+// its way; held, its address is shut down or held down; ttl, it comes from farther away than ttl-min allows.
+enum class Refused : std::uint8_t { stranger, range_full, rate, memory, wrong_address, pending, superseded, busy, held, ttl, count_ };
 
 // Why a line is not in the log: too many of its cause at once, or the log's reader did not keep up.
 enum class LogLost : std::uint8_t { limited, overrun, count_ };

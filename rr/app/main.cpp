@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <optional>
 #include <thread>
 
+#include "rib/hash_seed.hpp"
 #include "rr/app/actions.hpp"
 #include "rr/app/exports.hpp"
 #include "rr/app/memory_guard.hpp"
@@ -114,7 +116,8 @@ int wait_for_end(const sigset_t& signals, control::Server& server, Reloads& relo
 }
 
 int run(const config::Config& config) {
-  if (::getrandom(&rib::hash_seed, sizeof rib::hash_seed, 0) != sizeof rib::hash_seed) log::warn("no random seed for hashes: {}", std::strerror(errno));
+  std::array<std::uint64_t, 2> secrets{};
+  if (::getrandom(secrets.data(), sizeof secrets, 0) == sizeof secrets) rib::set_hash_secrets(secrets[0], secrets[1]);
   begin_with_least_privileges();
   // Each session is a descriptor; the soft limit of a service is often 1024.
   rlimit files{};

@@ -56,12 +56,12 @@ Result<AsPathPattern, std::string> AsPathPattern::parse(std::string_view express
   }
 }
 
-bool AsPathPattern::matches(std::string_view path) const {
-  if (path.size() > kMaxText) return false;
+std::optional<bool> AsPathPattern::matches(std::string_view path) const {
+  if (path.size() > kMaxText) return std::nullopt;
   try {
     return boost::regex_search(path.begin(), path.end(), compiled_->regex);
   } catch (const std::runtime_error&) {
-    return false;
+    return std::nullopt;
   }
 }
 

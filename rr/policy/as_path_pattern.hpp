@@ -7,6 +7,7 @@
 // library gives up: matching is bounded, whatever a peer sends.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,7 +20,9 @@ class AsPathPattern {
   static constexpr std::size_t kMaxExpression = 256, kMaxText = 8192;
 
   static Result<AsPathPattern, std::string> parse(std::string_view expression);
-  bool matches(std::string_view path) const;
+  // Nothing: the path is longer than kMaxText, or the expression too much work on it. A peer may choose a path of that kind, so
+  // whoever keeps routes out by paths takes it for a match.
+  std::optional<bool> matches(std::string_view path) const;
 
  private:
   struct Compiled;

@@ -63,7 +63,13 @@ bool Statement::matches(WorkingRoute& route, const PolicySource& source, PolicyT
   }
   if (as_path_in != nullptr) {
     const std::string& path = route.as_path_text();
-    if (std::none_of(as_path_in->as_paths.begin(), as_path_in->as_paths.end(), [&](const AsPathPattern& p) { return p.matches(path); })) return false;
+    bool unknown = false, found = std::ranges::any_of(as_path_in->as_paths, [&](const AsPathPattern& p) {
+      std::optional<bool> matches = p.matches(path);
+      unknown = unknown || !matches;
+      return matches.value_or(false);
+    });
+    // What cannot be judged is rejected where the statement rejects, and no match for one that accepts.
+    if (!found && !(unknown && action == Action::reject)) return false;
   }
   return true;
 }

@@ -122,7 +122,8 @@ void Attempt::execute(fsm::Actions actions) {
   }
   if (wants(fsm::kStartSessionTimers)) {
     last_received_ = now;
-    hold_ = negotiated_->hold_time;
+    // Without a hold time a neighbour that is gone after its OPEN would be waited for without end, and others refused meanwhile.
+    hold_ = negotiated_->hold_time.count() == 0 ? peer_.shard().limits().open_wait : std::chrono::milliseconds(negotiated_->hold_time);
     keepalive_ = negotiated_->keepalive_interval;
   }
   if (wants(fsm::kSendKeepalive) && !(connection_ && connection_->has_control() && connection_->is_write_blocked())) {
@@ -136,6 +137,7 @@ void Attempt::execute(fsm::Actions actions) {
   if (wants(fsm::kRestartHold)) last_received_ = now;
   if (wants(fsm::kEnterEstablished)) {
     send_hold_runs_ = true;
+    hold_ = negotiated_->hold_time;
     peer_.on_established(*this);
   }
 }

@@ -57,6 +57,10 @@ bool Peer::take_accepted(int fd) {
     count_refused(telemetry::Refused::held);
     return false;
   }
+  if (auto ttl = group().ttl_min == 0 ? std::nullopt : ttl_of_syn(fd); ttl && *ttl < group().ttl_min) {
+    count_refused(telemetry::Refused::ttl);
+    return false;
+  }
   if (auto done = apply_session_options(fd, group(), settings_.address.is_v6); !done) {
     on_connect_failed(done.error().step, done.error().error);
     return false;
@@ -87,6 +91,7 @@ void Peer::count_refused(telemetry::Refused reason) {
   using telemetry::Refused;
   const char* why = reason == Refused::superseded ? "dropped: it said nothing, and another one came"
                     : reason == Refused::busy     ? "refused: there is one of it already"
+                    : reason == Refused::ttl        ? "refused: it comes from farther away than ttl-min allows"
                     : settings_.admin_down        ? "refused: the peer is shut down here"
                                                   : "refused: the peer is held down after its prefix limit";
   log::warn("connection from {} {} ({} more since the last line)", wire::format_ip(settings_.address), why, *more);

@@ -133,10 +133,18 @@ Result<int, SocketError> open_listener(const ListenEndpoint& endpoint) {
   // Why: the address of a loopback interface may appear after the daemon has started.
   if (!set_int(fd.get(), IPPROTO_IP, IP_FREEBIND, 1)) return failed("setsockopt(IP_FREEBIND)");
   if (!set_ttl(fd.get(), is_v6, 255)) return failed("setsockopt(TTL)");
+  set_int(fd.get(), IPPROTO_TCP, TCP_SAVE_SYN, 1);  // for ttl_of_syn
   SocketAddress address = to_socket_address(endpoint.address, endpoint.port);
   if (::bind(fd.get(), address.get(), address.length) != 0) return failed("bind");
   if (::listen(fd.get(), kBacklog) != 0) return failed("listen");
   return fd.release();
+}
+
+std::optional<std::uint8_t> ttl_of_syn(int fd) {
+  std::array<std::uint8_t, 512> headers;  // IP and TCP
+  socklen_t size = headers.size();
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, headers.data(), &size) != 0 || size < 20) return std::nullopt;
+  return headers[0] >> 4 == 6 ? headers[7] : headers[8];  // RFC 8200 §3, RFC 791 §3.1
 }
 
 Result<void, SocketError> apply_session_options(int fd, const GroupSettings& group, bool is_v6) {

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <optional>
 #include <span>
 
 #include "rr/base/result.hpp"
@@ -34,6 +35,9 @@ struct SocketError {
 Result<int, SocketError> open_listener(const ListenEndpoint& endpoint);
 // A socket with connect() under way towards the neighbour.
 Result<int, SocketError> open_connecting(const NeighborSettings& neighbor);
+// The TTL with which the SYN of an accepted connection came, to be asked once; nothing where the kernel does not keep it.
+// Why: what came before the minimum TTL was set on the descriptor is not held against it (RFC 5082).
+std::optional<std::uint8_t> ttl_of_syn(int fd);
 // Options of an established descriptor: TCP_NODELAY, TTL, minimum TTL, DSCP.
 Result<void, SocketError> apply_session_options(int fd, const GroupSettings& group, bool is_v6);
 

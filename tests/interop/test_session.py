@@ -418,3 +418,33 @@ def show(t):
     for what in ("rt", "rtc"):
         text = str(heliod.show(what))
         check("65000:1" in text and "65000:2" in text, "show %s" % what, text)
+
+
+@test("RFC 5082 §3: GTSM holds from the first octet: who comes from far away has no session, though all it says is there before anybody looks; who is near has one")
+def ttl_of_the_first_octets(t):
+    heliod = t.reflector(config=reflector_toml(groups=group_toml("clients", extra="ttl-min = 254") + range_toml("127.1.0.0/16", "clients")))
+
+    def connected(address, ttl):
+        one = socket.socket()
+        one.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one.bind((address, 0))
+        one.settimeout(5)
+        one.connect(("127.0.0.1", 1790))
+        return one
+    far = t.unconnected("127.1.0.5", families=VPN)
+    route = bgp.update(bgp.path_attributes(["65000:1"]) + bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bgp.vpn_nlri("65000:1", "10.0.7.0/24", (16,))))
+    for _ in range(5):
+        one = connected("127.1.0.5", 5)
+        one.sendall(far.open_octets(hold_time=0) + bgp.message(bgp.KEEPALIVE) + route)
+        try:
+            check(one.recv(100) == b"", "it is closed without a word")
+        except (ConnectionResetError, TimeoutError):
+            pass
+        one.close()
+    near = t.unconnected("127.1.0.6", families=VPN).attach(connected("127.1.0.6", 255))
+    near.handshake().wait_eor()
+    check(heliod.show("routes")["routes"] == [], "no route came from far away")
+    check("comes from farther away than ttl-min allows" in heliod.text(), "the log says so")
+    near.announce("65000:1", "10.0.8.0/24", ["65000:1"])
+    wait_until(lambda: len(heliod.show("routes")["routes"]) == 1, "the near one reflects", 10)

@@ -24,9 +24,9 @@ std::uint64_t unmix(std::uint64_t hash) {
 
 TEST(HashSeed, KeysThatCollideWithoutASecretDoNotWithOne) {
   constexpr std::uint32_t kCount = 20000;
-  std::uint64_t before = hash_seed;
-  for (std::uint64_t seed : {before, std::uint64_t{1}, ~std::uint64_t{0}}) {
-    hash_seed = seed;
+  std::uint64_t before = hash_seed, multiplier = hash_multiplier;
+  for (std::uint64_t seed : {before, std::uint64_t{0x243f6a8885a308d3}, std::uint64_t{0x13198a2e03707344}}) {
+    set_hash_secrets(seed, seed * multiplier);
     std::set<std::uint32_t> plain, seeded;
     for (std::uint64_t i = 0; i < kCount; ++i) {
       std::uint64_t high = i + 1, rd = unmix(high << 32 | (high ^ 0x1234567));  // both halves folded onto each other: one value
@@ -38,7 +38,7 @@ TEST(HashSeed, KeysThatCollideWithoutASecretDoNotWithOne) {
     EXPECT_EQ(plain.size(), 1u);
     EXPECT_GT(seeded.size(), kCount - 20);
   }
-  hash_seed = before;
+  set_hash_secrets(before, multiplier);
 }
 
 TEST(HashSeed, AnotherSeedIsAnotherHash) {

@@ -151,9 +151,7 @@ TEST(Bfd, StrayPacketsAreDiscarded) {
   group->ttl_min = 250;
   SessionSettings settings = with_bfd(47845, group);
   Sessions sessions(settings);
-  RawPeer remote = RawPeer::connect(ip("127.0.0.2"), sessions.endpoint());
-  int ttl = 255;
-  ::setsockopt(remote.fd(), IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
+  RawPeer remote = RawPeer::connect(ip("127.0.0.2"), sessions.endpoint(), 255);
   ASSERT_TRUE(remote.handshake(make_remote_open()));
   BfdNeighbor neighbor(47845), stranger(47845, "127.0.0.9");
   ASSERT_TRUE(neighbor.serve_until([&] { return neighbor.is_up(); }));

@@ -151,9 +151,10 @@ void FakeEngine::answer_updates_with(std::optional<wire::Notification> error) {
 
 // --- RawPeer ----------------------------------------------------------------------------------------------------------
 
-RawPeer RawPeer::connect(const wire::IpAddress& from, const ListenEndpoint& to) {
+RawPeer RawPeer::connect(const wire::IpAddress& from, const ListenEndpoint& to, int ttl) {
   RawPeer peer;
   peer.fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(::setsockopt(peer.fd_, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl), 0);
   SocketAddress local = to_socket_address(from, 0);
   EXPECT_EQ(::bind(peer.fd_, local.get(), local.length), 0) << strerror(errno);
   SocketAddress remote = to_socket_address(to.address, to.port);

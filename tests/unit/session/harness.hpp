@@ -110,7 +110,7 @@ class RawPeer {
   ~RawPeer() { close(); }
 
   // Connects from `from` (127.x); fails the test when it cannot.
-  static RawPeer connect(const wire::IpAddress& from, const ListenEndpoint& to);
+  static RawPeer connect(const wire::IpAddress& from, const ListenEndpoint& to, int ttl = 64);
   static RawPeer adopt(int fd);
 
   void send(Bytes bytes);

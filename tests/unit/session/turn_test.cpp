@@ -112,18 +112,18 @@ TEST(Turn, GtsmIgnoresNeighborsFromAfar) {
   auto group = make_group();
   group->ttl_min = 255;
   Sessions sessions(neighbors({"127.0.0.2"}, group));
-  auto connect_with_ttl = [&](int ttl) {
-    RawPeer remote = RawPeer::connect(ip("127.0.0.2"), sessions.endpoint());
-    ::setsockopt(remote.fd(), IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
-    return remote;
-  };
-  RawPeer afar = connect_with_ttl(64);
-  ASSERT_TRUE(afar.receive());  // our OPEN
-  afar.send_open(make_remote_open());
-  EXPECT_FALSE(afar.receive(300ms));
-  EXPECT_TRUE(afar.timed_out());
+  auto connect_with_ttl = [&](int ttl) { return RawPeer::connect(ip("127.0.0.2"), sessions.endpoint(), ttl); };
+  RawPeer afar = connect_with_ttl(254);
+  EXPECT_FALSE(afar.receive(2000ms));  // closed, no OPEN of ours
+  EXPECT_FALSE(afar.timed_out());
   RawPeer near = connect_with_ttl(255);
   EXPECT_TRUE(near.handshake(make_remote_open()));
+  // What comes from afar later, on a connection that is up.
+  int ttl = 64;
+  ::setsockopt(near.fd(), IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
+  near.send(Bytes(std::array<std::uint8_t, 19>{}));  // would be a header error
+  EXPECT_FALSE(near.receive(300ms));
+  EXPECT_TRUE(near.timed_out());
 }
 
 // RFC 4271 §4.2: hold time 0 means neither hold timer nor keepalives.
