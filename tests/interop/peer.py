@@ -265,7 +265,7 @@ class Peer:
         return self
 
     def vpn_routes(self):
-        return {k: r for k, r in self.adj_in.items() if k[0] in (bgp.VPNV4, bgp.VPNV6)}
+        return {k: r for k, r in list(self.adj_in.items()) if k[0] in (bgp.VPNV4, bgp.VPNV6)}
 
     def mark(self):
         """A position in the history, for events_since: behind the End-of-RIBs, which may come some time after the first routes."""

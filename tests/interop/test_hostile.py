@@ -353,6 +353,7 @@ def partial_memberships(t):
     asks.rtc(nlri=partial(10))
     for n in (10, 11):  # both are in 95 bits
         asks.wait_route("65000:1", "10.0.%d.0/24" % n, deadline=60)
+    quiet(asks)
     check(len(asks.vpn_routes()) == 2, "and no others", len(asks.vpn_routes()))
 
     def used(nlri_of):
@@ -367,7 +368,8 @@ def partial_memberships(t):
     here = 62
     strange = used(lambda n: partial(2000 + 2 * n))
     check(strange < 0.3 + 4 * usual, "one of 95 bits costs what any costs", usual, strange)
-    check(len(asks.vpn_routes()) == 182, "each partial one is of two route targets", len(asks.vpn_routes()))
+    asks.wait(lambda: len(asks.vpn_routes()) == 182, "each partial one is of two route targets", 60)
     asks.rtc_withdraw(nlri=partial(10))
-    asks.wait_gone("65000:1", "10.0.11.0/24")
+    asks.wait(lambda: len(asks.vpn_routes()) == 180, "the two go", 60)
+    quiet(asks)
     check(len(asks.vpn_routes()) == 180, "the others stay", len(asks.vpn_routes()))
