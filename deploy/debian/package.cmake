@@ -17,6 +17,9 @@ endforeach()
 install(FILES ${there}/heliograph/changelog.gz ${here}/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heliograph COMPONENT heliograph)
 install(FILES ${there}/heliograph-lab/changelog.gz ${here}/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heliograph-lab COMPONENT lab)
 
+# An upgrade of a library asks needrestart; it must not close every BGP session for that.
+install(FILES ${here}/needrestart.conf DESTINATION /etc/needrestart/conf.d RENAME heliograph.conf COMPONENT heliograph)
+
 # What runs when a package comes and goes.
 foreach(script preinst postinst prerm postrm)
   configure_file(${here}/${script}.in ${there}/${script} @ONLY FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
@@ -45,8 +48,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_HELIOGRAPH_PACKAGE_NAME heliograph)
-set(CPACK_DEBIAN_HELIOGRAPH_PACKAGE_DEPENDS adduser)
-set(CPACK_DEBIAN_HELIOGRAPH_PACKAGE_RECOMMENDS procps)   # kill, for ExecReload of the unit
+set(CPACK_DEBIAN_HELIOGRAPH_PACKAGE_DEPENDS "adduser, procps")   # procps: kill, for ExecReload of the unit
 set(CPACK_DEBIAN_HELIOGRAPH_PACKAGE_SUGGESTS "prometheus, heliograph-lab")
 set(CPACK_DEBIAN_HELIOGRAPH_DESCRIPTION "BGP route reflector for MPLS L3VPN
 Heliograph reflects VPNv4, VPNv6 and EVPN routes between provider-edge

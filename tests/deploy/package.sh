@@ -33,6 +33,11 @@ sed "s,/usr/bin/heliod,$work/files/usr/bin/heliod," "$unit" >"$work/heliod.servi
 check "systemd-analyze verify" bash -c 'output=$(systemd-analyze verify --man=no "$1" 2>&1) && [[ -z $output ]] || { echo "$output"; exit 1; }' - "$work/heliod.service"
 exposure() { systemd-analyze security --offline=yes --no-pager --threshold=16 "$work/heliod.service"; }
 check "exposure of the unit is 1.6 at most" exposure
+check "the unit is tried for ever, leaves no core, and ends at a wrong command line" bash -c 'for line in StartLimitIntervalSec=0 RestartSec=5 RestartPreventExitStatus=2 LimitCORE=0; do grep -qx "$line" "$1" || { echo "no $line"; exit 1; }; done' - "$unit"
+check "needrestart's file is Perl" perl -c "$work/files/etc/needrestart/conf.d/heliograph.conf"
+check "and leaves heliod alone" perl -e 'our %nrconf; do $ARGV[0]; my ($rule) = keys %{$nrconf{override_rc}}; exit !("heliod.service" =~ /$rule/ && "xheliod.service" !~ /$rule/ && $nrconf{override_rc}{$rule} == 0)' "$work/files/etc/needrestart/conf.d/heliograph.conf"
+check "procps is a dependency" bash -c 'dpkg-deb -f "$1" Depends | grep -qw procps' - "$deb"
+check "copyright names the libraries that are compiled in" bash -c 'for name in CLI11 Boost; do grep -q "$name" "$1" || { echo "no $name"; exit 1; }; done' - "$work/files/usr/share/doc/heliograph/copyright"
 for page in man1/helioctl.1 man1/helio-pe.1 man1/helio-lab.1 man5/heliograph.toml.5 man8/heliod.8; do
   check "man page $page" bash -c 'text=$(zcat "$1") && [[ $text == *.TH* ]]' - "$work/files/usr/share/man/$page.gz"
 done
@@ -47,7 +52,7 @@ mkdir "$machine"
 tar -xf "$archive" -C "$machine" --exclude='./dev/*'
 inside() { unshare --mount --pid --fork --kill-child chroot "$machine" env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -c 'mount -t proc proc /proc && mount -t tmpfs -o mode=755 tmpfs /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/zero c 1 5 && mknod -m 666 /dev/urandom c 1 9 && mknod -m 666 /dev/random c 1 8 && exec "$@"' sh "$@"; }
 cp /etc/resolv.conf "$machine/etc/resolv.conf"
-if ! inside sh -c 'apt-get update -q && apt-get install -qy --no-install-recommends systemd systemd-sysv dbus procps' >"$work/apt.log" 2>&1; then
+if ! inside sh -c 'apt-get update -q && apt-get install -qy --no-install-recommends systemd systemd-sysv dbus' >"$work/apt.log" 2>&1; then
   echo "SKIP package: no systemd for the bare Debian: $(tail -n 1 "$work/apt.log")"
   verdict
   exit
@@ -57,6 +62,7 @@ check "installs with apt" inside apt-get install -qy --no-install-recommends "/r
 check "user and group" inside sh -c 'getent passwd heliograph | grep -q /usr/sbin/nologin && getent group heliograph'
 check "the service is enabled" inside systemctl is-enabled heliod
 check "the default configuration is valid and a conffile" inside sh -c 'heliod --check && dpkg-query -W -f="\${Conffiles}" heliograph | grep -q /etc/heliograph/heliograph.toml'
+check "needrestart's file is a conffile" inside sh -c 'dpkg-query -W -f="\${Conffiles}" heliograph | grep -q /etc/needrestart/conf.d/heliograph.conf'
 check "keys are the user's alone" inside sh -c 'test "$(stat -c "%U %a" /etc/heliograph/secrets)" = "heliograph 700"'
 for example in annotated quickstart minimal redundant-pair/rr1; do
   check "example $example" inside heliod --check --config "/usr/share/doc/heliograph/examples/$example.toml"
@@ -138,6 +144,15 @@ TOML
   replaced() { active && [[ $(state MainPID) != "$main" && $(state NRestarts) -ge 1 ]]; }
   check "a daemon that hangs is replaced" within 15 replaced
   on sh -c 'rm -r /run/systemd/system/heliod.service.d && systemctl daemon-reload && systemctl restart heliod'
+
+  # A cause that lasts longer than ten tries, systemd's usual patience, and is then gone.
+  on sh -c 'mkdir -p /run/systemd/system/heliod.service.d && printf "[Service]\nRestartSec=100ms\n" >/run/systemd/system/heliod.service.d/often.conf && systemctl daemon-reload
+    cp /etc/heliograph/heliograph.toml /root/good.toml && echo "nonsense = 1" >>/etc/heliograph/heliograph.toml; systemctl restart heliod' >/dev/null 2>&1
+  tried() { [[ $(state NRestarts) -ge 12 ]]; }
+  check "a daemon that cannot start is tried more than ten times" within 40 tried
+  on cp /root/good.toml /etc/heliograph/heliograph.toml
+  check "and runs by itself when the cause is gone" within 15 active
+  on sh -c 'rm -r /run/systemd/system/heliod.service.d && systemctl daemon-reload && systemctl restart heliod'
   main=$(state MainPID)
 fi
 # run COMMAND…: in the running machine, else in the root folder.
@@ -161,6 +176,15 @@ check "the administrator's configuration stays, the new default lies beside it" 
 if [[ $upgraded_while_running == yes ]]; then
   check "an upgrade does not restart the service" test "$(state MainPID)" = "$main" -a "$(state ActiveState)" = active
   check "the new version takes over when told" on sh -c 'systemctl restart heliod && helioctl show summary'
+fi
+if [[ $upgraded_while_running == yes ]]; then
+  on systemctl stop heliod
+  check "an upgrade does not start what the operator stopped" on sh -c 'dpkg --force-confdef --force-confold -i /root/newer.deb && ! systemctl is-active heliod'
+  on systemctl start heliod
+  check "removed and installed again, it runs" on sh -c 'dpkg -r heliograph && dpkg --force-confdef --force-confold -i /root/newer.deb && systemctl is-active heliod && test ! -e /run/heliograph-reinstalled'
+  check "but not one that is disabled" on sh -c 'systemctl disable heliod && dpkg -r heliograph && dpkg --force-confdef --force-confold -i /root/newer.deb && ! systemctl is-active heliod'
+  check "nor one that is masked" on sh -c 'systemctl enable heliod && systemctl mask heliod && dpkg -r heliograph && dpkg --force-confdef --force-confold -i /root/newer.deb && ! systemctl is-active heliod'
+  on sh -c 'systemctl unmask heliod && systemctl start heliod'
 fi
 check "removal" run dpkg -r heliograph
 check "the programs are gone, configuration and keys stay" test ! -e "$machine/usr/bin/heliod" -a -f "$machine/etc/heliograph/heliograph.toml" -a -d "$machine/etc/heliograph/secrets"
