@@ -109,6 +109,8 @@ done
 for i in 1 2; do
   established() { within_container $1 helioctl show summary -j 2>/dev/null | python3 -c 'import json, sys; sys.exit("\"peers_established\":9" not in sys.stdin.read().replace(" ", ""))'; }
   check "rr$i: eight PEs and the other reflector" within 20 established $i
+done
+for i in 1 2; do
   check "rr$i is healthy: the image's health check" within 60 within_container $i helioctl health --ready
 done
 for i in 1 2; do
