@@ -82,7 +82,7 @@ constexpr Key kKeys[] = {
     {"peer-groups[].auth-password-file", Kind::path, session_reset, 0, 0, "", "", "File with the key of the sessions on one line, readable by the daemon alone."},
     {"peer-groups[].auth-method", Kind::choice, session_reset, 0, 0, "tcp-md5|tcp-ao", "\"tcp-md5\"", "TCP-MD5 (RFC 2385), or TCP-AO (RFC 5925, HMAC-SHA-1-96) where the kernel has it: Linux 6.7, built with CONFIG_TCP_AO."},
     {"peer-groups[].auth-key-id", Kind::integer, session_reset, 0, 255, "", "1", "TCP-AO: id of the key, both ways."},
-    {"peer-groups[].ttl-min", Kind::integer, session_reset, 0, 255, "", "0", "GTSM (RFC 5082): smallest TTL accepted; 254 allows one hop between; 0 turns it off."},
+    {"peer-groups[].ttl-min", Kind::integer, session_reset, 0, 255, "", "0", "GTSM (RFC 5082): smallest TTL accepted; 254 allows one hop between; 0 turns it off. Best for all groups of an address family: the kernel then drops what comes from farther away before it costs anything, and nobody is refused under SYN cookies, which hide how far a connection comes from."},
     {"peer-groups[].multihop", Kind::integer, session_reset, 1, 255, "", "1", "External groups: TTL of what is sent."},
     {"peer-groups[].next-hop", Kind::choice, session_reset, 0, 0, "unchanged|self", "\"unchanged\"", "External groups: next hop of what is sent."},
     {"peer-groups[].graceful-shutdown", Kind::choice, session_reset, 0, 0, "ignore|heed", "\"ignore\"", "heed: routes received with the community GRACEFUL_SHUTDOWN get LOCAL_PREF 0 (RFC 8326)."},

@@ -43,6 +43,10 @@ Result<void, SocketError> Listener::remove_key(const wire::IpAddress& address, s
   return on_each(address.is_v6, [&](int fd) { return remove_session_key(fd, address, prefix_length, key); });
 }
 
+Result<void, SocketError> Listener::set_minimum_ttl(bool is_v6, std::uint8_t ttl) {
+  return on_each(is_v6, [&](int fd) { return session::set_minimum_ttl(fd, is_v6, ttl); });
+}
+
 std::vector<ListenEndpoint> Listener::endpoints() const {
   std::vector<ListenEndpoint> out;
   for (const auto& socket : sockets_) {

@@ -26,6 +26,8 @@ class Listener {
   // Any thread. A key on every listening socket of the address family.
   Result<void, SocketError> set_key(const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key);
   Result<void, SocketError> remove_key(const wire::IpAddress& address, std::uint8_t prefix_length, const SessionKey& key);
+  // Any thread. On every listening socket of the address family: see session::set_minimum_ttl.
+  Result<void, SocketError> set_minimum_ttl(bool is_v6, std::uint8_t ttl);
   std::vector<ListenEndpoint> endpoints() const;  // with the real ports
   void start();
   void stop();

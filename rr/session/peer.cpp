@@ -57,7 +57,7 @@ bool Peer::take_accepted(int fd) {
     count_refused(telemetry::Refused::held);
     return false;
   }
-  if (auto ttl = group().ttl_min == 0 ? std::nullopt : ttl_of_syn(fd); ttl && *ttl < group().ttl_min) {
+  if (group().ttl_min != 0 && proven_ttl(fd, settings_.address.is_v6) < group().ttl_min) {
     count_refused(telemetry::Refused::ttl);
     return false;
   }
@@ -91,7 +91,7 @@ void Peer::count_refused(telemetry::Refused reason) {
   using telemetry::Refused;
   const char* why = reason == Refused::superseded ? "dropped: it said nothing, and another one came"
                     : reason == Refused::busy     ? "refused: there is one of it already"
-                    : reason == Refused::ttl        ? "refused: it comes from farther away than ttl-min allows"
+                    : reason == Refused::ttl        ? "refused: it comes from farther away than ttl-min allows, or under SYN cookies, which hide how far"
                     : settings_.admin_down        ? "refused: the peer is shut down here"
                                                   : "refused: the peer is held down after its prefix limit";
   log::warn("connection from {} {} ({} more since the last line)", wire::format_ip(settings_.address), why, *more);

@@ -39,7 +39,7 @@ Result<void, std::string> SessionManager::start(std::span<Engine* const> engines
   for (const ListenEndpoint& endpoint : settings_.listen)
     if (auto done = listener_.open(endpoint); !done)
       return Unexpected(describe("cannot listen on", endpoint.address, done.error()) + fmt::format(" (port {})", endpoint.port));
-  if (auto done = set_keys(settings_, nullptr); !done) return done;
+  if (auto done = prepare_listener(settings_, nullptr); !done) return done;
   {
     std::lock_guard lock(mutex_);
     directory_.set_ranges(settings_.ranges);
@@ -218,15 +218,36 @@ bool SessionManager::is_right_address(int fd, const wire::IpAddress& from) {
   return local_address_of(fd) == *group->local_address;
 }
 
-// All of the keys or none.
-Result<void, std::string> SessionManager::change_keys(const SessionSettings& settings, const SessionSettings& before) {
-  auto done = set_keys(settings, &before);
-  if (!done) (void)set_keys(before, &settings);
+// The listening sockets take what the farthest of those they are there for sends. Why there too, and not on the connections only:
+// who is farther away than all of them has no connection then, not even under SYN cookies (RFC 5082 §3).
+Result<void, std::string> SessionManager::set_minimum_ttl(const SessionSettings& settings) {
+  for (bool is_v6 : {false, true}) {
+    std::optional<std::uint8_t> least;
+    auto serve = [&](const wire::IpAddress& address, const GroupSettings& group) {
+      if (address.is_v6 == is_v6) least = std::min(least.value_or(255), group.ttl_min);
+    };
+    for (const ListenRange& range : settings.ranges) serve(range.prefix, *range.group);
+    for (const NeighborSettings& neighbor : settings.neighbors) serve(neighbor.address, *neighbor.group);
+    if (auto done = listener_.set_minimum_ttl(is_v6, least.value_or(0)); !done)
+      return Unexpected(fmt::format("cannot set the minimum TTL of the listening sockets: {}: {}", done.error().step, std::strerror(done.error().error)));
+  }
+  return {};
+}
+
+Result<void, std::string> SessionManager::prepare_listener(const SessionSettings& settings, const SessionSettings* before) {
+  if (auto done = set_keys(settings, before); !done) return done;
+  return set_minimum_ttl(settings);
+}
+
+// All of it or nothing.
+Result<void, std::string> SessionManager::change_listener(const SessionSettings& settings, const SessionSettings& before) {
+  auto done = prepare_listener(settings, &before);
+  if (!done) (void)prepare_listener(before, &settings);
   return done;
 }
 
 Result<void, std::string> SessionManager::reconfigure(SessionSettings settings, bool reset_sessions) {
-  if (auto done = change_keys(settings, settings_); !done) return done;
+  if (auto done = change_listener(settings, settings_); !done) return done;
   std::lock_guard lock(mutex_);
   std::map<wire::IpAddress, const NeighborSettings*> wanted;
   for (const NeighborSettings& neighbor : settings.neighbors) wanted[neighbor.address] = &neighbor;

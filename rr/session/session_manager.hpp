@@ -86,8 +86,10 @@ class SessionManager {
   void log_refused(telemetry::Refused reason, const wire::IpAddress& from);
   bool is_right_address(int fd, const wire::IpAddress& from);
   void on_bfd_failed(PeerId peer, std::uint32_t generation);
-  Result<void, std::string> change_keys(const SessionSettings& settings, const SessionSettings& before);
+  Result<void, std::string> change_listener(const SessionSettings& settings, const SessionSettings& before);
+  Result<void, std::string> prepare_listener(const SessionSettings& settings, const SessionSettings* before);
   Result<void, std::string> set_keys(const SessionSettings& settings, const SessionSettings* before);
+  Result<void, std::string> set_minimum_ttl(const SessionSettings& settings);
   template <class Function>
   bool with_peer(const wire::IpAddress& address, Function function);
 

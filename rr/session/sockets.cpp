@@ -133,28 +133,34 @@ Result<int, SocketError> open_listener(const ListenEndpoint& endpoint) {
   // Why: the address of a loopback interface may appear after the daemon has started.
   if (!set_int(fd.get(), IPPROTO_IP, IP_FREEBIND, 1)) return failed("setsockopt(IP_FREEBIND)");
   if (!set_ttl(fd.get(), is_v6, 255)) return failed("setsockopt(TTL)");
-  set_int(fd.get(), IPPROTO_TCP, TCP_SAVE_SYN, 1);  // for ttl_of_syn
+  set_int(fd.get(), IPPROTO_TCP, TCP_SAVE_SYN, 1);  // for proven_ttl
   SocketAddress address = to_socket_address(endpoint.address, endpoint.port);
   if (::bind(fd.get(), address.get(), address.length) != 0) return failed("bind");
   if (::listen(fd.get(), kBacklog) != 0) return failed("listen");
   return fd.release();
 }
 
-std::optional<std::uint8_t> ttl_of_syn(int fd) {
-  std::array<std::uint8_t, 512> headers;  // IP and TCP
-  socklen_t size = headers.size();
-  if (::getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, headers.data(), &size) != 0 || size < 20) return std::nullopt;
-  return headers[0] >> 4 == 6 ? headers[7] : headers[8];  // RFC 8200 §3, RFC 791 §3.1
+Result<void, SocketError> set_minimum_ttl(int fd, bool is_v6, std::uint8_t ttl) {
+  bool done = is_v6 ? set_int(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, ttl) : set_int(fd, IPPROTO_IP, IP_MINTTL, ttl);
+  if (!done) return failed("setsockopt(minimum TTL)");
+  return {};
+}
+
+std::uint8_t proven_ttl(int fd, bool is_v6) {
+  int inherited = 0;
+  socklen_t size = sizeof inherited;
+  int done = is_v6 ? ::getsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &inherited, &size) : ::getsockopt(fd, IPPROTO_IP, IP_MINTTL, &inherited, &size);
+  auto least = static_cast<std::uint8_t>(done == 0 ? inherited : 0);
+  std::array<std::uint8_t, 512> headers;  // IP and TCP; longer ones are an error
+  size = headers.size();
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, headers.data(), &size) != 0 || size < 20) return least;
+  return std::max(least, headers[0] >> 4 == 6 ? headers[7] : headers[8]);  // RFC 8200 §3, RFC 791 §3.1
 }
 
 Result<void, SocketError> apply_session_options(int fd, const GroupSettings& group, bool is_v6) {
   if (!set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1)) return failed("setsockopt(TCP_NODELAY)");
   if (!set_ttl(fd, is_v6, ttl_to_send(group))) return failed("setsockopt(TTL)");
-  if (group.ttl_min != 0) {
-    bool done = is_v6 ? set_int(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, group.ttl_min)
-                      : set_int(fd, IPPROTO_IP, IP_MINTTL, group.ttl_min);
-    if (!done) return failed("setsockopt(minimum TTL)");
-  }
+  if (auto done = set_minimum_ttl(fd, is_v6, group.ttl_min); !done) return done;
   bool marked = is_v6 ? set_int(fd, IPPROTO_IPV6, IPV6_TCLASS, kDscpCs6) : set_int(fd, IPPROTO_IP, IP_TOS, kDscpCs6);
   if (!marked) return failed("setsockopt(DSCP)");
   return {};

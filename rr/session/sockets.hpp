@@ -35,9 +35,13 @@ struct SocketError {
 Result<int, SocketError> open_listener(const ListenEndpoint& endpoint);
 // A socket with connect() under way towards the neighbour.
 Result<int, SocketError> open_connecting(const NeighborSettings& neighbor);
-// The TTL with which the SYN of an accepted connection came, to be asked once; nothing where the kernel does not keep it.
-// Why: what came before the minimum TTL was set on the descriptor is not held against it (RFC 5082).
-std::optional<std::uint8_t> ttl_of_syn(int fd);
+// The smallest TTL a socket takes (RFC 5082 §3); 0: any. On a listener: far SYNs are dropped, and the connections inherit it.
+Result<void, SocketError> set_minimum_ttl(int fd, bool is_v6, std::uint8_t ttl);
+// How near an accepted connection has been from its first octet on, as a TTL; to be asked once and before apply_session_options.
+// At least what its listener took, and what its SYN came with. 0: nothing is known, as with SYN cookies, with which the kernel
+// keeps no SYN, or with headers so long that they hide it.
+// Why: what came before the session's own minimum was set is not held against it.
+std::uint8_t proven_ttl(int fd, bool is_v6);
 // Options of an established descriptor: TCP_NODELAY, TTL, minimum TTL, DSCP.
 Result<void, SocketError> apply_session_options(int fd, const GroupSettings& group, bool is_v6);
 

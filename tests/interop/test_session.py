@@ -6,6 +6,7 @@ import time
 
 import bgp
 from harness import Failure, check, group_toml, quiet, range_toml, reflector_toml, test, wait_until
+from peer import Peer
 
 VPN = (bgp.VPNV4,)
 
@@ -420,31 +421,106 @@ def show(t):
         check("65000:1" in text and "65000:2" in text, "show %s" % what, text)
 
 
-@test("RFC 5082 §3: GTSM holds from the first octet: who comes from far away has no session, though all it says is there before anybody looks; who is near has one")
-def ttl_of_the_first_octets(t):
-    heliod = t.reflector(config=reflector_toml(groups=group_toml("clients", extra="ttl-min = 254") + range_toml("127.1.0.0/16", "clients")))
+GTSM_FROM = {4: ("127.1.0.%d", "127.0.0.1"), 6: ("fd00:1::%d", "fd00:2::1")}
 
-    def connected(address, ttl):
-        one = socket.socket()
-        one.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        one.bind((address, 0))
-        one.settimeout(5)
-        one.connect(("127.0.0.1", 1790))
-        return one
-    far = t.unconnected("127.1.0.5", families=VPN)
-    route = bgp.update(bgp.path_attributes(["65000:1"]) + bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bgp.vpn_nlri("65000:1", "10.0.7.0/24", (16,))))
-    for _ in range(5):
-        one = connected("127.1.0.5", 5)
-        one.sendall(far.open_octets(hold_time=0) + bgp.message(bgp.KEEPALIVE) + route)
-        try:
-            check(one.recv(100) == b"", "it is closed without a word")
-        except (ConnectionResetError, TimeoutError):
-            pass
+
+def gtsm_connect(version, host, ttl, hidden=False):
+    """Connects to the reflector with this TTL, `hidden` behind 600 octets of IPv6 options; None: nobody answers."""
+    source, target = GTSM_FROM[version]
+    one = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET)
+    level, option = (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS) if version == 6 else (socket.IPPROTO_IP, socket.IP_TTL)
+    one.setsockopt(level, option, ttl)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hidden:  # RFC 8200 §4.6: three options of a type that receivers skip
+        options = b"".join(bytes([0x1e, size]) + bytes(size) for size in (200, 200, 208))
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, bytes([0, len(options) // 8]) + options)
+    one.bind((source % host, 0))
+    one.settimeout(1.5)
+    try:
+        one.connect((target, 1790))
+    except TimeoutError:
         one.close()
-    near = t.unconnected("127.1.0.6", families=VPN).attach(connected("127.1.0.6", 255))
-    near.handshake().wait_eor()
+        return None
+    return one
+
+
+def gtsm_refused(version, host, ttl, hidden=False):
+    """Connects and says all at once; true when the reflector closes without a word."""
+    far = Peer(GTSM_FROM[version][0] % host, families=VPN)
+    one = gtsm_connect(version, host, ttl, hidden)
+    check(one is not None, "version %d: connected at all" % version)
+    one.settimeout(5)
+    route = bgp.update(bgp.path_attributes(["65000:1"]) + bgp.mp_reach(bgp.VPNV4, bgp.vpn_next_hop("10.1.0.1"), bgp.vpn_nlri("65000:1", "10.0.7.0/24", (16,))))
+    try:
+        one.sendall(far.open_octets(hold_time=0) + bgp.message(bgp.KEEPALIVE) + route)
+        return one.recv(100) == b""
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+    except TimeoutError:
+        return False
+    finally:
+        one.close()
+
+
+def gtsm_near(t, version, host):
+    """A session with all the octets there before anybody looks."""
+    near = t.unconnected(GTSM_FROM[version][0] % host, families=VPN, target=GTSM_FROM[version][1], router_id="10.6.%d.%d" % (version, host))
+    connected = gtsm_connect(version, host, 255)
+    check(connected is not None, "version %d: who is near connects" % version)
+    return near.attach(connected).handshake().wait_eor()
+
+
+def gtsm_config(others):
+    groups = group_toml("near", extra="ttl-min = 254") + range_toml("127.1.0.0/16", "near") + range_toml("fd00:1::/64", "near")
+    if others:
+        groups += group_toml("any") + range_toml("127.2.0.0/16", "any") + range_toml("fd00:9::/64", "any")
+    return reflector_toml(listen=(("127.0.0.1", 1790), ("fd00:2::1", 1790)), groups=groups)
+
+
+def gtsm_cookies(always):
+    with open("/proc/sys/net/ipv4/tcp_syncookies", "w") as out:
+        out.write("2" if always else "1")
+
+
+@test("RFC 5082 §3: all groups have ttl-min: who comes from far away has no connection, over IPv4 and IPv6, also under SYN cookies; who is near has a session; explain names the kernel's drops")
+def gtsm_of_all(t):
+    t.addresses(*("fd00:1::%d" % i for i in range(1, 4)), "fd00:2::1")
+    heliod = t.reflector(listen=(("127.0.0.1", 1790), ("fd00:2::1", 1790)), config=gtsm_config(False))
+    for always in (False, True):
+        gtsm_cookies(always)
+        for version in (4, 6):
+            check(gtsm_connect(version, 1, 253) is None, "version %d, cookies %s: connected from afar" % (version, always))
+            gtsm_near(t, version, 2 + always)
+    said, _ = heliod.explain("peer", "127.1.0.1")
+    check("gtsm" in str(said), "explain knows why", said)
+    # A group without, by reload: those far away may come to it, and to it only.
+    gtsm_cookies(False)
+    heliod.config.write_text(gtsm_config(True))
+    heliod.control("config", "reload")
+    far = t.peer("127.2.0.1", "65000:1")
+    check(gtsm_refused(4, 1, 5), "still none from afar")
+    # And without it, by reload, no connection again.
+    heliod.config.write_text(gtsm_config(False))
+    heliod.control("config", "reload")
+    far.wait(lambda: far.closed, "its group is gone")
+    check(gtsm_connect(4, 1, 5) is None, "connected from afar")
+
+
+@test("RFC 5082 §3: a group with ttl-min beside one without: who comes from far away is refused, though all it says is there before anybody looks; also when SYN cookies or long headers hide how far")
+def gtsm_of_some(t):
+    t.addresses("fd00:1::1", "fd00:1::2", "fd00:2::1", "fd00:9::1")
+    heliod = t.reflector(listen=(("127.0.0.1", 1790), ("fd00:2::1", 1790)), config=gtsm_config(True))
+    for version in (4, 6):
+        for _ in range(3):
+            check(gtsm_refused(version, 1, 5), "version %d: an answer to who is far away" % version)
+        check(gtsm_refused(version, 1, 253), "version %d: an answer to who is one hop too far" % version)
+        gtsm_near(t, version, 2)
+    check(gtsm_refused(6, 1, 5, hidden=True), "an answer behind long headers")
+    gtsm_cookies(True)
+    for version in (4, 6):
+        check(gtsm_refused(version, 1, 5), "version %d: an answer under cookies" % version)
+    far = t.peer("127.2.0.1", "65000:1")  # the others are as they were
     check(heliod.show("routes")["routes"] == [], "no route came from far away")
     check("comes from farther away than ttl-min allows" in heliod.text(), "the log says so")
-    near.announce("65000:1", "10.0.8.0/24", ["65000:1"])
-    wait_until(lambda: len(heliod.show("routes")["routes"]) == 1, "the near one reflects", 10)
+    far.announce("65000:1", "10.0.8.0/24", ["65000:1"])
+    wait_until(lambda: len(heliod.show("routes")["routes"]) == 1, "the other group reflects", 10)

@@ -151,15 +151,32 @@ void FakeEngine::answer_updates_with(std::optional<wire::Notification> error) {
 
 // --- RawPeer ----------------------------------------------------------------------------------------------------------
 
+namespace {
+
+int bound_socket(const wire::IpAddress& from, int ttl) {
+  int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(::setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl), 0);
+  SocketAddress local = to_socket_address(from, 0);
+  EXPECT_EQ(::bind(fd, local.get(), local.length), 0) << strerror(errno);
+  return fd;
+}
+
+}  // namespace
+
 RawPeer RawPeer::connect(const wire::IpAddress& from, const ListenEndpoint& to, int ttl) {
   RawPeer peer;
-  peer.fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  EXPECT_EQ(::setsockopt(peer.fd_, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl), 0);
-  SocketAddress local = to_socket_address(from, 0);
-  EXPECT_EQ(::bind(peer.fd_, local.get(), local.length), 0) << strerror(errno);
+  peer.fd_ = bound_socket(from, ttl);
   SocketAddress remote = to_socket_address(to.address, to.port);
   EXPECT_EQ(::connect(peer.fd_, remote.get(), remote.length), 0) << strerror(errno);
   return peer;
+}
+
+bool RawPeer::can_connect(const wire::IpAddress& from, const ListenEndpoint& to, int ttl) {
+  RawPeer peer = adopt(bound_socket(from, ttl));
+  timeval patience{0, 500'000};
+  ::setsockopt(peer.fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);  // connect(2) too
+  SocketAddress remote = to_socket_address(to.address, to.port);
+  return ::connect(peer.fd_, remote.get(), remote.length) == 0;
 }
 
 RawPeer RawPeer::adopt(int fd) {

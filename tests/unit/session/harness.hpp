@@ -111,6 +111,8 @@ class RawPeer {
 
   // Connects from `from` (127.x); fails the test when it cannot.
   static RawPeer connect(const wire::IpAddress& from, const ListenEndpoint& to, int ttl = 64);
+  // Whether a connection comes about within half a second.
+  static bool can_connect(const wire::IpAddress& from, const ListenEndpoint& to, int ttl);
   static RawPeer adopt(int fd);
 
   void send(Bytes bytes);

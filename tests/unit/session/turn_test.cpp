@@ -107,16 +107,17 @@ TEST(Turn, Ipv6Sessions) {
   EXPECT_EQ(sessions.engine().established().at(0).local_address, ip("::1"));
 }
 
-// RFC 5082: packets with a lower TTL never reach the session.
-TEST(Turn, GtsmIgnoresNeighborsFromAfar) {
+std::shared_ptr<GroupSettings> near_group() {
   auto group = make_group();
   group->ttl_min = 255;
-  Sessions sessions(neighbors({"127.0.0.2"}, group));
-  auto connect_with_ttl = [&](int ttl) { return RawPeer::connect(ip("127.0.0.2"), sessions.endpoint(), ttl); };
-  RawPeer afar = connect_with_ttl(254);
-  EXPECT_FALSE(afar.receive(2000ms));  // closed, no OPEN of ours
-  EXPECT_FALSE(afar.timed_out());
-  RawPeer near = connect_with_ttl(255);
+  return group;
+}
+
+// RFC 5082 §3: packets with a lower TTL never reach the session.
+TEST(Turn, GtsmIgnoresNeighborsFromAfar) {
+  Sessions sessions(neighbors({"127.0.0.2"}, near_group()));
+  EXPECT_FALSE(RawPeer::can_connect(ip("127.0.0.2"), sessions.endpoint(), 254));
+  RawPeer near = RawPeer::connect(ip("127.0.0.2"), sessions.endpoint(), 255);
   EXPECT_TRUE(near.handshake(make_remote_open()));
   // What comes from afar later, on a connection that is up.
   int ttl = 64;
@@ -124,6 +125,24 @@ TEST(Turn, GtsmIgnoresNeighborsFromAfar) {
   near.send(Bytes(std::array<std::uint8_t, 19>{}));  // would be a header error
   EXPECT_FALSE(near.receive(300ms));
   EXPECT_TRUE(near.timed_out());
+}
+
+// RFC 5082 §3: the listening socket must take those of the other group, the one with GTSM does not. A reload changes both.
+TEST(Turn, GtsmBesideAGroupWithout) {
+  SessionSettings settings = neighbors({"127.0.0.2"}, near_group());
+  settings.neighbors.push_back(make_neighbor("127.0.0.3", make_group()));
+  Sessions sessions(settings);
+  RawPeer afar = RawPeer::connect(ip("127.0.0.2"), sessions.endpoint(), 254);
+  EXPECT_FALSE(afar.receive(2000ms));  // closed, no OPEN of ours
+  EXPECT_FALSE(afar.timed_out());
+  RawPeer other = RawPeer::connect(ip("127.0.0.3"), sessions.endpoint(), 254);
+  EXPECT_TRUE(other.handshake(make_remote_open()));
+  settings.neighbors.pop_back();
+  ASSERT_TRUE(sessions.manager.reconfigure(settings));
+  EXPECT_FALSE(RawPeer::can_connect(ip("127.0.0.2"), sessions.endpoint(), 254));
+  settings.neighbors[0].group = make_group();
+  ASSERT_TRUE(sessions.manager.reconfigure(settings));
+  EXPECT_TRUE(RawPeer::can_connect(ip("127.0.0.2"), sessions.endpoint(), 254));
 }
 
 // RFC 4271 §4.2: hold time 0 means neither hold timer nor keepalives.
