@@ -1,22 +1,22 @@
 #include "rib/rib_shared.hpp"
 
-#include "rr/base/check.hpp"
-
 namespace helio::rib {
 
-std::uint32_t LabelStackStore::acquire(Bytes labels) {
+std::optional<std::uint32_t> LabelStackStore::acquire(Bytes labels) {
   std::vector<std::uint8_t> key(labels.begin(), labels.end());
   auto [at, inserted] = ids_.try_emplace(std::move(key), 0);
   if (inserted) {
     std::uint32_t id;
-    if (free_.empty()) {
+    if (!free_.empty()) {
+      id = free_.back();
+      free_.pop_back();
+    } else if (stacks_.size() < most_) {
       id = static_cast<std::uint32_t>(stacks_.size());
       stacks_.emplace_back();
     } else {
-      id = free_.back();
-      free_.pop_back();
+      ids_.erase(at);
+      return std::nullopt;
     }
-    HELIO_CHECK(id < (1u << 24), "more than 2^24 distinct label stacks");
     stacks_[id].labels = at->first;
     at->second = id;
   }

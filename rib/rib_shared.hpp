@@ -3,6 +3,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "rib/attribute_store.hpp"
@@ -25,11 +26,14 @@ struct RibPeer {
   std::array<std::uint64_t, wire::kFamilyCount> stale{};
 };
 
-// Label stacks of more than one label: interned, few.
+// Label stacks of more than one label: interned, few. In a slice of EVPN the payloads of its routes.
 class LabelStackStore {
  public:
-  // `labels`: 3 octets each, as received. The caller holds one reference.
-  std::uint32_t acquire(Bytes labels);
+  static constexpr std::uint32_t kMost = std::uint32_t{1} << 24;  // distinct ones: what a path has room for
+  explicit LabelStackStore(std::uint32_t most = kMost) : most_(most) {}
+
+  // `labels`: 3 octets each, as received. The caller holds one reference. Nothing: it would be one too many.
+  std::optional<std::uint32_t> acquire(Bytes labels);
   void add_ref(std::uint32_t id) { ++stacks_[id].refs; }
   void drop_ref(std::uint32_t id);
   Bytes operator[](std::uint32_t id) const { return stacks_[id].labels; }
@@ -43,6 +47,7 @@ class LabelStackStore {
   std::map<std::vector<std::uint8_t>, std::uint32_t> ids_;
   std::vector<Stack> stacks_;
   std::vector<std::uint32_t> free_;
+  std::uint32_t most_;
 };
 
 // Ends the turn in the middle of applying: a prefix changed twice.
@@ -60,7 +65,8 @@ struct RibCounters {
 };
 
 struct RibShared {
-  explicit RibShared(TurnSealer& turn_sealer) : provenances(memory), attributes(memory, provenances), sealer(turn_sealer) {}
+  explicit RibShared(TurnSealer& turn_sealer, std::uint32_t most_label_stacks = LabelStackStore::kMost)
+      : provenances(memory), attributes(memory, provenances), label_stacks(most_label_stacks), sealer(turn_sealer) {}
 
   MemoryAccount memory;
   ProvenanceStore provenances;

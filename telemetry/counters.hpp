@@ -45,7 +45,7 @@ inline constexpr std::size_t kDirections = 2;
 enum class Suppressed : std::uint8_t { originator_loop, cluster_loop, as_loop, other_plane, count_ };
 
 // Why a route was not taken in though nothing is wrong with it.
-enum class Discarded : std::uint8_t { prefix_limit, rd_quota, rt_set_quota, attribute_size, message_size, count_ };
+enum class Discarded : std::uint8_t { prefix_limit, rd_quota, rt_set_quota, attribute_size, message_size, label_stacks, count_ };
 
 // Why a connection was not taken, or was dropped before it was a session: pending, it said nothing and another one came when
 // there were too many of them; superseded, the same for one of the same address; busy, its address has a session or one on

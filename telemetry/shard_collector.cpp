@@ -13,7 +13,7 @@ constexpr const char* kMessageNames[ShardCounters::kMessageTypes] = {"other",   
 constexpr std::size_t kUpdate = 2;
 constexpr const char* kActionNames[ShardCounters::kUpdateActions] = {"discard", "withdraw", "disable_family", "reset"};
 constexpr const char* kSuppressedNames[] = {"originator_loop", "cluster_loop", "as_loop", "other_plane"};
-constexpr const char* kDiscardedNames[] = {"prefix_limit", "rd_quota", "rt_set_quota", "attribute_size", "message_size"};
+constexpr const char* kDiscardedNames[] = {"prefix_limit", "rd_quota", "rt_set_quota", "attribute_size", "message_size", "label_stacks"};
 constexpr const char* kRefusedNames[] = {"stranger", "range_full", "rate", "memory", "wrong_address",
                                          "pending",  "superseded", "busy", "held", "ttl"};
 constexpr const char* kLogLostNames[] = {"limited", "overrun"};

@@ -40,6 +40,7 @@ void carry_counters(const reflector::ShardCounters& from, telemetry::ShardCounte
   discarded(Discarded::rt_set_quota, from.discarded_by_rt_set);
   discarded(Discarded::attribute_size, from.discarded_by_size);
   discarded(Discarded::message_size, from.discarded_by_message);
+  discarded(Discarded::label_stacks, from.discarded_by_label_stacks);
   to.oversize_updates.set(from.oversize.get());
   to.memberships_refused.set(from.memberships_refused.get());
   to.attribute_sets.set(from.attribute_sets.get());

@@ -56,6 +56,23 @@ void Admission::publish(std::uint64_t now_ms) {
   if (next_ >= limit) next_ = 0;
 }
 
+// For explain, and for the peer's count.
+template <class Address>
+void Admission::note(wire::Family family, PeerId peer, PeerQuota* quota, Refusal refusal, const rib::NlriEntry<Address>& entry) {
+  constexpr bool kIsV6 = sizeof(Address) == 16;
+  unsigned __int128 address = static_cast<unsigned __int128>(entry.address) << (kIsV6 ? 0 : 96);
+  refusals_.note(peer, refusal, RefusalLog::hash_prefix(entry.rd, kIsV6, address, entry.length), shared_.now_seconds);
+  if (quota != nullptr) quota->discarded[wire::index(family)].fetch_add(1, std::memory_order_relaxed);
+}
+
+template <class Address>
+bool Admission::refuse_label_stack(const rib::FamilyRib<Address>& rib, wire::Family family, PeerId peer, PeerQuota* quota,
+                                   const rib::NlriEntry<Address>& entry) {
+  ++discarded_.by_label_stacks;
+  note(family, peer, quota, Refusal::label_stacks, entry);
+  return path_of(shared_, rib, peer, entry) != kNoId;
+}
+
 template <class Address>
 void Admission::filter(rib::FamilyRib<Address>& rib, wire::Family family, PeerId peer, PeerQuota* quota, std::int64_t& counted,
                        rib::AttributeId attributes, std::vector<rib::NlriEntry<Address>>& entries, std::vector<rib::NlriEntry<Address>>& gone) {
@@ -106,16 +123,15 @@ void Admission::filter(rib::FamilyRib<Address>& rib, wire::Family family, PeerId
       entries[kept++] = entry;
       continue;
     }
-    constexpr bool kIsV6 = sizeof(Address) == 16;
-    unsigned __int128 address = static_cast<unsigned __int128>(entry.address) << (kIsV6 ? 0 : 96);
-    refusals_.note(peer, refusal, RefusalLog::hash_prefix(entry.rd, kIsV6, address, entry.length), shared_.now_seconds);
-    if (quota != nullptr) quota->discarded[wire::index(family)].fetch_add(1, std::memory_order_relaxed);
+    note(family, peer, quota, refusal, entry);
     if ((entry.label & rib::kLabelStack) != 0) shared_.label_stacks.drop_ref(entry.label & ~rib::kLabelStack);
     if (present != kNoId) gone.push_back(entry);
   }
   entries.resize(kept);
 }
 
+template bool Admission::refuse_label_stack<Address4>(const rib::FamilyRib<Address4>&, wire::Family, PeerId, PeerQuota*, const rib::NlriEntry<Address4>&);
+template bool Admission::refuse_label_stack<Address6>(const rib::FamilyRib<Address6>&, wire::Family, PeerId, PeerQuota*, const rib::NlriEntry<Address6>&);
 template void Admission::filter<Address4>(rib::FamilyRib<Address4>&, wire::Family, PeerId, PeerQuota*, std::int64_t&, rib::AttributeId,
                                           std::vector<rib::NlriEntry<Address4>>&, std::vector<rib::NlriEntry<Address4>>&);
 template void Admission::filter<Address6>(rib::FamilyRib<Address6>&, wire::Family, PeerId, PeerQuota*, std::int64_t&, rib::AttributeId,

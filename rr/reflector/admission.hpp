@@ -20,15 +20,20 @@ class Admission {
   template <class Address>
   void filter(rib::FamilyRib<Address>& rib, wire::Family family, PeerId peer, PeerQuota* quota, std::int64_t& counted,
               rib::AttributeId attributes, std::vector<rib::NlriEntry<Address>>& entries, std::vector<rib::NlriEntry<Address>>& gone);
+  // A route whose label stack found no room in the store. True: the peer has one for the prefix, which has to go.
+  template <class Address>
+  bool refuse_label_stack(const rib::FamilyRib<Address>& rib, wire::Family family, PeerId peer, PeerQuota* quota, const rib::NlriEntry<Address>& entry);
   // Tells the other shards how many prefixes some of our RT sets have; all of them within a second.
   void publish(std::uint64_t now_ms);
 
   struct Discarded {
-    std::uint64_t by_limit = 0, by_rd = 0, by_rt_set = 0;
+    std::uint64_t by_limit = 0, by_rd = 0, by_rt_set = 0, by_label_stacks = 0;
   };
   const Discarded& discarded() const { return discarded_; }
 
  private:
+  template <class Address>
+  void note(wire::Family family, PeerId peer, PeerQuota* quota, Refusal refusal, const rib::NlriEntry<Address>& entry);
   struct RtSetCount {
     RtSetCounts::Count shared;
     std::uint64_t hash = 0;  // of the set: its id may be another one's by now

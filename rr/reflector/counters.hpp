@@ -22,7 +22,7 @@ struct ShardCounters {
   std::array<std::array<Counter, 256>, 4> update_errors;  // [UpdateErrorAction][attribute type]
   std::array<Counter, static_cast<std::size_t>(Exclusion::count_)> excluded;  // UPDATEs by loop check
   Counter rtc_invalid;                                    // RT membership NLRIs of 1..31 bits or unreadable
-  Counter discarded_by_limit, discarded_by_rd, discarded_by_rt_set, discarded_by_size;  // routes
+  Counter discarded_by_limit, discarded_by_rd, discarded_by_rt_set, discarded_by_size, discarded_by_label_stacks;  // routes
   Counter discarded_by_message;                           // UPDATEs whose attributes fit no message as we would send them
   Counter oversize;                                       // UPDATEs whose attributes fit none of 4096 octets
   Counter memberships_refused;                            // by import policies

@@ -6,7 +6,8 @@ namespace helio::reflector {
 
 std::string_view refusal_name(Refusal refusal) {
   static constexpr std::string_view kNames[] = {"originator-loop", "cluster-loop", "as-loop",      "too-long",           "other-plane", "attribute-size",
-                                                "prefix-limit",    "rd-quota",     "rt-set-quota", "treated-as-withdraw"};
+                                                "prefix-limit",    "rd-quota",     "rt-set-quota", "treated-as-withdraw",
+                                                "label-stacks"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(Refusal::count_));
   return kNames[static_cast<std::size_t>(refusal)];
 }
@@ -23,6 +24,7 @@ std::string_view refusal_text(Refusal refusal) {
     case Refusal::rd_quota: return "came when its RD had reached limits.max-paths-per-rd";
     case Refusal::rt_set_quota: return "came when its set of route targets had reached limits.max-prefixes-per-rt-set";
     case Refusal::treated_as_withdraw: return "had a bad attribute and was treated as a withdrawal (RFC 7606); see Last update error of the peer";
+    case Refusal::label_stacks: return "came when its slice had 16,777,216 different label stacks (or EVPN payloads) and no room for another";
     case Refusal::count_: break;
   }
   return "was refused";

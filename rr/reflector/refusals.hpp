@@ -24,6 +24,7 @@ enum class Refusal : std::uint8_t {
   rd_quota,             // limits.max-paths-per-rd
   rt_set_quota,         // limits.max-prefixes-per-rt-set
   treated_as_withdraw,  // RFC 7606 §2
+  label_stacks,         // more distinct ones than paths can name
   count_
 };
 // A stable word, and a sentence that goes on from "its announcement".

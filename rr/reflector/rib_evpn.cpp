@@ -2,12 +2,6 @@
 #include "rr/reflector/rib_shard.hpp"
 
 namespace helio::reflector {
-namespace {
-
-// Ids of payloads have 24 bits; beyond, routes with new ones are left out.
-constexpr std::size_t kMostPayloads = (std::size_t{1} << 24) - 1;
-
-}  // namespace
 
 // Announcements with attributes, else withdrawals. The session shard has seen that the entries can be walked.
 void RibShard::apply_evpn(PeerId peer, const rib::AttributeId* attributes, Bytes nlri) {
@@ -22,10 +16,11 @@ void RibShard::apply_evpn(PeerId peer, const rib::AttributeId* attributes, Bytes
   while (more) {
     entries6_.clear();
     ids.clear();
-    while (entries6_.size() < kBlock && (more = reader.next(one) == wire::NlriStatus::ok)) {
+    std::optional<rib::NlriEntry<rib::Address6>> refused;  // the entry after the block, when its payload finds no room
+    while (entries6_.size() < kBlock && !refused && (more = reader.next(one) == wire::NlriStatus::ok)) {
       std::uint32_t id;
       if (attributes != nullptr) {
-        if (one.whole.size() > wire::kMaxEvpnEntry || shared_.label_stacks.size() >= kMostPayloads) continue;
+        if (one.whole.size() > wire::kMaxEvpnEntry) continue;
         id = evpn_keys_.acquire(one);
       } else if (auto known = evpn_keys_.find(one)) {
         id = *known;
@@ -42,7 +37,13 @@ void RibShard::apply_evpn(PeerId peer, const rib::AttributeId* attributes, Bytes
       if (attributes == nullptr) continue;
       payload.assign(one.front.begin(), one.front.end());
       payload.insert(payload.end(), one.tail.begin(), one.tail.end());
-      e.label = rib::kLabelStack | shared_.label_stacks.acquire(payload);
+      auto stack = shared_.label_stacks.acquire(payload);
+      if (!stack) {
+        refused = e;
+        entries6_.pop_back();
+        continue;
+      }
+      e.label = rib::kLabelStack | *stack;
       e.wire = one.whole.data();
       e.wire_length = static_cast<std::uint8_t>(one.whole.size());
     }
@@ -59,6 +60,7 @@ void RibShard::apply_evpn(PeerId peer, const rib::AttributeId* attributes, Bytes
     if (attributes == nullptr) rib6_.withdraw(peer, entries6_);
     else if (policy_.applies_to(peer)) announce_by_policy<rib::Address6>(peer, *attributes, entries6_);
     else rib6_.announce(peer, *attributes, entries6_);
+    if (refused) refuse_label_stack(peer, *refused);
     for (std::uint32_t id : ids) evpn_keys_.drop_ref(id);
   }
   if (quota != nullptr) settle_quota(peer);

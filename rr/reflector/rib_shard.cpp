@@ -38,7 +38,7 @@ template <>
 RibShard::Waiting<Address6>& RibShard::waiting<Address6>() { return waiting6_; }
 
 RibShard::RibShard(std::uint32_t self, ShardMailboxes& mailboxes, const RibLimits& limits, std::shared_ptr<const RoutePolicies> policies, Kind kind)
-    : self_(self), kind_(kind), mailboxes_(mailboxes), limits_(limits), shared_(*this), rib4_(Family::vpnv4, shared_),
+    : self_(self), kind_(kind), mailboxes_(mailboxes), limits_(limits), shared_(*this, limits.label_stacks), rib4_(Family::vpnv4, shared_),
       rib6_(kind == Kind::evpn ? Family::evpn : Family::vpnv6, shared_, kind == Kind::evpn ? &evpn_keys_ : nullptr),
       packer_(shared_.attributes), marker_(shared_, policy_), admission_(shared_, limits.quotas, mailboxes.rt_set_counts(), refusals_), streams_(mailboxes.shards()), lag_marks_(mailboxes.shards()) {
   if (policies != nullptr) policy_.set(std::move(policies));
@@ -212,10 +212,7 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
   constexpr std::size_t kBlock = 512;
   PeerQuota* quota = peers_[peer.value].quota.get();
   bool guarded = attributes != nullptr && (quota != nullptr || admission_.has_quotas());
-  auto& gone = [this]() -> auto& {
-    if constexpr (sizeof(Address) == 4) return gone4_;
-    else return gone6_;
-  }();
+  auto& gone = gone_of<Address>();
   auto& entries = [this]() -> auto& {
     if constexpr (sizeof(Address) == 4) return entries4_;
     else return entries6_;
@@ -225,7 +222,8 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
   bool more = true;
   while (more) {
     entries.clear();
-    while (entries.size() < kBlock && (more = reader.next(one) == wire::NlriStatus::ok)) {
+    std::optional<rib::NlriEntry<Address>> refused;  // the entry after the block, when its labels find no room
+    while (entries.size() < kBlock && !refused && (more = reader.next(one) == wire::NlriStatus::ok)) {
       rib::NlriEntry<Address>& e = entries.emplace_back();
       unsigned octets = (one.length + 7u) / 8;
       Address address = load_prefix<Address>(one.prefix, octets);
@@ -234,8 +232,15 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
       e.length = one.length;
       e.path_id = has_path_id ? one.path_id : 0;
       if (attributes == nullptr) continue;
-      e.label = one.label_count == 1 ? load_be24(one.labels)
-                                     : rib::kLabelStack | shared_.label_stacks.acquire(Bytes(one.labels, one.label_count * 3u));
+      if (one.label_count == 1) {
+        e.label = load_be24(one.labels);
+      } else if (auto stack = shared_.label_stacks.acquire(Bytes(one.labels, one.label_count * 3u))) {
+        e.label = rib::kLabelStack | *stack;
+      } else {
+        refused = e;
+        entries.pop_back();
+        continue;
+      }
       e.wire = one.labels - 1;
       e.wire_length = static_cast<std::uint8_t>(1 + one.label_count * 3 + 8 + octets);
       if (address != e.address) {
@@ -273,10 +278,26 @@ void RibShard::apply(PeerId peer, const rib::AttributeId* attributes, bool has_p
       if (observer_ != nullptr) observer_->on_announced(*this, peer, *attributes, entries);
       family<Address>().announce(peer, *attributes, entries);
     }
+    if (refused) {
+      apply_waiting();
+      refuse_label_stack(peer, *refused);
+    }
     fixups_.clear();
   }
   if (quota != nullptr) settle_quota(peer);
 }
+
+// What cannot be held is treated as withdrawn (RFC 7606 §2), not left as it was.
+template <class Address>
+void RibShard::refuse_label_stack(PeerId peer, const rib::NlriEntry<Address>& entry) {
+  rib::FamilyRib<Address>& rib = family<Address>();
+  if (!admission_.refuse_label_stack(rib, rib.family(), peer, peers_[peer.value].quota.get(), entry)) return;
+  auto& gone = gone_of<Address>();
+  gone.assign(1, entry);
+  if (observer_ != nullptr) observer_->on_withdrawn(*this, peer, gone);
+  rib.withdraw(peer, gone);
+}
+template void RibShard::refuse_label_stack<Address6>(PeerId peer, const rib::NlriEntry<Address6>& entry);  // for EVPN
 
 // Brings the shared count of the peer's routes up to date and reports when a limit is reached.
 void RibShard::settle_quota(PeerId id) {

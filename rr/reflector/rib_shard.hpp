@@ -29,6 +29,7 @@ struct RibLimits {
   std::size_t walk_entries_per_turn = 40000;         // keeps a turn under 5 ms
   std::size_t purge_entries_per_turn = 20000;
   std::size_t tombstones = 1 << 20;
+  std::uint32_t label_stacks = rib::LabelStackStore::kMost;  // distinct ones in a slice; for tests
   RibQuotas quotas;
 };
 
@@ -233,12 +234,19 @@ class RibShard final : public rib::TurnSealer {
     if constexpr (sizeof(Address) == 4) return rib4_;
     else return rib6_;
   }
+  template <class Address>
+  std::vector<rib::NlriEntry<Address>>& gone_of() {
+    if constexpr (sizeof(Address) == 4) return gone4_;
+    else return gone6_;
+  }
   void apply_evpn(PeerId peer, const rib::AttributeId* attributes, Bytes nlri);
   bool holds(wire::Family family) const { return family == rib6_.family() || (kind_ == Kind::vpn && family == rib4_.family()); }
   // The number of this slice among those that a session shard hears from.
   std::uint16_t source_number() const { return static_cast<std::uint16_t>(self_ + (kind_ == Kind::evpn ? mailboxes_.shards() : 0)); }
   template <class Address>
   void apply(PeerId peer, const rib::AttributeId* attributes, bool has_path_id, Bytes nlri);
+  template <class Address>
+  void refuse_label_stack(PeerId peer, const rib::NlriEntry<Address>& entry);
   template <class Address>
   void announce_by_policy(PeerId peer, rib::AttributeId received, std::span<const rib::NlriEntry<Address>> entries);
   rib::AttributeId attributes_of(PeerId peer, std::uint64_t serial, const rib::CanonicalAttributes& attributes);

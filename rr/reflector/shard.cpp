@@ -922,6 +922,7 @@ void Shard::publish() {
     discarded.by_rd += rib->discarded().by_rd;
     discarded.by_rt_set += rib->discarded().by_rt_set;
     discarded.by_limit += rib->discarded().by_limit;
+    discarded.by_label_stacks += rib->discarded().by_label_stacks;
     sum.decisions += shared.counters.decisions;
     sum.duplicates += shared.counters.duplicates;
     sum.unknown_withdrawals += shared.counters.unknown_withdrawals;
@@ -934,6 +935,8 @@ void Shard::publish() {
   if (discarded.by_rd > counters_.discarded_by_rd.get() || discarded.by_rt_set > counters_.discarded_by_rt_set.get()) note_quotas(discarded.by_rd, discarded.by_rt_set);
   counters_.discarded_by_rd.set(discarded.by_rd);
   counters_.discarded_by_rt_set.set(discarded.by_rt_set);
+  if (discarded.by_label_stacks > counters_.discarded_by_label_stacks.get()) note_label_stacks(discarded.by_label_stacks);
+  counters_.discarded_by_label_stacks.set(discarded.by_label_stacks);
   if (discarded.by_limit != routes_limited_) {
     counters_.discarded_by_limit.add(discarded.by_limit - routes_limited_);
     routes_limited_ = discarded.by_limit;

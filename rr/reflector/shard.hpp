@@ -162,6 +162,7 @@ class Shard final : public session::Engine {
   void remember_attributes(Peer& peer, const wire::UpdateView& view, const wire::ReachView& reach);
   void note_oversize(const Peer& peer);
   void note_quotas(std::uint64_t by_rd, std::uint64_t by_rt_set);
+  void note_label_stacks(std::uint64_t routes);
   void refuse(const Peer& peer, Refusal refusal, wire::Family family, Bytes nlri);  // for explain; nothing else
   void withdraw(Peer& peer, wire::Family family, Bytes nlri, Bytes not_these, bool nlri_is_announcement);
   void receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri);
@@ -241,7 +242,7 @@ class Shard final : public session::Engine {
   std::uint64_t routes_limited_ = 0;                   // of the RIB's count, in counters_
   ShardCounters counters_;
   std::array<log::LogPace, 2> oversize_pace_;
-  log::LogPace quota_pace_;
+  log::LogPace quota_pace_, label_stack_pace_;
   TimePoint start_{};
   TimePoint now_{};
   std::uint64_t now_ms_ = 0;

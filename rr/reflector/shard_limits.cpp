@@ -85,6 +85,12 @@ void Shard::note_quotas(std::uint64_t by_rd, std::uint64_t by_rt_set) {
     log::warn("routes kept out so far by limits.max-paths-per-rd: {}, by limits.max-prefixes-per-rt-set: {}", by_rd, by_rt_set);
 }
 
+void Shard::note_label_stacks(std::uint64_t routes) {
+  if (label_stack_pace_.admit(now_))
+    log::warn("routes kept out so far because a shard has {} different label stacks (or EVPN payloads) already: {}; prefix-limits at who announces "
+              "them, or more shards, leave room", settings_.rib.label_stacks, routes);
+}
+
 // RFC 4486 §4: the data names the family and the limit.
 void Shard::limit_reached(const LimitReached& reached) {
   Peer* peer = find(reached.peer);

@@ -84,6 +84,99 @@ TEST_P(Limits, SessionsStartOver) {
   }
 }
 
+// Announced by peer 0 in one UPDATE: prefix number and inner label each, two labels deep.
+void announce_stacks(Shards& shards, std::initializer_list<std::pair<std::uint32_t, std::uint32_t>> routes) {
+  std::vector<std::uint8_t> nlri, next_hop, bytes;
+  for (auto [prefix, label] : routes) {
+    const std::uint32_t labels[] = {100u << 4, wire::label_field(label)};
+    wire::encode_vpn_nlri(nlri, Shards::prefix("65000:1", prefix), labels);
+  }
+  wire::encode_next_hop(next_hop, Family::vpnv4, wire::IpAddress::v4(0xc0000201));
+  ASSERT_TRUE(wire::encode_announcements(bytes, Family::vpnv4, next_hop, Shards::attributes("65000:1"), nlri));
+  shards.receive(0, bytes);
+}
+
+// Paths name label stacks by 24 bits: what finds no room is treated as withdrawn (RFC 7606 §2), and the rest of the UPDATE holds.
+TEST(LabelStacks, OneTooManyIsTreatedAsWithdrawn) {
+  EngineSettings settings;
+  settings.rib.label_stacks = 3;
+  Shards shards(1, settings);
+  shards.up(Shards::pe(0, Shards::group()));
+  announce_stacks(shards, {{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 1}});
+  EXPECT_EQ(shards.paths(0), 4u);  // not the fourth; the last shares a stack with the first
+  shards.announce(0, "65000:1", 100, 5);
+  EXPECT_EQ(shards.paths(0), 9u);  // single labels are no concern
+  announce_stacks(shards, {{0, 5}});
+  EXPECT_EQ(shards.paths(0), 8u);  // not left with the labels it had
+  announce_stacks(shards, {{5, 6}, {5, 2}});
+  EXPECT_EQ(shards.paths(0), 9u);
+  announce_stacks(shards, {{5, 2}, {5, 6}, {6, 3}});  // the last word counts
+  EXPECT_EQ(shards.paths(0), 9u);
+  shards.withdraw(0, "65000:1", 1, 1);
+  announce_stacks(shards, {{3, 4}});
+  EXPECT_EQ(shards.paths(0), 9u);  // there is room again
+  shards.pass(std::chrono::seconds(1));
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_label_stacks; }), 4u);
+  auto refused = shards.shard(0).rib().refusals().find(RefusalLog::hash_prefix(Shards::prefix("65000:1", 0)));  // for explain
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].refusal, Refusal::label_stacks);
+  EXPECT_FALSE(shards.answer);
+  EXPECT_TRUE(shards.closed.empty());
+}
+
+// With import policies and quotas the entries go other ways.
+TEST(LabelStacks, OneTooManyBesideAQuota) {
+  EngineSettings settings;
+  settings.rib.label_stacks = 2;
+  settings.rib.quotas.max_paths_per_rd = 3;
+  Shards shards(1, settings);
+  shards.up(Shards::pe(0, Shards::group()));
+  announce_stacks(shards, {{0, 1}, {1, 2}, {2, 3}, {3, 1}, {4, 2}});
+  EXPECT_EQ(shards.paths(0), 3u);
+  announce_stacks(shards, {{0, 4}});
+  EXPECT_EQ(shards.paths(0), 2u);
+  announce_stacks(shards, {{4, 2}});
+  EXPECT_EQ(shards.paths(0), 3u);
+  shards.pass(std::chrono::seconds(1));
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_label_stacks; }), 2u);
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_rd; }), 1u);
+}
+
+// RFC 7432 §7.2: what of a MAC route is not its key, its ESI and its label, is stored the same way.
+TEST(LabelStacks, OneTooManyOfEvpn) {
+  EngineSettings settings;
+  settings.rib.label_stacks = 2;
+  settings.evpn = true;
+  Shards shards(1, settings);
+  session::EstablishedPeer peer = Shards::pe(0, Shards::group());
+  peer.families.insert(Family::evpn);
+  shards.up(peer);
+  auto announce = [&](std::initializer_list<std::pair<std::uint8_t, std::uint8_t>> macs) {  // MAC and label
+    std::vector<std::uint8_t> nlri, next_hop, bytes;
+    for (auto [mac, label] : macs) {
+      std::vector<std::uint8_t> one = {2, 33, 0, 0, 0xfd, 0xe8, 0, 0, 0, 1};  // type, length, RD 65000:1
+      one.resize(10 + 10 + 4);                                              // ESI 0, Ethernet tag 0
+      for (std::uint8_t octet : {std::uint8_t{48}, std::uint8_t{2}, std::uint8_t{0}, std::uint8_t{0}, std::uint8_t{0}, std::uint8_t{0}, mac, std::uint8_t{0}, std::uint8_t{0}, label, std::uint8_t{1}})
+        one.push_back(octet);
+      nlri.insert(nlri.end(), one.begin(), one.end());
+    }
+    wire::encode_next_hop(next_hop, Family::evpn, wire::IpAddress::v4(0xc0000201));
+    ASSERT_TRUE(wire::encode_announcements(bytes, Family::evpn, next_hop, Shards::attributes("65000:1"), nlri));
+    shards.receive(0, bytes);
+  };
+  auto held = [&] {
+    shards.pass(std::chrono::seconds(1));
+    return shards.count([](auto& c) -> auto& { return c.paths[wire::index(Family::evpn)]; });
+  };
+  announce({{1, 1}, {2, 2}, {3, 3}, {4, 1}});
+  EXPECT_EQ(held(), 3u);
+  announce({{1, 3}});
+  EXPECT_EQ(held(), 2u);
+  announce({{3, 2}, {1, 1}});
+  EXPECT_EQ(held(), 4u);
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_label_stacks; }), 2u);
+}
+
 // A customer's leak stops at its quota, whoever announces it; the others are unhurt.
 TEST_P(Limits, QuotaPerRd) {
   EngineSettings settings;

@@ -19,7 +19,7 @@ struct Closing {
 
 class Shards {
  public:
-  explicit Shards(std::uint32_t count = 1, EngineSettings settings = {}) : mailboxes_(count) {
+  explicit Shards(std::uint32_t count = 1, EngineSettings settings = {}) : mailboxes_(count, settings.evpn) {
     settings.local_as = 65000;
     settings.router_id = settings.cluster_id = 0x0aff0001;
     settings.shards = count;

@@ -47,7 +47,7 @@ class EvpnRib : public testing::Test, public TurnSealer {
     if (attributes != nullptr) {
       std::vector<std::uint8_t> payload(nlri.front.begin(), nlri.front.end());
       payload.insert(payload.end(), nlri.tail.begin(), nlri.tail.end());
-      entry.label = kLabelStack | shared.label_stacks.acquire(payload);
+      entry.label = kLabelStack | shared.label_stacks.acquire(payload).value();
       entry.wire = route.data();
       entry.wire_length = static_cast<std::uint8_t>(route.size());
       Attributes full = *attributes;

@@ -109,7 +109,7 @@ class RibFixture : public testing::Test, public TurnSealer {
         wire::encode_vpn_nlri(wire, prefix, labels);
         e.wire = wire.data();
         e.wire_length = static_cast<std::uint8_t>(wire.size());
-        e.label = labels.size() == 1 ? labels[0] : kLabelStack | shared.label_stacks.acquire(Bytes(wire.data() + 1, labels.size() * 3));
+        e.label = labels.size() == 1 ? labels[0] : kLabelStack | shared.label_stacks.acquire(Bytes(wire.data() + 1, labels.size() * 3)).value();
       }
       out.push_back(e);
     }
