@@ -166,9 +166,17 @@ class Validator {
       error(place, "client-to-client", "is for groups of clients", "remove it");
     if (group.ttl_min && has(place, "multihop"))
       error(place, "multihop", "contradicts ttl-min: with GTSM everything is sent with TTL 255", "choose one of the two");
+    if (group.bfd.enabled) bfd(place, group);
     password(place, group.auth_password);
     if (has(place, "auth-key-id") && group.auth_method != session::AuthMethod::tcp_ao)
       warning(place, "auth-key-id", "has no effect: TCP-MD5 has no key ids", "auth-method = \"tcp-ao\"");
+  }
+
+  // RFC 5883 §6: the packets of multihop BFD carry no proof of who sent them.
+  void bfd(const Place& place, const PeerGroup& group) {
+    if (group.ttl_min == 0)
+      warning(place, "bfd.enabled", "without ttl-min a forged packet from anywhere can close a session: a receiver must believe \"Down\" of a neighbor (RFC 5880 6.8.6)",
+              "ttl-min in the group: packets from farther away are dropped");
   }
 
   void partition() {
@@ -263,6 +271,8 @@ class Validator {
       group_reference(place, neighbor.group);
       if (neighbor.route_targets) route_targets(place, "route-targets", *neighbor.route_targets);
       password(place, neighbor.auth_password);
+      if (neighbor.bfd && neighbor.bfd->enabled && neighbor.group != kNoGroup && !config_.peer_groups[neighbor.group].bfd.enabled)
+        bfd(place, config_.peer_groups[neighbor.group]);
       if (!wire::parse_ip(text_of(place, "address"))) continue;
       auto [first, inserted] = lines.insert({neighbor.address, where(place, "address").line});
       if (!inserted)

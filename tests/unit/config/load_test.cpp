@@ -157,6 +157,22 @@ peer-group = "pes"
                           "t.toml:12:14: neighbors[0].peer-group: there is no peer group \"pes\" (did you mean \"pe\"?)"));
 }
 
+// RFC 5883 §6: multihop paths expose BFD to spoofing.
+TEST(LoadConfig, WarnsOfBfdThatAnyoneMayForge) {
+  auto warnings = [](std::string_view group, std::string_view neighbor) {
+    std::vector<std::string> out;
+    for (const ConfigProblem& problem : load_ok(std::string(kHead) + "[[peer-groups]]\nname = \"pe\"\n" + std::string(group) +
+                                                "\n[[neighbors]]\naddress = \"10.0.0.2\"\npeer-group = \"pe\"\n" + std::string(neighbor)).warnings)
+      out.push_back(format_problem(problem));
+    return out;
+  };
+  EXPECT_THAT(warnings("bfd = { enabled = true }", ""), ElementsAre(AllOf(HasSubstr("t.toml:6:"), HasSubstr("bfd.enabled: without ttl-min"))));
+  EXPECT_THAT(warnings("", "bfd = { enabled = true }"), ElementsAre(AllOf(HasSubstr("t.toml:10:"), HasSubstr("bfd.enabled: without ttl-min"))));
+  EXPECT_THAT(warnings("bfd = { enabled = true }", "bfd = { multiplier = 5 }"), testing::SizeIs(1));
+  EXPECT_THAT(warnings("bfd = { enabled = true }\nttl-min = 250", "bfd = { enabled = true }"), testing::IsEmpty());
+  EXPECT_THAT(warnings("bfd = { enabled = false }", "bfd = { enabled = false }"), testing::IsEmpty());
+}
+
 TEST(LoadConfig, NamesASyntaxError) {
   EXPECT_THAT(messages("[global]\nas = = 3\n"), ElementsAre(HasSubstr("t.toml:2:6: not valid TOML")));
 }
