@@ -158,6 +158,21 @@ TEST(Turn, HoldTimeZero) {
   EXPECT_EQ(sessions.peer("127.0.0.2").hold_time, 0s);
 }
 
+// Before the session is up it does not count: who sends such an OPEN and then nothing frees its address again.
+TEST(Turn, HoldTimeZeroDoesNotHoldOpenConfirm) {
+  SessionSettings settings = neighbors({"127.0.0.2"});
+  settings.limits.open_wait = 300ms;
+  Sessions sessions(std::move(settings));
+  RawPeer dead = RawPeer::connect(ip("127.0.0.2"), sessions.endpoint());
+  dead.send_open(make_remote_open(0x0a000001, 65000, 0));
+  ASSERT_EQ(dead.receive()->type, wire::MessageType::open);
+  ASSERT_EQ(dead.receive()->type, wire::MessageType::keepalive);  // OpenConfirm
+  EXPECT_EQ(dead.receive_notification(), (wire::Notification{4, 0, {}}));
+  EXPECT_TRUE(dead.is_closed_by_peer());
+  RawPeer next = RawPeer::connect(ip("127.0.0.2"), sessions.endpoint());
+  EXPECT_TRUE(next.handshake(make_remote_open()));
+}
+
 // A neighbour that is not there is tried again and again, with pauses that do not shrink below idle hold.
 TEST(Turn, RetriesWithPauses) {
   auto listening = open_listener({ip("127.0.0.3"), 0});
