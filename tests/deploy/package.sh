@@ -135,14 +135,16 @@ TOML
   check "starts with the kernel's next hops" on systemctl restart heliod
   check "and knows them" on helioctl show nexthops
 
-  # The watchdog: heliod feeds it, and one that hangs is replaced.
-  on sh -c 'mkdir -p /run/systemd/system/heliod.service.d && printf "[Service]\nWatchdogSec=2\nWatchdogSignal=SIGKILL\n" >/run/systemd/system/heliod.service.d/watchdog.conf && systemctl daemon-reload && systemctl restart heliod'
+  # The watchdog: heliod feeds it, and one that hangs is replaced. Eight seconds: on a machine with much else to do none of two
+  # may pass without a moment for heliod.
+  on sh -c 'mkdir -p /run/systemd/system/heliod.service.d && printf "[Service]\nWatchdogSec=8\nWatchdogSignal=SIGKILL\n" >/run/systemd/system/heliod.service.d/watchdog.conf && systemctl daemon-reload && systemctl restart heliod'
   main=$(state MainPID)
-  sleep 5
-  check "fed, the watchdog is quiet" test "$(state MainPID)" = "$main" -a "$(state NRestarts)" = 0
+  sleep 12
+  undisturbed() { [[ $(state MainPID) == "$main" && $(state NRestarts) == 0 ]] || { on journalctl -u heliod --no-pager -n 20; return 1; }; }
+  check "fed, the watchdog is quiet" undisturbed
   on sh -c 'kill -STOP "$1"' - "$main"
   replaced() { active && [[ $(state MainPID) != "$main" && $(state NRestarts) -ge 1 ]]; }
-  check "a daemon that hangs is replaced" within 15 replaced
+  check "a daemon that hangs is replaced" within 40 replaced
   on sh -c 'rm -r /run/systemd/system/heliod.service.d && systemctl daemon-reload && systemctl restart heliod'
 
   # A cause that lasts longer than ten tries, systemd's usual patience, and is then gone.

@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 """Runs the interop tests: each in a process and a network namespace of its own, one line per test.
 
-    tests/interop/run.py [--bin DIR] [--jobs N] [--list] [--keep] [--record] [name…]
+    tests/interop/run.py [--bin DIR] [--jobs N] [--list] [--keep] [--record] [--seconds N] [name…]
 
 A name is `module`, `module.test` or any part of one. The closing line is `N passed, M failed`; exit status 0 when M is 0.
 """
 import argparse
 import concurrent.futures
+import datetime
 import os
 import pathlib
+import random
 import socket
 import subprocess
 import sys
@@ -48,6 +50,13 @@ def run_test(name, options, prefix, root):
     return name, status, text, time.monotonic() - started, folder
 
 
+def run_before(until, name, options, prefix, root):
+    """run_test, or None: too late for it to begin."""
+    if options.seconds is not None and time.monotonic() > until:
+        return None
+    return run_test(name, options, prefix, root)
+
+
 def report(result, clauses):
     name, status, text, seconds, folder = result
     print("%s %5.1fs %-42s %s" % (runner.word_of(status), seconds, name, clauses))
@@ -62,6 +71,7 @@ def main():
     parser.add_argument("--bin", default=str(HERE.parents[1] / "build/release/bin"), help="folder with heliod and helioctl")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--timeout", type=int, default=100, help="seconds for one test")
+    parser.add_argument("--seconds", type=int, help="begin no test later; in an order of today's, so that in time all have their turn, and say how many were left")
     parser.add_argument("--reflector", choices=["heliod", "gobgp"], default="heliod", help="another reflector, to judge the tests themselves")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep logs and captures, and say where")
@@ -87,14 +97,22 @@ def main():
     if not prefix:
         print("no network namespaces here: tests run one at a time on the machine's own loopback")
     root = pathlib.Path(tempfile.mkdtemp(prefix="helio-interop-"))
-    statuses = []
-    # The longest first, so that none of them runs alone at the end.
-    names.sort(key=lambda n: not n.startswith(("gobgp", "clients", "exabgp")))
+    statuses, left = [], 0
+    if options.seconds is not None:
+        random.Random(datetime.date.today().isoformat()).shuffle(names)
+    else:  # the longest first, so that none of them runs alone at the end
+        names.sort(key=lambda n: not n.startswith(("gobgp", "clients", "exabgp")))
+    until = time.monotonic() + (options.seconds or 0)
     with concurrent.futures.ThreadPoolExecutor(options.jobs if prefix else 1) as pool:
-        for future in concurrent.futures.as_completed([pool.submit(run_test, n, options, prefix, root) for n in names]):
+        for future in concurrent.futures.as_completed([pool.submit(run_before, until, n, options, prefix, root) for n in names]):
             result = future.result()
+            if result is None:
+                left += 1
+                continue
             statuses.append(result[1])
             report(result, tests[result[0]][1])
+    if left:
+        print("SKIP %d of %d tests: the %d seconds of --seconds were over" % (left, len(names), options.seconds))
     return runner.close(statuses, root, options.keep or options.record)
 
 
