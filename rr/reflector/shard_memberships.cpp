@@ -1,5 +1,5 @@
-// Shard, the memberships that do not come as RT membership routes, and what the import policy says to those that do
-// (pitfall 1.25, RFC 4684): configured ones, marked routes, refused ones.
+// Shard: memberships, which filter what a peer is sent (RFC 4684): those that come as RT membership routes, what the import policy says
+// to them, and those that come otherwise (pitfall 1.25): configured ones, marked routes.
 #include "rr/reflector/shard.hpp"
 #include "rr/wire/attributes.hpp"
 #include "rr/wire/route_refresh.hpp"
@@ -7,7 +7,66 @@
 
 namespace helio::reflector {
 
+using session::PeerRole;
 using wire::Family;
+using wire::NlriStatus;
+
+// What limited external peers said is ranked first (RtcRib).
+void Shard::memberships_complete(const Peer& peer) {
+  PeerId id = peer.record.info.peer;
+  if (peer.source.role == PeerRole::external && peer.record.info.group->rtc_external_paths != 0) to_rtc(RtcComplete{id});
+  else distribution_.rtc_end_of_rib(id);
+}
+
+// RT membership routes change the peer's own filter here and are best-pathed on shard 0. `reach` null: withdrawals.
+void Shard::receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri) {
+  PeerId id = peer.record.info.peer;
+  RtcUpdate update{id, peer.record.info.address, peer.source.role, nullptr, {}};
+  std::vector<wire::RtMembership> refused;
+  bool announced = reach != nullptr;
+  if (announced) {
+    Exclusion exclusion = canonicaliser_.build(*view, reach->next_hop, peer.source, canonical_);
+    if (exclusion != Exclusion::none) {
+      counters_.excluded[static_cast<std::size_t>(exclusion)].add();
+      announced = false;
+    } else {
+      update.attributes = std::make_shared<const OwnedAttributes>(canonical_);
+    }
+    peer.serial = 0;  // the memo is about VPN routes
+  }
+  wire::RtcNlriReader reader(nlri, peer.context.add_path_receive.contains(Family::rtc));
+  wire::RtMembership membership;
+  std::uint32_t path_id = 0;
+  for (;;) {
+    auto status = reader.next(membership, path_id);
+    if (status == wire::RtcNlriReader::Status::end || status == wire::RtcNlriReader::Status::malformed) break;
+    if (status == wire::RtcNlriReader::Status::invalid) {
+      counters_.rtc_invalid.add();  // 1..31 bits: as if withdrawn, alone (DESIGN §3)
+      continue;
+    }
+    if (peer.not_said_again) peer.not_said_again->remove(membership);
+    if (announced && !policy_accepts(peer, membership)) {
+      counters_.memberships_refused.add();
+      if (!peer.refused.contains(membership) && peer.record.quota && !admits_membership(peer, membership)) {
+        distribution_.remove_membership(id, membership);
+        refused.push_back(membership);
+        continue;  // not kept for other policies to come: discarded[] has the peer asked again where a limit gives way
+      }
+      peer.refused[membership] = update.attributes;
+      distribution_.remove_membership(id, membership);
+      refused.push_back(membership);
+      continue;
+    }
+    if (!peer.refused.empty()) peer.refused.erase(membership);
+    if (announced && peer.record.quota && !admits_membership(peer, membership)) continue;
+    if (announced) distribution_.add_membership(id, membership);
+    else distribution_.remove_membership(id, membership);
+    if (announced && membership.matches_everything()) to_rtc(RtcUnfilteredPeer{});
+    update.memberships.push_back(membership);
+  }
+  if (!update.memberships.empty()) to_rtc(std::move(update));
+  if (!refused.empty()) to_rtc(RtcUpdate{id, peer.record.info.address, peer.source.role, nullptr, std::move(refused)});
+}
 
 // The RT membership routes that we advertise for a peer that cannot say them itself (pitfall 1.25): as if they were our own.
 RtcUpdate Shard::proxy_memberships(const session::EstablishedPeer& info, std::vector<wire::RtMembership> memberships, bool announced) const {

@@ -106,6 +106,12 @@ std::optional<Family> parse_family(std::string_view name) {
 }
 
 std::string_view family_label(Family family) { return kFamilies[index(family)].label; }
+std::string family_labels(FamilySet families) {
+  std::string text;
+  for (std::size_t f = 0; f < kFamilyCount; ++f)
+    if (auto family = static_cast<Family>(f); families.contains(family)) text.append(text.empty() ? "" : " ").append(family_label(family));
+  return text;
+}
 
 IpAddress IpAddress::v4(std::uint32_t host_order) {
   IpAddress address;

@@ -56,6 +56,9 @@ struct FamilySet {
   }
 };
 
+// Their labels, with blanks between.
+std::string family_labels(FamilySet families);
+
 // IPv4 or IPv6 address; IPv4 occupies the first four bytes, the rest is zero.
 struct IpAddress {
   std::array<std::uint8_t, 16> bytes{};
