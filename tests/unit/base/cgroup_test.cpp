@@ -23,6 +23,11 @@ class CgroupTest : public testing::Test {
     std::filesystem::create_directories(full.parent_path());
     std::ofstream(full) << text << "\n";
   }
+  void expect(std::uint64_t limit, std::uint64_t used, std::uint32_t cores) {
+    EXPECT_EQ(look().memory_limit(), limit);
+    EXPECT_EQ(look().memory_used(), used);
+    EXPECT_EQ(look().cores(), cores);
+  }
   Cgroup look() { return Cgroup(root_.string(), (root_ / "membership").string()); }
 
   std::filesystem::path root_ = std::filesystem::temp_directory_path() / ("cgroup-test-" + std::to_string(::getpid()));
@@ -37,13 +42,10 @@ TEST_F(CgroupTest, TheLeastOfAllGroupsCounts) {
   file("system.slice/heliod.service/memory.max", "max");
   file("system.slice/heliod.service/memory.high", "2000000");
   file("system.slice/heliod.service/cpu.max", "max 100000");
-  EXPECT_EQ(look().memory_limit(), 1000000u);
-  EXPECT_EQ(look().memory_used(), 700000u);
-  EXPECT_EQ(look().cores(), 2u);
+  expect(1000000, 700000, 2);
   file("system.slice/heliod.service/memory.high", "800000");
   file("system.slice/heliod.service/memory.current", "5000");
-  EXPECT_EQ(look().memory_limit(), 800000u);
-  EXPECT_EQ(look().memory_used(), 5000u);
+  expect(800000, 5000, 2);
 }
 
 TEST_F(CgroupTest, InANamespaceTheRootIsTheContainersGroup) {
@@ -51,9 +53,7 @@ TEST_F(CgroupTest, InANamespaceTheRootIsTheContainersGroup) {
   file("memory.max", "4096000");
   file("memory.current", "4096");
   file("cpu.max", "50000 100000");
-  EXPECT_EQ(look().memory_limit(), 4096000u);
-  EXPECT_EQ(look().memory_used(), 4096u);
-  EXPECT_EQ(look().cores(), 1u);
+  expect(4096000, 4096, 1);
 }
 
 TEST_F(CgroupTest, VersionOneInAContainerWhosePathsAreTheHosts) {
@@ -63,9 +63,7 @@ TEST_F(CgroupTest, VersionOneInAContainerWhosePathsAreTheHosts) {
   file("memory/memory.stat", "cache 1\ntotal_inactive_file 100000\ninactive_file 7");
   file("cpu/cpu.cfs_quota_us", "300000");
   file("cpu/cpu.cfs_period_us", "100000");
-  EXPECT_EQ(look().memory_limit(), 4096000u);
-  EXPECT_EQ(look().memory_used(), 200000u);
-  EXPECT_EQ(look().cores(), 3u);
+  expect(4096000, 200000, 3);
 }
 
 TEST_F(CgroupTest, NoneIsSaidInManyWays) {
@@ -77,9 +75,7 @@ TEST_F(CgroupTest, NoneIsSaidInManyWays) {
   file("cpu/a/cpu.cfs_period_us", "100000");
   file("a/b/memory.max", "max");
   file("a/b/memory.high", "max");
-  EXPECT_EQ(look().memory_limit(), 0u);
-  EXPECT_EQ(look().memory_used(), 0u);
-  EXPECT_EQ(look().cores(), ~0u);
+  expect(0, 0, ~0);
 }
 
 }  // namespace
