@@ -23,11 +23,13 @@ class Admission {
   // A route whose label stack found no room in the store. True: the peer has one for the prefix, which has to go.
   template <class Address>
   bool refuse_label_stack(const rib::FamilyRib<Address>& rib, wire::Family family, PeerId peer, PeerQuota* quota, const rib::NlriEntry<Address>& entry);
+  // An EVPN route that is longer than what is reflected.
+  void refuse_long() { ++discarded_.by_length; }
   // Tells the other shards how many prefixes some of our RT sets have; all of them within a second.
   void publish(std::uint64_t now_ms);
 
   struct Discarded {
-    std::uint64_t by_limit = 0, by_rd = 0, by_rt_set = 0, by_label_stacks = 0;
+    std::uint64_t by_limit = 0, by_rd = 0, by_rt_set = 0, by_label_stacks = 0, by_length = 0;
   };
   const Discarded& discarded() const { return discarded_; }
 

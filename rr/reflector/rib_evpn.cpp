@@ -20,7 +20,10 @@ void RibShard::apply_evpn(PeerId peer, const rib::AttributeId* attributes, Bytes
     while (entries6_.size() < kBlock && !refused && (more = reader.next(one) == wire::NlriStatus::ok)) {
       std::uint32_t id;
       if (attributes != nullptr) {
-        if (one.whole.size() > wire::kMaxEvpnEntry) continue;
+        if (one.whole.size() > wire::kMaxEvpnEntry) {  // of a type not known here: all of it is key, so nothing held goes with it
+          admission_.refuse_long();
+          continue;
+        }
         id = evpn_keys_.acquire(one);
       } else if (auto known = evpn_keys_.find(one)) {
         id = *known;

@@ -457,6 +457,7 @@ void Shard::publish() {
     discarded.by_rt_set += rib->discarded().by_rt_set;
     discarded.by_limit += rib->discarded().by_limit;
     discarded.by_label_stacks += rib->discarded().by_label_stacks;
+    discarded.by_length += rib->discarded().by_length;
     sum.decisions += shared.counters.decisions;
     sum.duplicates += shared.counters.duplicates;
     sum.unknown_withdrawals += shared.counters.unknown_withdrawals;
@@ -471,6 +472,11 @@ void Shard::publish() {
   counters_.discarded_by_rt_set.set(discarded.by_rt_set);
   if (discarded.by_label_stacks > counters_.discarded_by_label_stacks.get()) note_label_stacks(discarded.by_label_stacks);
   counters_.discarded_by_label_stacks.set(discarded.by_label_stacks);
+  if (discarded.by_length != routes_too_long_) {
+    note_long(discarded.by_length);
+    counters_.discarded_by_message.add(discarded.by_length - routes_too_long_);
+    routes_too_long_ = discarded.by_length;
+  }
   if (discarded.by_limit != routes_limited_) {
     counters_.discarded_by_limit.add(discarded.by_limit - routes_limited_);
     routes_limited_ = discarded.by_limit;

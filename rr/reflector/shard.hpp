@@ -163,6 +163,7 @@ class Shard final : public session::Engine {
   void note_oversize(const Peer& peer);
   void note_quotas(std::uint64_t by_rd, std::uint64_t by_rt_set);
   void note_label_stacks(std::uint64_t routes);
+  void note_long(std::uint64_t routes);
   void refuse(const Peer& peer, Refusal refusal, wire::Family family, Bytes nlri);  // for explain; nothing else
   void withdraw(Peer& peer, wire::Family family, Bytes nlri, Bytes not_these, bool nlri_is_announcement);
   void receive_memberships(Peer& peer, const wire::UpdateView* view, const wire::ReachView* reach, Bytes nlri);
@@ -239,10 +240,10 @@ class Shard final : public session::Engine {
   std::vector<std::uint8_t> filtered_;                 // scratch
   std::size_t sent_bytes_ = 0;                         // to other shards in this turn
   bool walks_waiting_ = false;
-  std::uint64_t routes_limited_ = 0;                   // of the RIB's count, in counters_
+  std::uint64_t routes_limited_ = 0, routes_too_long_ = 0;  // of the RIB's counts, in counters_
   ShardCounters counters_;
   std::array<log::LogPace, 2> oversize_pace_;
-  log::LogPace quota_pace_, label_stack_pace_;
+  log::LogPace quota_pace_, label_stack_pace_, long_pace_;
   TimePoint start_{};
   TimePoint now_{};
   std::uint64_t now_ms_ = 0;

@@ -91,6 +91,11 @@ void Shard::note_label_stacks(std::uint64_t routes) {
               "them, or more shards, leave room", settings_.rib.label_stacks, routes);
 }
 
+void Shard::note_long(std::uint64_t routes) {
+  if (long_pace_.admit(now_))
+    log::warn("EVPN routes kept out so far because they are longer than {} octets, which no route type known here is: {}", wire::kMaxEvpnEntry, routes);
+}
+
 // RFC 4486 §4: the data names the family and the limit.
 void Shard::limit_reached(const LimitReached& reached) {
   Peer* peer = find(reached.peer);

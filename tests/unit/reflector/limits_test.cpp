@@ -142,39 +142,65 @@ TEST(LabelStacks, OneTooManyBesideAQuota) {
   EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_rd; }), 1u);
 }
 
+session::EstablishedPeer evpn_pe() {
+  session::EstablishedPeer peer = Shards::pe(0, Shards::group());
+  peer.families.insert(Family::evpn);
+  return peer;
+}
+
+void announce_evpn(Shards& shards, Bytes nlri) {
+  std::vector<std::uint8_t> next_hop, bytes;
+  wire::encode_next_hop(next_hop, Family::evpn, wire::IpAddress::v4(0xc0000201));
+  ASSERT_TRUE(wire::encode_announcements(bytes, Family::evpn, next_hop, Shards::attributes("65000:1"), nlri));
+  shards.receive(0, bytes);
+}
+
+std::uint64_t evpn_paths(Shards& shards) {
+  shards.pass(std::chrono::seconds(1));
+  return shards.count([](auto& c) -> auto& { return c.paths[wire::index(Family::evpn)]; });
+}
+
 // RFC 7432 §7.2: what of a MAC route is not its key, its ESI and its label, is stored the same way.
 TEST(LabelStacks, OneTooManyOfEvpn) {
   EngineSettings settings;
   settings.rib.label_stacks = 2;
   settings.evpn = true;
   Shards shards(1, settings);
-  session::EstablishedPeer peer = Shards::pe(0, Shards::group());
-  peer.families.insert(Family::evpn);
-  shards.up(peer);
+  shards.up(evpn_pe());
   auto announce = [&](std::initializer_list<std::pair<std::uint8_t, std::uint8_t>> macs) {  // MAC and label
-    std::vector<std::uint8_t> nlri, next_hop, bytes;
+    std::vector<std::uint8_t> nlri;
     for (auto [mac, label] : macs) {
       std::vector<std::uint8_t> one = {2, 33, 0, 0, 0xfd, 0xe8, 0, 0, 0, 1};  // type, length, RD 65000:1
-      one.resize(10 + 10 + 4);                                              // ESI 0, Ethernet tag 0
-      for (std::uint8_t octet : {std::uint8_t{48}, std::uint8_t{2}, std::uint8_t{0}, std::uint8_t{0}, std::uint8_t{0}, std::uint8_t{0}, mac, std::uint8_t{0}, std::uint8_t{0}, label, std::uint8_t{1}})
-        one.push_back(octet);
+      one.resize(10 + 10 + 4);                                                // ESI 0, Ethernet tag 0
+      for (int octet : {48, 2, 0, 0, 0, 0, int{mac}, 0, 0, int{label}, 1}) one.push_back(static_cast<std::uint8_t>(octet));
       nlri.insert(nlri.end(), one.begin(), one.end());
     }
-    wire::encode_next_hop(next_hop, Family::evpn, wire::IpAddress::v4(0xc0000201));
-    ASSERT_TRUE(wire::encode_announcements(bytes, Family::evpn, next_hop, Shards::attributes("65000:1"), nlri));
-    shards.receive(0, bytes);
-  };
-  auto held = [&] {
-    shards.pass(std::chrono::seconds(1));
-    return shards.count([](auto& c) -> auto& { return c.paths[wire::index(Family::evpn)]; });
+    announce_evpn(shards, nlri);
   };
   announce({{1, 1}, {2, 2}, {3, 3}, {4, 1}});
-  EXPECT_EQ(held(), 3u);
+  EXPECT_EQ(evpn_paths(shards), 3u);
   announce({{1, 3}});
-  EXPECT_EQ(held(), 2u);
+  EXPECT_EQ(evpn_paths(shards), 2u);
   announce({{3, 2}, {1, 1}});
-  EXPECT_EQ(held(), 4u);
+  EXPECT_EQ(evpn_paths(shards), 4u);
   EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_label_stacks; }), 2u);
+}
+
+// wire::kMaxEvpnEntry bounds entries of types that are not known, and nothing is left out without a trace.
+TEST(Evpn, RoutesThatAreTooLongAreCounted) {
+  EngineSettings settings;
+  settings.evpn = true;
+  Shards shards(1, settings);
+  shards.up(evpn_pe());
+  std::vector<std::uint8_t> nlri;
+  for (std::size_t size : {std::size_t{91}, wire::kMaxEvpnEntry, std::size_t{200}}) {
+    nlri.push_back(222);
+    nlri.push_back(static_cast<std::uint8_t>(size - 2));
+    nlri.resize(nlri.size() + size - 2, 7);
+  }
+  announce_evpn(shards, nlri);
+  EXPECT_EQ(evpn_paths(shards), 1u);
+  EXPECT_EQ(shards.count([](auto& c) -> auto& { return c.discarded_by_message; }), 2u);
 }
 
 // A customer's leak stops at its quota, whoever announces it; the others are unhurt.
