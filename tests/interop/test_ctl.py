@@ -1,10 +1,13 @@
 """helioctl in a shell and on a terminal: completion with live values, top (H5 C)."""
+import fcntl
 import json
 import os
+import pathlib
 import pty
 import select
 import shlex
 import signal
+import struct
 import subprocess
 import termios
 import time
@@ -137,15 +140,44 @@ def top(t):
                     pass
             return word in said
         before = termios.tcgetattr(terminal)
-        wait_until(lambda: saw(b"peers by lag"), lambda: "a frame: %s" % said, 5)
+        wait_until(lambda: saw(b"peers by lag"), lambda: "a frame: %s" % said)
         check(said.startswith(b"\x1b[?1049h") and b"127.1.0.1" in said, "on the alternate screen", said)
         one.announce("65000:1", "10.1.%d.0/24" % len(how), ["65000:7"])
         os.write(terminal, b"f")
-        wait_until(lambda: saw(b"peers by flaps"), "another order", 5)
+        wait_until(lambda: saw(b"peers by flaps"), "another order")
         os.write(terminal, how)
-        wait_until(lambda: saw(b"\x1b[?1049l"), lambda: "it leaves the screen: %s" % said[-300:], 5)
+        wait_until(lambda: saw(b"\x1b[?1049l"), lambda: "it leaves the screen: %s" % said[-300:])
         _, status = os.waitpid(child, 0)
         check(os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, "and ends well", status)
         after = termios.tcgetattr(terminal)
         check(after[3] & (termios.ECHO | termios.ICANON) == termios.ECHO | termios.ICANON, "with the terminal as it was", before[3], after[3])
         os.close(terminal)
+
+
+@test("H5 C: top ended in the middle of a frame that the terminal does not take yet: it leaves the screen all the same")
+def top_ended_while_it_writes(t):
+    heliod = t.reflector()
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(heliod.binaries / "helioctl", ["helioctl", "--socket", str(heliod.folder / "control.sock"), "top"])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 60000, 80, 0, 0))  # frames far larger than what a terminal holds
+    said = os.read(terminal, 1 << 16)
+
+    def waits():  # in write(), and not only until the kernel has made room
+        call = pathlib.Path("/proc/%d/syscall" % child)
+        before = call.read_text()
+        time.sleep(0.5)
+        return before.startswith("1 ") and call.read_text() == before
+    for _ in range(3):  # the first ends a write() with what was taken of it, the next one before anything was
+        wait_until(waits, "it waits in write()")
+        os.kill(child, signal.SIGINT)
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            said += os.read(terminal, 1 << 16)
+        except OSError:  # its end is closed
+            break
+    _, status = os.waitpid(child, 0)
+    check(said.endswith(b"\x1b[?25h\x1b[?1049l"), "it leaves the screen", said[-200:])
+    check(os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, "and ends well", status)
+    os.close(terminal)

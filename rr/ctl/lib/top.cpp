@@ -160,6 +160,7 @@ int top(const Command& command, Client& client, std::ostream& out, std::ostream&
   }
   struct sigaction action{};
   action.sa_handler = [](int) { ended = 1; };
+  action.sa_flags = SA_RESTART;  // ends poll() all the same, but no write(), after which `out` would take nothing more: not the way back either
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
   {
     Screen screen(out);
